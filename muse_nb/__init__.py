@@ -1,0 +1,51 @@
+"""From MUSE OBJECT_RED frames to a cube you trust: inspect, find the NaN, measure offsets, combine, share.
+
+Every name below is imported when it is first used, so that ``import muse_nb`` costs nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "survey": "muse_nb.steps.survey",
+    "inspect": "muse_nb.steps.inspect",
+    "audit_nans": "muse_nb.steps.nans",
+    "compare_badpix": "muse_nb.steps.badpix",
+    "measure_offsets": "muse_nb.steps.offsets",
+    "star_widths": "muse_nb.steps.stars",
+    "combine": "muse_nb.steps.combine",
+    "cube": "muse_nb.steps.combine",
+    "share": "muse_nb.sharing.share",
+    "simulate": "muse_nb.simulator.night",
+    "run_recipe": "muse_nb.recipes.run",
+    "reduce": "muse_nb.recipes.reduce",
+    "MuseError": "muse_nb.products.errors",
+    "MuseWarning": "muse_nb.products.errors",
+    "OffsetList": "muse_nb.products.offset_list",
+    "PixelTable": "muse_nb.products.pixtable",
+    "ObjectRed": "muse_nb.products.object_red",
+    "ImageFov": "muse_nb.products.image_fov",
+    "ExposureTable": "muse_nb.widgets.exposure_table",
+    "ObjectRedViewer": "muse_nb.widgets.object_red",
+    "NanViewer": "muse_nb.widgets.nans",
+    "StarPicker": "muse_nb.widgets.stars",
+    "RecipeRunner": "muse_nb.widgets.recipe",
+}
+
+__all__ = ["__version__", *sorted(_HOME)]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'muse_nb' has no attribute {name!r}")
+    value = getattr(import_module(_HOME[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

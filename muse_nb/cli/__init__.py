@@ -1,0 +1,76 @@
+"""The steps, to type: ``muse-nb COMMAND``, one module a command."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+from importlib import import_module
+
+from muse_nb import __version__
+from muse_nb.products.errors import MuseError
+
+__all__ = ["main"]
+
+# name -> one line for the overview; the module muse_nb.cli.NAME has add_arguments(parser) and run(args) -> int | None
+COMMANDS = {
+    "survey": "what is in a folder of MUSE files; write or verify its manifest",
+    "reduce": "raw frames to pixel tables, cubes and images, by ESO's recipes",
+    "inspect": "OBJECT_RED frames: good or bad",
+    "nans": "where the NaN of a cube come from",
+    "offsets": "measure star offsets in IMAGE_FOVs and write an OFFSET_LIST",
+    "combine": "pixel tables of several exposures to one cube",
+    "cube": "the pixel table of one exposure to a cube",
+    "share": "notebooks to HTML files that open anywhere",
+    "simulate": "a small MUSE night with known truth",
+    "demo": "simulate, reduce, measure, combine and render the notebooks",
+    "lab": "open JupyterLab on the notebooks",
+}
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run ``muse-nb``; return its exit status: 0 done, 1 the data are at fault, 2 wrong usage, 130 interrupted."""
+    arguments = sys.argv[1:] if argv is None else argv
+    parser, commands = _overview()
+    name = next((word for word in arguments if not word.startswith("-")), None)
+    if name in COMMANDS:  # import only the command that was asked for
+        module = import_module(f"muse_nb.cli.{name}")
+        module.add_arguments(commands[name])
+    args = parser.parse_args(arguments)
+    if args.command is None:
+        parser.print_help()
+        return 2
+    signal.signal(signal.SIGTERM, _interrupt)  # clean up after a kill as after Ctrl-C
+    try:
+        return int(module.run(args) or 0)
+    except MuseError as error:
+        print(f"muse-nb {name}: {' '.join(str(error).split())}", file=sys.stderr)
+        return 1
+    except BrokenPipeError:
+        sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115
+        return 1
+    except KeyboardInterrupt:
+        print(f"muse-nb {name}: interrupted", file=sys.stderr)
+        return 130
+
+
+def _interrupt(_signal: int, _frame: object) -> None:
+    raise KeyboardInterrupt
+
+
+def _overview() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentParser]]:
+    parser = argparse.ArgumentParser(
+        prog="muse-nb",
+        description="From MUSE OBJECT_RED frames to a cube you trust.",
+        epilog="example: muse-nb demo -o demo",
+    )
+    parser.add_argument("--version", action="version", version=f"muse-nb {__version__}")
+    group = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
+    commands = {
+        name: group.add_parser(
+            name, help=text, description=text[0].upper() + text[1:] + ".", formatter_class=argparse.RawDescriptionHelpFormatter
+        )
+        for name, text in COMMANDS.items()
+    }
+    return parser, commands

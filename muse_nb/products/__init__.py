@@ -1,0 +1,1 @@
+"""What MUSE files are: read and write them, judge nothing."""

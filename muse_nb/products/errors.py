@@ -1,0 +1,16 @@
+"""The one kind of error that a user is meant to read."""
+
+from __future__ import annotations
+
+__all__ = ["MuseError", "MuseWarning"]
+
+
+class MuseError(Exception):
+    """The data or the request are at fault; the message is one sentence with the file, the reason and the remedy.
+
+    Commands print it as it is and exit with status 1; anything else that is raised is a bug of ours.
+    """
+
+
+class MuseWarning(UserWarning):
+    """Something in the data that the user should know; the result stands."""

@@ -1,0 +1,76 @@
+"""Files that appear whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from muse_nb.products.errors import MuseError
+
+__all__ = ["whole"]
+
+
+@contextmanager
+def whole(path: str | Path, *, force: bool = False) -> Iterator[Path]:
+    """Give a temporary name beside `path` to write to; rename it to `path` at the end, or remove it after an error.
+
+    Parameters
+    ----------
+    path
+        The file to make.
+    force
+        Replace a file that is already there.
+
+    Yields
+    ------
+    pathlib.Path
+        The name to write to: same folder and same suffixes as `path`.
+
+    Raises
+    ------
+    MuseError
+        `path` exists and `force` is not set, or its folder cannot be written to, or the disk is full.
+    """
+    path = Path(path)
+    if path.exists() and not force:
+        raise MuseError(f"{path} is already there: choose another name, or replace it with --force (force=True)")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=".part-", suffix="-" + path.name, dir=path.parent)
+    except OSError as error:
+        raise MuseError(f"{path} cannot be written: {error.strerror}") from error
+    os.close(handle)
+    part = Path(name)
+    try:
+        yield part
+        with part.open("rb") as file:
+            os.fsync(file.fileno())
+        part.chmod(0o666 & ~_umask())
+        if force:
+            part.replace(path)
+        else:
+            _link_new(part, path)
+    except OSError as error:
+        raise MuseError(f"{path} cannot be written: {error.strerror or error}") from error
+    finally:
+        with suppress(FileNotFoundError):
+            part.unlink()
+
+
+def _link_new(part: Path, path: Path) -> None:
+    """Rename, but never over a file that another process made meanwhile."""
+    try:
+        os.link(part, path)
+    except FileExistsError:
+        raise MuseError(f"{path} was written by another process meanwhile: choose another name or --force") from None
+    except OSError:  # a file system without hard links
+        part.replace(path)
+
+
+def _umask() -> int:
+    mask = os.umask(0o022)
+    os.umask(mask)
+    return mask

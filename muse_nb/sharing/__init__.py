@@ -1,0 +1,1 @@
+"""Rendered notebooks that open anywhere."""

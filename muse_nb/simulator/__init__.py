@@ -1,0 +1,1 @@
+"""A small MUSE with known truth: raw frames, calibrations, products."""
