@@ -69,7 +69,10 @@ def _overview() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentPar
     group = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
     commands = {
         name: group.add_parser(
-            name, help=text, description=text[0].upper() + text[1:] + ".", formatter_class=argparse.RawDescriptionHelpFormatter
+            name,
+            help=text,
+            description=text[0].upper() + text[1:] + ".",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
         )
         for name, text in COMMANDS.items()
     }
