@@ -4,7 +4,7 @@ VENV := .venv
 READY := $(VENV)/.ready
 PY := $(VENV)/bin/python
 
-.PHONY: help setup demo test check bench lab clean
+.PHONY: help setup demo test check bench lock lab clean
 
 help:        ## show these lines
 	@grep -hE '^[a-z]+: .*##' Makefile | sed -E 's/^([a-z]+):.*## /  make \1	/' | expand -t 16
@@ -28,6 +28,9 @@ check: $(READY)  ## lint, format and types
 
 bench: $(READY)  ## speed and memory against the recipes and the tools that people use
 	@$(PY) -m benchmarks
+
+lock:            ## pin the newest versions again (requirements.lock)
+	@bash scripts/lock.sh
 
 lab: $(READY)    ## JupyterLab on the notebooks
 	@$(VENV)/bin/muse-nb lab
