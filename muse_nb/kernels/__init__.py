@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 from functools import cache
+from importlib.util import find_spec
 
 __all__ = ["library"]
 
@@ -15,8 +16,9 @@ def library() -> ctypes.CDLL:
     Raises
     ------
     ImportError
-        The extension was not built; ``pip install .`` builds it and needs a C compiler.
+        The kernels were not built; ``pip install .`` builds them and needs a C compiler.
     """
-    from muse_nb.kernels import _core  # type: ignore[attr-defined]
-
-    return ctypes.CDLL(_core.__file__)
+    spec = find_spec("muse_nb.kernels._core")
+    if spec is None or spec.origin is None:
+        raise ImportError("muse_nb's C kernels are not built: run `pip install .` in its folder, with a C compiler at hand")
+    return ctypes.CDLL(spec.origin)
