@@ -6,7 +6,7 @@ cd "$(dirname "$0")/.."
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 "${PYTHON:-python3.11}" -m venv "$folder/venv"
-pip() { "$folder/venv/bin/python" -m pip --disable-pip-version-check -q "$@"; }
+pip() { PYTHONWARNINGS=ignore "$folder/venv/bin/python" -m pip --disable-pip-version-check -q "$@"; }
 pip install -U pip setuptools wheel
 pip install --no-build-isolation -e '.[cluster,eso,test,dev]' ziglang
 pip freeze --all --exclude-editable >requirements.lock

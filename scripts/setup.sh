@@ -46,9 +46,8 @@ fi
 python=${PYTHON:-python3}
 "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { say "$python is older than 3.11: set PYTHON to a newer one"; exit 1; }
 [ -x "$venv/bin/python" ] || "$python" -m venv "$venv"
-pip() { "$venv/bin/python" -m pip --disable-pip-version-check -q "$@"; }
+pip() { PYTHONWARNINGS=ignore "$venv/bin/python" -m pip --disable-pip-version-check -q "$@"; }
 pip install -c requirements.lock pip setuptools wheel
-headers=$("$venv/bin/python" -c 'import os, sysconfig; print(int(os.path.exists(sysconfig.get_paths()["include"] + "/Python.h")))')
 if ! command -v "${CC:-cc}" >/dev/null && ! command -v gcc >/dev/null; then
   say "no C compiler: using the one that PyPI's ziglang carries"
   pip install -c requirements.lock ziglang
@@ -56,7 +55,6 @@ if ! command -v "${CC:-cc}" >/dev/null && ! command -v gcc >/dev/null; then
   chmod +x "$venv/bin/zigcc"
   export CC="$here/$venv/bin/zigcc" LDSHARED="$here/$venv/bin/zigcc -shared"
 fi
-[ "$headers" = 1 ] || say "Python.h is missing: install your system's python3-dev if the build fails"
 pip install -c requirements.lock --no-build-isolation -e '.[cluster,test,dev]'
 if command -v pkg-config >/dev/null && [ -n "$(find /usr/include /usr/local/include -maxdepth 2 -name cpl.h -print -quit 2>/dev/null)" ]; then
   pip install -c requirements.lock --no-build-isolation -e '.[eso]' || say "python-cpl did not build; esorex is used instead"
