@@ -1,0 +1,144 @@
+"""Stamps of stars on an image and the normal equations of their fit (compiled, see psf.c)."""
+
+from __future__ import annotations
+
+import ctypes
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from muse_nb.kernels import library
+
+__all__ = ["Stamps", "moffat_stamps"]
+
+_LONG, _ARRAY = ctypes.c_int64, ctypes.c_void_p
+
+
+@cache
+def _kernel(name: str) -> ctypes._CFuncPtr:  # type: ignore[name-defined]
+    function = getattr(library(), name)
+    function.argtypes, function.restype = {
+        "psf_stamps": ([_LONG, *[_ARRAY] * 7, _LONG, _LONG, *[_ARRAY] * 5], None),
+        "psf_pairs": ([_LONG, _ARRAY, _ARRAY, _ARRAY], _LONG),
+        "psf_blocks": ([_LONG, *[_ARRAY] * 5, _LONG, *[_ARRAY] * 4], None),
+        "psf_border": ([_LONG, *[_ARRAY] * 5, _LONG, _LONG, *[_ARRAY] * 5], None),
+    }[name]
+    return function
+
+
+def _at(array: NDArray) -> int:
+    return array.ctypes.data
+
+
+@dataclass(frozen=True)
+class Stamps:
+    """The stamps of K stars on one image.
+
+    Attributes
+    ----------
+    box : ndarray of int32, shape (K, 4)
+        x0, y0, width and height of each stamp; width or height 0 for a star off the image.
+    start : ndarray of int64, shape (K + 1,)
+        Where each stamp begins in the arrays below.
+    value, east, north : ndarray of float
+        Profile of peak 1, and the derivatives of amplitude x profile with respect to the position on the sky.
+    model : ndarray, shape (ny, nx)
+        Sum of all stars.
+    shape : ndarray, shape (4, ny, nx)
+        Derivatives of the model with respect to the PSF's a, b, c and beta.
+    """
+
+    box: NDArray
+    start: NDArray
+    value: NDArray
+    east: NDArray
+    north: NDArray
+    model: NDArray
+    shape: NDArray
+
+    def owner(self) -> NDArray:
+        """Star of every stored pixel."""
+        return np.repeat(np.arange(len(self.box)), np.diff(self.start))
+
+    def pixels(self) -> NDArray:
+        """Flat index in the image of every stored pixel."""
+        nx = self.model.shape[1]
+        x0, y0, width, _ = self.box.T.astype(np.int64)
+        n = np.arange(self.start[-1]) - np.repeat(self.start[:-1], np.diff(self.start))
+        owner = self.owner()
+        row, column = np.divmod(n, np.maximum(width, 1)[owner])
+        return (y0[owner] + row) * nx + x0[owner] + column
+
+    def pairs(self) -> tuple[NDArray, NDArray]:
+        """Stars whose boxes overlap, in CSR form: (row pointer, column)."""
+        row = np.zeros(len(self.box) + 1, np.int64)
+        count = _kernel("psf_pairs")(len(self.box), _at(self.box), _at(row), None)
+        column = np.empty(count, np.int32)
+        _kernel("psf_pairs")(len(self.box), _at(self.box), _at(row), _at(column))
+        return row, column
+
+    def blocks(self, weight: NDArray, row: NDArray, column: NDArray) -> NDArray:
+        """3x3 products (value, east, north) of every pair of stars under `weight`; shape (pairs, 3, 3)."""
+        weight = np.ascontiguousarray(weight, float)
+        block = np.zeros((len(column), 3, 3))
+        _kernel("psf_blocks")(len(self.box), *self._stamps(), weight.shape[1], _at(weight), _at(row), _at(column), _at(block))
+        return block
+
+    def border(self, weight: NDArray, residual: NDArray) -> tuple[NDArray, NDArray]:
+        """Gradient (K, 3) and coupling (K, 3, 5) of each star with the PSF's shape and the background."""
+        weight, residual = np.ascontiguousarray(weight, float), np.ascontiguousarray(residual, float)
+        gradient, border = np.zeros((len(self.box), 3)), np.zeros((len(self.box), 3, 5))
+        _kernel("psf_border")(
+            len(self.box), *self._stamps(), weight.shape[1], weight.size,
+            _at(weight), _at(residual), _at(self.shape), _at(gradient), _at(border),
+        )  # fmt: skip
+        return gradient, border
+
+    def _stamps(self) -> list[int]:
+        return [_at(array) for array in (self.box, self.start, self.value, self.east, self.north)]
+
+
+def moffat_stamps(
+    position: NDArray,
+    amplitude: NDArray,
+    radius: NDArray,
+    psf: NDArray,
+    shape: tuple[int, int],
+    matrix: NDArray | None = None,
+) -> Stamps:
+    """Draw K stars with an elliptical Moffat profile (1 + a u^2 + 2 b u v + c v^2)^-beta, integrated over pixels.
+
+    Parameters
+    ----------
+    position : ndarray, shape (K, 2)
+        x and y, 0-based pixel.
+    amplitude : ndarray, shape (K,)
+        Peak of the profile before integration.
+    radius : ndarray, shape (K,)
+        Half width of each stamp in pixel.
+    psf : ndarray, shape (4,)
+        a, b, c [pixel^-2] and beta.
+    shape : (ny, nx)
+        Of the image.
+    matrix : ndarray, shape (2, 2), optional
+        d pixel / d sky: the derivatives are with respect to the sky; default: to x and y.
+    """
+    position, amplitude = np.asarray(position, float).reshape(-1, 2), np.ascontiguousarray(amplitude, float)
+    ny, nx = shape
+    centre = np.floor(np.clip(position, -1e6, 1e6) + 0.5).astype(np.int64)
+    low = np.clip(centre - np.asarray(radius)[:, None], 0, [nx, ny])
+    high = np.clip(centre + np.asarray(radius)[:, None] + 1, low, [nx, ny])
+    box = np.ascontiguousarray(np.c_[low, high - low], np.int32)
+    start = np.r_[0, np.cumsum(np.prod(high - low, axis=1))].astype(np.int64)
+    value, east, north = np.empty((3, start[-1]))
+    model, derivatives = np.zeros(shape), np.zeros((4, *shape))
+    x, y = np.ascontiguousarray(position.T)
+    matrix = np.ascontiguousarray(np.eye(2) if matrix is None else matrix, float)
+    psf = np.ascontiguousarray(psf, float)
+    _kernel("psf_stamps")(
+        len(box), *map(_at, (x, y, amplitude, box, start, psf, matrix)), nx, model.size,
+        *map(_at, (value, east, north, model, derivatives)),
+    )  # fmt: skip
+    return Stamps(box, start, value, east, north, model, derivatives)
