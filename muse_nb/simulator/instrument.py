@@ -1,0 +1,194 @@
+"""Where every detector pixel looks: traces, wavelengths, the field and the throughput of the simulated MUSE.
+
+Positions are in trimmed, 1-based pixels of the chip, like in the pipeline's own tables; the formulae are those by
+which the recipes turn the tables into a pixel table.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from muse_nb.simulator.layouts import SLICES, Layout
+from muse_nb.simulator.seeds import generator
+
+__all__ = ["Instrument", "PixelMap", "SliceGeometry"]
+
+# SliceSky of each SliceCCD: the image slicer's own order.
+SLICE_ON_SKY = np.array([
+    9, 8, 1, 10, 7, 2, 11, 6, 3, 12, 5, 4, 21, 20, 13, 22, 19, 14, 23, 18, 15, 24, 17, 16,
+    33, 32, 25, 34, 31, 26, 35, 30, 27, 36, 29, 28, 45, 44, 37, 46, 43, 38, 47, 42, 39, 48, 41, 40,
+])  # fmt: skip
+BEND = 4.0  # bend of the outermost traces at the chip's top and bottom [pix]
+
+
+@dataclass(frozen=True)
+class SliceGeometry:
+    """One row of the geometry table: centre [spaxel], angle [deg] and length [spaxel] of a slice in the field."""
+
+    ifu: int
+    slice: int
+    sky: int
+    x: float
+    y: float
+    angle: float
+    width: float
+
+
+@dataclass(frozen=True)
+class PixelMap:
+    """The illuminated pixels of one IFU, in the order of a pixel table: slice, then row, then column.
+
+    Attributes
+    ----------
+    column, row
+        0-based position on the trimmed chip.
+    slice
+        1 to 48.
+    along
+        Signed position along the slice, from its centre [spaxel].
+    wavelength
+        [Angstrom]
+    coverage
+        Fraction of the pixel inside the slice.
+    inside
+        True for the pixels that enter a pixel table.
+    """
+
+    column: np.ndarray
+    row: np.ndarray
+    slice: np.ndarray
+    along: np.ndarray
+    wavelength: np.ndarray
+    coverage: np.ndarray
+    inside: np.ndarray
+
+
+class Instrument:
+    """The simulated instrument of one layout; `seed` draws what differs between real IFUs."""
+
+    def __init__(self, layout: Layout, seed: int = 1) -> None:
+        self.layout = layout
+        self.seed = seed
+
+    def trace(self, slice_: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Polynomials in y of the centre, left and right edge of a slice: coefficients of order 0 to 5 [pix]."""
+        layout = self.layout
+        middle = layout.ny / 2
+        bend = BEND * ((slice_ - 24.5) / 23.5) / middle**2
+        left = np.zeros(6)
+        left[:3] = layout.first_column + layout.pitch * (slice_ - 1) + bend * middle**2, -2 * bend * middle, bend
+        right = left.copy()
+        right[0] += layout.width * (1 + 0.002 * np.cos((slice_ - 1) / 47 * 2 * np.pi))
+        return (left + right) / 2, left, right
+
+    def wavelength_polynomial(self, ifu: int, slice_: int) -> np.ndarray:
+        """Coefficients [x order 0-2, y order 0-6] of the wavelength in Angstrom over column and row."""
+        layout = self.layout
+        middle = layout.ny / 2
+        column = layout.first_column + layout.pitch * (slice_ - 1) + layout.width / 2
+        bend, tilt, bow = 2.0 / middle**2, 0.02, 2e-4
+        offset = ((slice_ - 1) % 3 - 1) * layout.stagger + 0.02 * (ifu - 12)
+        poly = np.zeros((3, 7))
+        poly[0, 0] = (
+            layout.lambda_first + offset - layout.dispersion + bend * middle**2 - tilt * column + bow * column**2
+        )
+        poly[0, 1] = layout.dispersion - 2 * bend * middle
+        poly[0, 2] = bend
+        poly[1, 0] = tilt - 2 * bow * column
+        poly[2, 0] = bow
+        return poly
+
+    @cached_property
+    def geometry(self) -> dict[int, list[SliceGeometry]]:
+        """Every IFU's slices, the absent IFUs' too, as in a real geometry table."""
+        table: dict[int, list[SliceGeometry]] = {}
+        length = self.layout.spaxels
+        for ifu in range(1, 25):
+            random = generator(self.seed, "geometry", ifu)
+            jitter = random.normal(0, [0.05, 0.03, 0.03], (SLICES, 3))
+            table[ifu] = [
+                SliceGeometry(
+                    ifu=ifu,
+                    slice=k + 1,
+                    sky=int(sky),
+                    x=((sky - 1) // 12 - 1.5) * (length + 0.1) + jitter[k, 0],
+                    y=(12.5 - ifu) * 12.0 + 5.5 - (sky - 1) % 12 + jitter[k, 1],
+                    angle=jitter[k, 2],
+                    width=length,
+                )
+                for k, sky in enumerate(SLICE_ON_SKY)
+            ]
+        return table
+
+    def pixels(self, ifu: int) -> PixelMap:
+        """Map the illuminated pixels of one IFU."""
+        parts = [self._slice_pixels(ifu, slice_) for slice_ in range(1, SLICES + 1)]
+        return PixelMap(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
+
+    def _slice_pixels(self, ifu: int, slice_: int) -> tuple[np.ndarray, ...]:
+        layout = self.layout
+        y = np.arange(1, layout.ny + 1, dtype=float)[:, None]
+        _, left, right = self.trace(slice_)
+        x_left, x_right = (np.polynomial.polynomial.polyval(y, edge) for edge in (left, right))
+        x = np.arange(max(1, int(x_left.min()) - 1), min(layout.nx, int(x_right.max()) + 2) + 1)[None, :]
+        width = x_right - x_left
+        fraction = ((x_left + x_right) / 2 - x) / width  # the sky is reversed within a slice
+        coverage = np.clip((0.5 - np.abs(fraction)) * width + 0.5, 0, 1)
+        row, column = np.nonzero(coverage > 0)
+        inside = (x >= np.ceil(x_left)) & (x <= np.floor(x_right))
+        polynomial = self.wavelength_polynomial(ifu, slice_)
+        wavelength = np.polynomial.polynomial.polygrid2d(x[0], y[:, 0], polynomial).T
+        return (
+            (x[0, column] - 1).astype(np.int32),
+            row.astype(np.int32),
+            np.full(row.size, slice_, np.int16),
+            (fraction[row, column] * layout.spaxels).astype(np.float32),
+            wavelength[row, column],
+            coverage[row, column].astype(np.float32),
+            inside[row, column],
+        )
+
+    def field_position(self, ifu: int, pixels: PixelMap) -> tuple[np.ndarray, np.ndarray]:
+        """Field coordinates of pixels, the xpos and ypos of a PIXTABLE_OBJECT [spaxel], float32."""
+        slices = self.geometry[ifu]
+        angle = np.radians([s.angle for s in slices])[pixels.slice - 1]
+        x = np.array([s.x for s in slices])[pixels.slice - 1] + pixels.along * np.cos(angle)
+        y = np.array([s.y for s in slices])[pixels.slice - 1] + pixels.along * np.sin(angle)
+        return x.astype(np.float32), y.astype(np.float32)
+
+    @cached_property
+    def limits(self) -> tuple[np.ndarray, np.ndarray]:
+        """Lowest and highest (x, y) of the pixels in the field [spaxel]; the derotator turns about the centre."""
+        corners = []
+        for slice_ in range(1, SLICES + 1):
+            _, left, right = self.trace(slice_)
+            y = np.arange(1, self.layout.ny + 1, dtype=float)
+            x_left, x_right = (np.polynomial.polynomial.polyval(y, edge) for edge in (left, right))
+            centre, width = (x_left + x_right) / 2, x_right - x_left
+            ends = [(centre - edge) / width for edge in (np.ceil(x_left), np.floor(x_right))]
+            along = np.array([np.max(ends[0]), np.min(ends[1])]) * self.layout.spaxels
+            for ifu in self.layout.ifus:
+                s = self.geometry[ifu][slice_ - 1]
+                angle = np.radians(s.angle)
+                corners += [(s.x + u * np.cos(angle), s.y + u * np.sin(angle)) for u in along]
+        low, high = np.min(corners, axis=0), np.max(corners, axis=0)
+        return low.astype(np.float32).astype(float), high.astype(np.float32).astype(float)
+
+    @property
+    def centre(self) -> np.ndarray:
+        """The field position (x, y) that lies on the pointing, as the recipes will find it [spaxel]."""
+        low, high = self.limits
+        return (low + high) / 2
+
+    def throughput(self, ifu: int, slice_: np.ndarray) -> np.ndarray:
+        """Throughput of slices relative to the instrument's mean; the lamp flat sees it too."""
+        return (1 + 0.04 * np.cos(2.3 * ifu)) * (1 + 0.06 * np.sin(1.7 * slice_ + ifu))
+
+    def pixel_response(self, ifu: int) -> np.ndarray:
+        """Relative response of each pixel of the trimmed chip: 1 % rms."""
+        random = generator(self.seed, "pixel response", ifu)
+        shape = self.layout.ny, self.layout.nx
+        return 1 + np.float32(0.01) * random.standard_normal(shape, dtype=np.float32)

@@ -1,0 +1,93 @@
+"""Spectra of what the simulated MUSE looks at and through: stars, night sky, atmosphere, mirrors and detectors.
+
+Wavelengths in Angstrom (air), fluxes in 1e-20 erg/s/cm**2/Angstrom, the unit of the recipes' cubes.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+__all__ = [
+    "FLUX_UNIT",
+    "REFERENCE",
+    "cool_star",
+    "extinction",
+    "magnitude_to_flux",
+    "sensitivity",
+    "sky_continuum",
+    "sky_lines",
+    "telluric",
+    "warm_star",
+]
+
+FLUX_UNIT = 1e-20
+REFERENCE = 6500.0  # where the templates are 1 and magnitudes are defined [Angstrom]
+ZERO_POINT = 2.18e-9  # R = 0 [erg/s/cm**2/Angstrom]
+LSF = 2.5  # FWHM of the line spread function [Angstrom]
+SPAXEL_AREA = 0.04  # [arcsec**2]
+
+# Night-sky emission: wavelength [Angstrom] -> flux [1e-20 erg/s/cm**2 in a spaxel], rounded from Paranal's sky.
+SKY_LINES = {
+    5577.34: 3100, 5889.95: 310, 5895.92: 170, 6300.30: 1400, 6363.78: 450, 6498.73: 110, 6533.04: 130, 6553.62: 90,
+    6577.28: 60, 6863.96: 410, 7276.41: 620, 7316.28: 590, 7340.89: 650, 7750.64: 690, 7794.11: 620, 7913.71: 900,
+    7993.33: 690, 8344.60: 900, 8399.17: 1030, 8430.17: 1000, 8827.10: 1140, 8885.85: 1170, 8919.61: 1030,
+}  # fmt: skip
+HALPHA, SODIUM, CALCIUM = 6562.8, (5889.95, 5895.92), (8498.0, 8542.1, 8662.1)
+
+
+def _gaussian(wavelength: np.ndarray, centre: float, fwhm: float) -> np.ndarray:
+    return np.exp(-4 * np.log(2) * ((wavelength - centre) / fwhm) ** 2)
+
+
+def _line(wavelength: np.ndarray, centre: float, fwhm: float) -> np.ndarray:
+    """Gaussian of unit area [1/Angstrom]."""
+    return _gaussian(wavelength, centre, fwhm) / (fwhm * 1.0645)
+
+
+def warm_star(wavelength: np.ndarray) -> np.ndarray:
+    """Relative spectrum of a turn-off star: blue, with a deep H alpha."""
+    lines = 3.0 * _line(wavelength, HALPHA, 6.0) + sum(0.8 * _line(wavelength, c, 4.0) for c in CALCIUM)
+    return (wavelength / REFERENCE) ** -1.3 * (1 - lines)
+
+
+def cool_star(wavelength: np.ndarray) -> np.ndarray:
+    """Relative spectrum of a giant or a faint dwarf: red, with metal lines."""
+    lines = 1.0 * _line(wavelength, HALPHA, 3.0) + sum(1.0 * _line(wavelength, c, 3.0) for c in SODIUM)
+    lines = lines + sum(2.0 * _line(wavelength, c, 5.0) for c in CALCIUM)
+    return (wavelength / REFERENCE) ** 0.8 * (1 - lines)
+
+
+def magnitude_to_flux(magnitude: np.ndarray) -> np.ndarray:
+    """R magnitude to flux at 6500 Angstrom [1e-20 erg/s/cm**2/Angstrom]."""
+    return ZERO_POINT / FLUX_UNIT * 10 ** (-0.4 * np.asarray(magnitude))
+
+
+def sky_continuum(wavelength: np.ndarray) -> np.ndarray:
+    """Dark sky of R = 20.8 per square arcsec, in one spaxel."""
+    return magnitude_to_flux(np.array(20.8)) * SPAXEL_AREA * (1 + 5e-5 * (wavelength - REFERENCE))
+
+
+def sky_lines(wavelength: np.ndarray) -> np.ndarray:
+    """Emission lines of the sky as the spectrographs blur them, in one spaxel."""
+    spectrum = np.zeros_like(wavelength)
+    for centre, flux in SKY_LINES.items():
+        near = np.abs(wavelength - centre) < 4 * LSF
+        spectrum[near] += flux * _line(wavelength[near], centre, LSF)
+    return spectrum
+
+
+def extinction(wavelength: np.ndarray) -> np.ndarray:
+    """Extinction of Paranal's air [mag / airmass]."""
+    return 0.12 * (wavelength / 5000.0) ** -3.2 + 0.02
+
+
+def telluric(wavelength: np.ndarray) -> np.ndarray:
+    """Transmission of the molecular bands at airmass 1: the B and A bands of oxygen."""
+    return 1 - 0.3 * _gaussian(wavelength, 6875.0, 35.0) - 0.6 * _gaussian(wavelength, 7620.0, 59.0)
+
+
+def sensitivity(wavelength: np.ndarray) -> np.ndarray:
+    """Electrons per second for 1 erg/s/cm**2: an 8.2 m mirror times 12 to 34 % of efficiency times photons per erg."""
+    area, planck_c = 4.85e5, 1.986e-8  # [cm**2], h c [erg Angstrom]
+    efficiency = 0.12 + 0.22 * np.exp(-(((wavelength - 6800.0) / 2000.0) ** 2))
+    return area * efficiency * wavelength / planck_c

@@ -1,0 +1,112 @@
+"""The truth beside the data: what a measurement should find."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from muse_nb.products.errors import MuseError
+from muse_nb.products.whole import whole
+from muse_nb.simulator.headers import label
+from muse_nb.simulator.layouts import Layout
+from muse_nb.simulator.plan import Pointing, offset_from
+
+if TYPE_CHECKING:
+    from astropy.table import Table
+
+__all__ = ["check_same_night", "exposure_table", "offset_table", "plot_offsets", "write_truth"]
+
+
+def offset_table(pointings: list[Pointing]) -> Table:
+    """True offsets relative to the first exposure.
+
+    RA_OFFSET and DEC_OFFSET are in degrees and in the sign of an OFFSET_LIST, header minus true, RA_OFFSET without
+    cos(Dec); east and north are the same offsets on the sky in arcsec.
+    """
+    from astropy.table import Table
+
+    offsets = np.array([offset_from(pointings[0], other) for other in pointings])
+    cosine = np.cos(np.radians([p.dec for p in pointings]))
+    table = Table(
+        {
+            "DATE_OBS": [p.date_obs for p in pointings],
+            "MJD_OBS": [p.mjd for p in pointings],
+            "RA_OFFSET": offsets[:, 0] / 3600 / cosine,
+            "DEC_OFFSET": offsets[:, 1] / 3600,
+            "east": offsets[:, 0],
+            "north": offsets[:, 1],
+            "posang": [p.posang for p in pointings],
+        }
+    )
+    table["RA_OFFSET"].unit = table["DEC_OFFSET"].unit = table["posang"].unit = "deg"
+    table["east"].unit = table["north"].unit = "arcsec"
+    table["MJD_OBS"].unit = "d"
+    return table
+
+
+def exposure_table(pointings: list[Pointing], layout: Layout, seed: int) -> Table:
+    """One row for each exposure; the table's meta names the night."""
+    from astropy.table import Table
+
+    columns = ("date_obs", "posang", "seeing", "transparency", "sky", "lines", "airmass", "parang", "exptime")
+    table = Table({name: [getattr(p, name) for p in pointings] for name in columns})
+    table.add_column([label(p.date_obs) for p in pointings], name="label", index=0)
+    for name in ("ra", "dec", "true_ra", "true_dec"):
+        table[name] = [float(getattr(p, name)) for p in pointings]
+        table[name].unit = "deg"
+    table["seeing"].unit = "arcsec"
+    table["posang"].unit = table["parang"].unit = "deg"
+    table["exptime"].unit = "s"
+    table.meta = {"layout": layout.name, "seed": seed, "ifus": list(layout.ifus)}
+    return table
+
+
+def check_same_night(path: Path, wanted: Table) -> None:
+    """Raise MuseError if the folder already holds a different night."""
+    from astropy.table import Table
+
+    if not path.exists():
+        return
+    try:
+        there = Table.read(path, format="ascii.ecsv")
+    except Exception as error:  # whatever a damaged text file makes the reader raise
+        raise MuseError(f"{path} cannot be read ({error}): remove it, or make the night again with --force") from error
+    n = min(len(there), len(wanted))
+    same = there.meta == wanted.meta and there.colnames == wanted.colnames
+    if not same or any(list(there[name][:n]) != list(wanted[name][:n]) for name in ("label", "exptime", "ra")):
+        raise MuseError(
+            f"{path.parent.parent} holds another night ({there.meta.get('layout')}, seed {there.meta.get('seed')}):"
+            " choose another folder, or replace it with --force"
+        )
+
+
+def write_truth(folder: Path, tables: dict[str, Table]) -> int:
+    """Write the tables as ECSV where they are not there or shorter; return how many were written."""
+    from astropy.table import Table
+
+    written = 0
+    for name, table in tables.items():
+        path = folder / f"{name}.ecsv"
+        if path.exists() and len(Table.read(path, format="ascii.ecsv")) >= len(table):
+            continue
+        with whole(path, force=True) as part:
+            table.write(part, format="ascii.ecsv", overwrite=True)
+        written += 1
+    return written
+
+
+def plot_offsets(offsets: Table, ax: Any = None) -> Any:
+    """Draw offsets on the sky, coloured by rotator angle; return the axes."""
+    import matplotlib.pyplot as plt
+
+    ax = ax or plt.subplots(figsize=(5, 5), layout="constrained")[1]
+    colours = {0: "#0072B2", 90: "#E69F00", 180: "#009E73", 270: "#CC79A7"}
+    for angle, colour in colours.items():
+        rows = np.asarray(offsets["posang"]) == angle
+        ax.plot(offsets["east"][rows], offsets["north"][rows], "o", color=colour, label=f"{angle} deg")
+    ax.set(xlabel="offset to the east [arcsec]", ylabel="offset to the north [arcsec]", aspect="equal")
+    ax.invert_xaxis()
+    ax.legend(title="rotator")
+    return ax
