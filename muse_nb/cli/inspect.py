@@ -1,0 +1,54 @@
+"""``muse-nb inspect``: OBJECT_RED frames, good or bad."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+
+__all__ = ["add_arguments", "run"]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    parser.add_argument(
+        "files", nargs="+", metavar="FILE", help="OBJECT_RED (one IFU or merged, .fits or .fits.fz), image or cube"
+    )
+    parser.add_argument("-o", "--output", metavar="CSV", help="write the table of all frames")
+    parser.add_argument("--plot", metavar="PNG", help="write the mosaic of the middle exposure")
+    parser.add_argument(
+        "--limits", metavar="CSV", help="own limits: columns name and limit, as in muse_nb/steps/limits.csv"
+    )
+    parser.add_argument("--json", action="store_true", help="print one object per IFU")
+    parser.add_argument("--force", action="store_true", help="replace outputs that are there")
+    parser.epilog = "example: muse-nb inspect night/reduced/*/OBJECT_RED_*.fits -o frames.csv"
+
+
+def run(args: argparse.Namespace) -> int:
+    """Inspect the frames, print the findings."""
+    from muse_nb.products.whole import whole
+    from muse_nb.steps.inspect import inspect
+
+    result = inspect(args.files, limits_table=args.limits, progress=_progress(len(args.files)))
+    if args.output:
+        result.write(args.output, force=args.force)
+    if args.plot:
+        import matplotlib as mpl
+
+        mpl.use("Agg")
+        with whole(args.plot, force=args.force) as part:
+            result.plot().figure.savefig(part, dpi=150, format="png")
+    if args.json:
+        print(json.dumps(result.records(), indent=1))
+    else:
+        print(result)
+    return 0
+
+
+def _progress(total: int) -> object:
+    if not sys.stderr.isatty() or total < 2:
+        return None
+    from tqdm import tqdm
+
+    bar = tqdm(total=total, unit="file", file=sys.stderr)
+    return lambda done, _total: (bar.update(done - bar.n), bar.close() if done == total else None)

@@ -1,0 +1,142 @@
+"""A frame thinned out to a few hundred thousand pixels, for statistics that do not need them all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from muse_nb.products.errors import MuseError
+
+__all__ = ["QUADRANTS", "Frame", "Sample", "frames", "take_sample"]
+
+QUADRANTS = ("BL", "BR", "TR", "TL")  # the order of MUSE's four read-out ports
+RUN = 4  # neighbouring rows (planes of a cube) in each block: enough for second differences
+BLOCKS = 64
+LOUD = 25.0  # variance over the signal, and over the usual variance
+
+
+@dataclass(frozen=True)
+class Frame:
+    """What the statistics need to know of an OBJECT_RED frame, an image or a cube.
+
+    Attributes
+    ----------
+    path : pathlib.Path
+        The file.
+    ifu : int or None
+        Number of the IFU; None when the file is not an OBJECT_RED.
+    header : astropy.io.fits.Header
+        Primary header.
+    data, dq, stat : numpy.ndarray or None
+        Shape (ny, nx) or (nz, ny, nx); `dq` and `stat` are None when the file has none.
+    unit : str
+        BUNIT of the data.
+    """
+
+    path: Path
+    ifu: int | None
+    header: Any
+    data: np.ndarray
+    dq: np.ndarray | None
+    stat: np.ndarray | None
+    unit: str = "count"
+
+
+def frames(path: str | Path) -> Iterator[Frame]:
+    """Yield the frames of a file: one for each IFU of an OBJECT_RED, else its image or cube.
+
+    Raises
+    ------
+    MuseError
+        The file cannot be read, or holds no image and no cube.
+    """
+    from muse_nb.products import header as headers
+
+    path = Path(path)
+    primary = headers.read(path)
+    if str(primary.get("ESO PRO CATG", "")).strip() == "OBJECT_RED":
+        from muse_nb.products.object_red import open_object_red
+
+        for red in open_object_red(path):
+            yield Frame(path, red.ifu, red.header, red.data, red.dq, red.stat)
+    else:
+        yield _plain(path, primary)
+
+
+def _plain(path: Path, primary: Any) -> Frame:
+    """Read the first image or cube of any FITS file, with its DQ and STAT where they are there."""
+    from astropy.io import fits
+
+    try:
+        with fits.open(path) as hdus:
+            by_name = {hdu.name.upper(): hdu for hdu in hdus if hdu.is_image and hdu.header.get("NAXIS", 0) in (2, 3)}
+            data = by_name.get("DATA") or next(iter(by_name.values()), None)
+            if data is None:
+                raise MuseError(f"{path} holds no image and no cube: inspect needs an OBJECT_RED, an image or a cube")
+            others = [by_name.get(name) for name in ("DQ", "STAT")]
+            dq, stat = (
+                hdu.data if hdu is not None and hdu is not data and hdu.shape == data.shape else None for hdu in others
+            )
+            return Frame(path, None, primary, data.data, dq, stat, str(data.header.get("BUNIT", "")).strip())
+    except (OSError, TypeError, ValueError) as error:
+        raise MuseError(f"{path} cannot be read as FITS: {error}") from error
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Blocks of neighbouring rows of a frame (or planes of a cube), spread evenly over it.
+
+    Attributes
+    ----------
+    start : numpy.ndarray
+        First row (plane) of each block, shape (nblock,).
+    data, stat : numpy.ndarray
+        float32, shape (nblock, RUN, nx) or (nblock, RUN, ny, nx); `stat` is None when the frame has none.
+    good : numpy.ndarray
+        True where dq is 0 and the data are finite; same shape.
+    quadrant : numpy.ndarray
+        Index into `QUADRANTS`, broadcasts against `data`.
+    """
+
+    start: np.ndarray
+    data: np.ndarray
+    stat: np.ndarray | None
+    dq: np.ndarray | None
+    good: np.ndarray
+    quadrant: np.ndarray
+
+    @property
+    def quiet(self) -> np.ndarray:
+        """True where the variance is not beyond measure, as it is between the slices, where the flat is about 0."""
+        if self.stat is None:
+            return np.ones(self.data.shape, bool)
+        with np.errstate(invalid="ignore"):
+            known = self.stat[self.good]
+            return self.stat < LOUD * np.maximum(self.data, np.median(known) if known.size else 0)
+
+
+def take_sample(frame: Frame, blocks: int = BLOCKS) -> Sample:
+    """Copy `blocks` runs of four rows out of a frame, or all of its rows when it has fewer."""
+    n = frame.data.shape[0]
+    run = min(RUN, n)
+    start = np.unique(np.linspace(0, n - run, max(1, min(blocks, n // run))).astype(int))
+    rows = start[:, None] + np.arange(run)
+    data = np.asarray(frame.data[rows], dtype=np.float32)
+    stat = None if frame.stat is None else np.asarray(frame.stat[rows], dtype=np.float32)
+    dq = None if frame.dq is None else np.asarray(frame.dq[rows]).astype(np.int64)
+    good = np.isfinite(data) if dq is None else (dq == 0) & np.isfinite(data)
+    return Sample(start, data, stat, dq, good, _quadrants(frame.data.shape, rows))
+
+
+def _quadrants(shape: tuple[int, ...], rows: np.ndarray) -> np.ndarray:
+    nx = shape[-1]
+    right = np.arange(nx) >= nx / 2
+    if len(shape) == 2:
+        top = (rows >= shape[0] / 2)[..., None]
+    else:
+        top = (np.arange(shape[1]) >= shape[1] / 2)[:, None]
+    return np.where(top, np.where(right, 2, 3), np.where(right, 1, 0)).astype(np.int8)

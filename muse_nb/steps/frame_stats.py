@@ -1,0 +1,250 @@
+"""What can be measured in one frame: background, noise, flags, slices, stripes. Judges nothing (see `verdict`)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from muse_nb.kernels.frame_stats import count_pixels
+from muse_nb.products.dq import DQ
+from muse_nb.steps.frame_sample import QUADRANTS, Frame, Sample, take_sample
+from muse_nb.steps.frame_slices import MAD, Slices, find_slices
+
+__all__ = ["MAD", "FrameStatistics", "clipped_median", "frame_statistics", "noise_ratio"]
+
+SATURATION = 60000.0  # electrons; a MUSE pixel holds about 65500 x 1.1
+MIDDLE = 16  # rows on either side of the middle that are compared
+SHARPER_THAN_A_STAR = 1.0  # a column's excess over its neighbours', in units of their own: a star of 0.5" reaches 0.6
+
+
+@dataclass(frozen=True)
+class FrameStatistics:
+    """Statistics of one frame.
+
+    Attributes
+    ----------
+    file, ifu, exposure, mjd_obs
+        Where the frame comes from; `exposure` is DATE-OBS ("" when the header has none).
+    shape, unit
+        Shape of the data and their BUNIT.
+    background : dict of str to float
+        Clipped median of the good pixels of each quadrant, in the unit of the data.
+    noise_ratio : float
+        Noise between neighbouring rows over sqrt(STAT); 1 when STAT is honest, NaN without STAT.
+    noise_ratios : dict of str to float
+        The same for each quadrant.
+    dq : dict of str to int or None
+        Number of pixels with each DQ bit; None when the file has no DQ.
+    flagged, nonfinite, high : int
+        Pixels with any flag; not finite though dq = 0; dq = 0 but as high as a saturated pixel.
+    usable : float
+        Fraction of the pixels that are finite and have dq = 0.
+    step : tuple of float
+        Signal just above over just below the middle row, in the left and in the right half.
+    stripe : float
+        Scatter of the medians of rows over what the pixel noise explains.
+    bad_columns : tuple of int
+        0-based unflagged columns that stand out from both neighbours more sharply than any star.
+    slices : Slices or None
+        Slices found in the frame; None in a plain image or cube.
+    thumbnail : numpy.ndarray
+        Small float32 picture of the frame, NaN where nothing is good.
+    """
+
+    file: str
+    ifu: int | None
+    exposure: str
+    mjd_obs: float
+    shape: tuple[int, ...]
+    unit: str
+    background: dict[str, float]
+    noise_ratio: float
+    noise_ratios: dict[str, float]
+    dq: dict[str, int] | None
+    flagged: int
+    nonfinite: int
+    high: int
+    usable: float
+    has_stat: bool
+    step: tuple[float, float]
+    stripe: float
+    bad_columns: tuple[int, ...]
+    slices: Slices | None
+    thumbnail: np.ndarray = field(repr=False)
+
+    @property
+    def level(self) -> float:
+        """Background of the frame: the median of its quadrants, NaN when none has a good pixel."""
+        values = [value for value in self.background.values() if np.isfinite(value)]
+        return float(np.median(values)) if values else float("nan")
+
+    @property
+    def saturated(self) -> int:
+        """Pixels flagged SATURATED, or as high as that without a flag."""
+        return (self.dq or {}).get("SATURATED", 0) + self.high
+
+
+def frame_statistics(frame: Frame) -> FrameStatistics:
+    """Measure an OBJECT_RED frame, an image or a cube: counts over all pixels, medians over a sample of them."""
+    sample = take_sample(frame)
+    counts = count_pixels(frame.data, frame.dq, frame.stat, SATURATION)
+    red = frame.ifu is not None and frame.data.ndim == 2
+    total, ratios = noise_ratio(sample)
+    slices = find_slices(sample) if red else None
+    header: Any = frame.header
+    return FrameStatistics(
+        file=str(frame.path),
+        ifu=frame.ifu,
+        exposure=str(header.get("DATE-OBS", "")).strip(),
+        mjd_obs=_number(header.get("MJD-OBS")),
+        shape=tuple(frame.data.shape),
+        unit=frame.unit,
+        background=_by_quadrant(sample, clipped_median),
+        noise_ratio=total,
+        noise_ratios=ratios,
+        dq=None if frame.dq is None else {bit.name: int(n) for bit, n in _named(counts.bits) if n},
+        flagged=counts.flagged,
+        nonfinite=counts.nonfinite_good,
+        high=counts.high,
+        usable=1 - (counts.flagged + counts.nonfinite_good) / max(1, frame.data.size),
+        has_stat=frame.stat is not None,
+        step=middle_step(frame) if red else (1.0, 1.0),
+        stripe=row_stripes(sample) if red else float("nan"),
+        bad_columns=bad_columns(sample, slices) if slices is not None else (),
+        slices=slices,
+        thumbnail=thumbnail(sample),
+    )
+
+
+def _named(bits: np.ndarray) -> list[tuple[Any, int]]:
+    return [(bit, bits[int(bit).bit_length() - 1]) for bit in DQ if int(bit)]
+
+
+def _number(value: object) -> float:
+    try:
+        return float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        return float("nan")
+
+
+def _by_quadrant(sample: Sample, measure: Any) -> dict[str, float]:
+    quadrant = np.broadcast_to(sample.quadrant, sample.data.shape)
+    return {name: measure(sample.data[sample.good & (quadrant == i)]) for i, name in enumerate(QUADRANTS)}
+
+
+def clipped_median(values: np.ndarray, sigma: float = 3.0, rounds: int = 3) -> float:
+    """Median of finite values after removing what is further than `sigma` robust deviations from it; NaN of none."""
+    for _ in range(rounds):
+        if values.size == 0:
+            return float("nan")
+        middle = np.median(values)
+        deviation = np.abs(values - middle)
+        limit = sigma * MAD * np.median(deviation)
+        if not limit:
+            break
+        values = values[deviation <= limit]
+    return float(np.median(values)) if values.size else float("nan")
+
+
+def noise_ratio(sample: Sample) -> tuple[float, dict[str, float]]:
+    """Noise over sqrt(STAT), of the whole frame and by quadrant; NaN without STAT.
+
+    The noise is the robust scatter of d[y] - (d[y-1] + d[y+1]) / 2 in units of what STAT predicts for it: neighbouring
+    rows see the same slice at nearly the same wavelength, so that what is left is noise.
+    """
+    nan = dict.fromkeys(QUADRANTS, float("nan"))
+    if sample.stat is None or sample.data.shape[1] < 3:
+        return float("nan"), nan
+    data, stat, good = sample.data, sample.stat, sample.good & (sample.stat > 0) & np.isfinite(sample.stat)
+    with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
+        second = data[:, 1:-1] - 0.5 * (data[:, :-2] + data[:, 2:])
+        second /= np.sqrt(stat[:, 1:-1] + 0.25 * (stat[:, :-2] + stat[:, 2:]))
+    use = good[:, 1:-1] & good[:, :-2] & good[:, 2:]
+    quadrant = np.broadcast_to(sample.quadrant, data.shape)[:, 1:-1]
+    scatter = {name: _scatter(second[use & (quadrant == i)]) for i, name in enumerate(QUADRANTS)}
+    return _scatter(second[use]), scatter
+
+
+def _scatter(values: np.ndarray) -> float:
+    return float(MAD * np.median(np.abs(values))) if values.size else float("nan")
+
+
+def middle_step(frame: Frame) -> tuple[float, float]:
+    """Ratio of the signal above to that below the middle row, left and right: 1 when the quadrants' gains agree."""
+    ny, nx = frame.data.shape
+    rows = min(MIDDLE, ny // 2)
+    both = []
+    for part in (slice(ny // 2, ny // 2 + rows), slice(ny // 2 - rows, ny // 2)):
+        data = np.array(frame.data[part], dtype=np.float32)
+        bad = ~np.isfinite(data) if frame.dq is None else (np.asarray(frame.dq[part]) != 0) | ~np.isfinite(data)
+        both.append(column_medians(data, ~bad))
+    above, below = both
+    steps = []
+    for half in (slice(0, nx // 2), slice(nx // 2, nx)):
+        use = np.isfinite(above[half]) & np.isfinite(below[half])
+        low = np.median(below[half][use]) if use.any() else np.nan
+        steps.append(float(np.median(above[half][use]) / low) if low > 0 else float("nan"))
+    return steps[0], steps[1]
+
+
+def column_medians(data: np.ndarray, good: np.ndarray) -> np.ndarray:
+    """Median over all but the last axis of the good values; NaN where there is none."""
+    values = np.where(good, data, np.inf).reshape(-1, data.shape[-1])
+    values.sort(axis=0)
+    number = good.reshape(values.shape).sum(axis=0)
+    columns = np.arange(values.shape[1])
+    high, low = (
+        values[np.minimum(number // 2, len(values) - 1), columns],
+        values[np.maximum(number - 1, 0) // 2, columns],
+    )
+    with np.errstate(invalid="ignore"):
+        return np.where(number > 0, 0.5 * (high + low), np.nan)
+
+
+def row_stripes(sample: Sample) -> float:
+    """Scatter of the medians of rows against their neighbours, over what the pixel noise explains."""
+    if sample.data.shape[1] < 3:
+        return float("nan")
+    data = np.where(sample.good, sample.data, np.nan)
+    second = data[:, 1:-1] - 0.5 * (data[:, :-2] + data[:, 2:])
+    rows = second.reshape(-1, second.shape[-1])
+    rows = rows[np.isfinite(rows).sum(axis=1) > 100]
+    if len(rows) < 8:
+        return float("nan")
+    middle = np.nanmedian(rows, axis=1)
+    noise = MAD * np.nanmedian(np.abs(rows))
+    expected = 1.2533 * noise / np.sqrt(np.median(np.isfinite(rows).sum(axis=1)))
+    upper = np.percentile(np.abs(middle - np.median(middle)), 75)  # sky lines are in the last quarter
+    return float(upper / (1.1503 * expected)) if expected > 0 else float("nan")
+
+
+def bad_columns(sample: Sample, slices: Slices) -> tuple[int, ...]:
+    """Columns (0-based) inside slices that stand out from both neighbours by 8 sigma, and more sharply than a star can."""
+    medians = column_medians(sample.data, sample.good)
+    level = np.nanmedian(medians) if np.isfinite(medians).any() else np.nan
+    with np.errstate(invalid="ignore"):
+        excess = np.abs(medians - level)
+        neighbours = np.fmax(np.roll(excess, 1), np.roll(excess, -1))
+        second = medians - 0.5 * (np.roll(medians, 1) + np.roll(medians, -1))
+        sigma = MAD * np.nanmedian(np.abs(second)) if np.isfinite(second).any() else np.nan
+        odd = (np.abs(second) > 8 * sigma) & (excess > (1 + SHARPER_THAN_A_STAR) * neighbours)
+    return tuple(int(x) for x in np.flatnonzero(odd & slices.inside(len(odd))))
+
+
+def thumbnail(sample: Sample, width: int = 96) -> np.ndarray:
+    """Small picture: the mean of the good pixels of the sample in about `width` columns and one row a block."""
+    data, good = (sample.data, sample.good & sample.quiet) if sample.data.ndim == 3 else _planes_as_rows(sample)
+    nx = data.shape[-1]
+    edges = np.unique(np.linspace(0, nx, min(width, nx) + 1).astype(int))[:-1]
+    values = np.where(good, data, 0).sum(axis=1, dtype=np.float64)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mean = np.add.reduceat(values, edges, axis=-1) / np.add.reduceat(good.sum(axis=1), edges, axis=-1)
+    return mean.astype(np.float32)
+
+
+def _planes_as_rows(sample: Sample) -> tuple[np.ndarray, np.ndarray]:
+    """A cube's sample, (nblock, run, ny, nx), as (ny, planes, nx): its picture is the mean over wavelength."""
+    ny, nx = sample.data.shape[2:]
+    return (np.moveaxis(array.reshape(-1, ny, nx), 1, 0) for array in (sample.data, sample.good))  # type: ignore[return-value]

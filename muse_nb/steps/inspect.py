@@ -1,0 +1,220 @@
+"""OBJECT_RED frames, good or bad: statistics of every frame and a sentence for everything that is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from functools import cached_property
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from muse_nb.products.errors import MuseError
+from muse_nb.products.whole import whole
+from muse_nb.steps.frame_sample import QUADRANTS, frames
+from muse_nb.steps.frame_stats import FrameStatistics, frame_statistics
+from muse_nb.steps.verdict import Finding, judge_frame, judge_set, limits
+
+if TYPE_CHECKING:
+    from astropy.table import Table
+    from matplotlib.axes import Axes
+
+__all__ = ["Inspection", "inspect"]
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """Statistics and findings of a set of frames.
+
+    Attributes
+    ----------
+    frames : tuple of FrameStatistics
+        One for each IFU of each exposure, in the order of the files.
+    verdicts : tuple of Finding
+        What is wrong, with the number and the limit it passed.
+    limits : dict of str to float
+        The limits that were used.
+    """
+
+    frames: tuple[FrameStatistics, ...]
+    verdicts: tuple[Finding, ...]
+    limits: dict[str, float] = field(repr=False)
+
+    @property
+    def findings(self) -> list[str]:
+        """One sentence for everything that is wrong; empty when all frames are good."""
+        names = {frame.exposure for frame in self.frames}
+        if len(names) < 2:
+            return [finding.text for finding in self.verdicts]
+        return [
+            finding.text if finding.exposure in finding.text else f"{finding.exposure} {finding.text}"
+            for finding in self.verdicts
+        ]
+
+    @property
+    def notes(self) -> list[str]:
+        """What could not be looked at because a file lacks it: no fault, but no proof either."""
+        said = []
+        for name, lacks in (("DQ", lambda f: f.dq is None), ("STAT", lambda f: not f.has_stat)):
+            files = sorted({Path(frame.file).name for frame in self.frames if lacks(frame)})
+            if files:
+                what = "flags are unknown" if name == "DQ" else "the noise cannot be compared with its variance"
+                more = f" and {len(files) - 1} more" if len(files) > 1 else ""
+                said.append(f"{files[0]}{more} has no {name}: {what}.")
+        return said
+
+    @cached_property
+    def table(self) -> Table:
+        """One row a frame: file, exposure, ifu, background by quadrant, noise_ratio, counts by DQ bit, findings."""
+        from astropy.table import Table
+
+        names = list(dict.fromkeys(name for frame in self.frames for name in frame.dq or {}))
+        rows = [_row(frame, names, sum(_concerns(f, frame) for f in self.verdicts)) for frame in self.frames]
+        table = Table(rows=rows)
+        for column in table.itercols():
+            if column.dtype.kind == "f":
+                column.info.format = ".4g"
+        return table
+
+    @property
+    def middle(self) -> dict[str, str]:
+        """The middle exposure of the set, DATE-OBS by ``time`` and by ``quality`` (nearest to the median of all)."""
+        groups: dict[str, list[FrameStatistics]] = {}
+        for frame in self.frames:
+            groups.setdefault(frame.exposure, []).append(frame)
+        names = sorted(groups)
+        values = np.array(
+            [[_mean(groups[name], what) for what in ("level", "noise_ratio", "usable")] for name in names]
+        )
+        centre = np.nanmedian(values, axis=0)
+        spread = np.nanmedian(np.abs(values - centre), axis=0)
+        distance = np.nansum(np.abs(values - centre) / np.where(spread > 0, spread, 1), axis=1)
+        return {"time": names[(len(names) - 1) // 2], "quality": names[int(np.argmin(distance))]}
+
+    def records(self) -> list[dict[str, Any]]:
+        """One dictionary a frame, as ``muse-nb inspect --json`` prints it."""
+        return [
+            {
+                "file": frame.file,
+                "exposure": frame.exposure,
+                "ifu": frame.ifu,
+                "background": {name: _finite(value) for name, value in frame.background.items()},
+                "noise_ratio": _finite(frame.noise_ratio),
+                "dq": frame.dq,
+                "usable": _finite(frame.usable),
+                "saturated": frame.saturated,
+                "nonfinite": frame.nonfinite,
+                "findings": [finding.text for finding in self.verdicts if _concerns(finding, frame)],
+            }
+            for frame in self.frames
+        ]
+
+    def plot(self, ax: Axes | None = None, exposure: str | None = None) -> Axes:
+        """Draw the frames of an exposure on one sheet; see `steps.inspect_plot.plot_mosaic`."""
+        from muse_nb.steps.inspect_plot import plot_mosaic
+
+        return plot_mosaic(self, ax=ax, exposure=exposure)
+
+    def write(self, path: str | Path, *, force: bool = False) -> Path:
+        """Write the table as CSV (or in any form that astropy knows from the ending); return its path."""
+        path = Path(path)
+        with whole(path, force=force) as part:
+            self.table.write(part, format="ascii.csv" if path.suffix == ".csv" else None, overwrite=True)
+        return path
+
+    def __str__(self) -> str:
+        exposures = len({frame.exposure for frame in self.frames})
+        head = f"{len(self.frames)} frames of {exposures} exposure{'s' * (exposures != 1)}: "
+        head += f"{len(self.verdicts)} finding{'s' * (len(self.verdicts) != 1)}"
+        return "\n".join([head, *(f"- {text}" for text in self.findings + self.notes)])
+
+    def _repr_html_(self) -> str:
+        items = "".join(f"<li>{escape(text)}</li>" for text in self.findings) or "<li>no findings</li>"
+        notes = "".join(f"<li><i>{escape(text)}</i></li>" for text in self.notes)
+        table = self.table[[name for name in self.table.colnames if name != "file"]]
+        return f"<p><b>{escape(str(self).splitlines()[0])}</b></p><ul>{items}{notes}</ul>{_html(table)}"
+
+
+def inspect(
+    paths: str | Path | Iterable[str | Path],
+    *,
+    limits_table: str | Path | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Inspection:
+    """Look at OBJECT_RED frames and say what is wrong with them.
+
+    Images and cubes with DATA (and STAT, DQ) are measured too, without a verdict on slices and quadrants.
+
+    Parameters
+    ----------
+    paths
+        One file or several: OBJECT_RED of one IFU, merged, compressed (.fits.fz), or any image or cube.
+    limits_table
+        CSV with columns ``name`` and ``limit`` that replaces some of the limits in ``steps/limits.csv``.
+    progress
+        Called with (files done, files) after each file.
+
+    Returns
+    -------
+    Inspection
+        With ``.table``, ``.findings``, ``.plot()`` and ``.write(csv)``.
+
+    Raises
+    ------
+    MuseError
+        There is no file, or one cannot be read.
+    """
+    files = [Path(paths)] if isinstance(paths, str | Path) else [Path(path) for path in paths]
+    if not files:
+        raise MuseError("no frame to inspect: give at least one OBJECT_RED file")
+    table = limits(limits_table)
+    measured: list[FrameStatistics] = []
+    for number, path in enumerate(files, 1):
+        measured += [frame_statistics(frame) for frame in frames(path)]
+        if progress is not None:
+            progress(number, len(files))
+    found = [finding for frame in measured for finding in judge_frame(frame, table)] + judge_set(measured, table)
+    return Inspection(tuple(measured), tuple(found), table)
+
+
+def _row(frame: FrameStatistics, flags: list[str], findings: int) -> dict[str, Any]:
+    row: dict[str, Any] = {
+        "file": frame.file,
+        "exposure": frame.exposure,
+        "ifu": -1 if frame.ifu is None else frame.ifu,
+    }
+    row |= {f"background_{name}": frame.background[name] for name in QUADRANTS}
+    row |= {"noise_ratio": frame.noise_ratio, "usable": frame.usable, "saturated": frame.saturated}
+    row |= {"nonfinite": frame.nonfinite, "stripe": frame.stripe, "bad_columns": len(frame.bad_columns)}
+    row |= {f"dq_{name}": -1 if frame.dq is None else frame.dq.get(name, 0) for name in flags}
+    return row | {"findings": findings}
+
+
+def _concerns(finding: Finding, frame: FrameStatistics) -> bool:
+    """A finding belongs to its frame; one of an exposure as a whole to the first file of it."""
+    same = finding.file == frame.file and finding.exposure == frame.exposure
+    return same and (finding.ifu == frame.ifu or finding.name in ("missing_ifu",) or finding.ifu is None)
+
+
+def _mean(group: list[FrameStatistics], what: str) -> float:
+    values = np.array([getattr(frame, what) for frame in group])
+    return float(values[np.isfinite(values)].mean()) if np.isfinite(values).any() else float("nan")
+
+
+def _finite(value: float) -> float | None:
+    """JSON has no NaN."""
+    return float(value) if np.isfinite(value) else None
+
+
+def _html(table: Table) -> str:
+    head = "".join(f"<th>{escape(name)}</th>" for name in table.colnames)
+    cells = [
+        [escape(text) for text in column]
+        for column in (table[name].pformat(max_lines=-1, show_name=False) for name in table.colnames)
+    ]
+    body = "".join(
+        "<tr>" + "".join(f"<td>{text.strip()}</td>" for text in row) + "</tr>" for row in zip(*cells, strict=True)
+    )
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
