@@ -1,0 +1,138 @@
+"""DATACUBE_FINAL and other cubes, read plane by plane."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from muse_nb.products.errors import MuseError
+from muse_nb.products.header import read_all
+
+if TYPE_CHECKING:
+    from astropy.io.fits import Header
+    from astropy.wcs import WCS
+
+__all__ = ["CubeFile"]
+
+
+@dataclass(frozen=True)
+class CubeFile:
+    """An opened cube; planes are read on request, never the whole file.
+
+    Attributes
+    ----------
+    path : pathlib.Path
+    primary, header : astropy.io.fits.Header
+        Of the file, and of the data (with the WCS).
+    shape : tuple of int
+        (nz, ny, nx): wavelength, y, x.
+    extensions : dict of str to int
+        Name (DATA, and STAT, DQ, ... where they have the same shape) to the number of the HDU.
+    """
+
+    path: Path
+    primary: Header
+    header: Header
+    shape: tuple[int, int, int]
+    extensions: dict[str, int]
+
+    @classmethod
+    def open(cls, path: str | Path) -> CubeFile:
+        """Open a cube: the extension DATA, or else the first array with three axes.
+
+        Raises
+        ------
+        MuseError
+            The file is not readable, or holds no cube.
+        """
+        path = Path(path)
+        headers = read_all(path)
+        shapes = {n: shape for n, header in enumerate(headers) if (shape := _cube_shape(header))}
+        names = {n: str(headers[n].get("EXTNAME", "")).strip() or "DATA" for n in shapes}
+        first = next((n for n in shapes if names[n] == "DATA"), next(iter(shapes), None))
+        if first is None:
+            raise MuseError(f"{path} holds no array with three axes: is it a cube?")
+        extensions = {"DATA": first} | {names[n]: n for n in shapes if n != first and shapes[n] == shapes[first]}
+        return cls(path, headers[0], headers[first], shapes[first], extensions)
+
+    def has(self, name: str) -> bool:
+        """Say whether there is such an extension with the shape of the data."""
+        return name in self.extensions
+
+    def plane(self, number: int, name: str = "DATA") -> NDArray[Any]:
+        """Read one plane, shape (ny, nx): float32, or the integers of DQ."""
+        with self.reader(name) as read:
+            return read(number)
+
+    def planes(self, name: str = "DATA") -> Iterator[NDArray[Any]]:
+        """Read one plane after the other, the file opened once."""
+        with self.reader(name) as read:
+            for number in range(self.shape[0]):
+                yield read(number)
+
+    @contextmanager
+    def reader(self, name: str = "DATA") -> Iterator[Any]:
+        """Open the file once for many planes: gives a function from plane number to array.
+
+        Raises
+        ------
+        MuseError
+            There is no such extension, or it cannot be read.
+        """
+        from astropy.io import fits
+
+        if name not in self.extensions:
+            raise MuseError(f"{self.path} has no {name} of the cube's shape")
+        try:
+            with fits.open(self.path, memmap=False) as opened:
+                section = opened[self.extensions[name]].section
+
+                def read(number: int) -> NDArray[Any]:
+                    array = np.asarray(section[number, :, :])
+                    if array.dtype.kind == "f" or name in ("DATA", "STAT"):
+                        return array.astype(np.float32, copy=False)
+                    return array.astype(array.dtype.newbyteorder("="), copy=False)
+
+                yield read
+        except (OSError, ValueError, TypeError) as error:
+            raise MuseError(f"{self.path}: {name} cannot be read ({error}): make the file again") from error
+
+    @cached_property
+    def wcs(self) -> WCS:
+        """Celestial and spectral WCS of the data."""
+        from astropy.wcs import WCS, FITSFixedWarning
+
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FITSFixedWarning)
+            try:
+                return WCS(self.header)
+            except Exception as error:
+                raise MuseError(f"{self.path}: its WCS is unreadable ({error}): make the cube again") from error
+
+    def wavelength(self, plane: Any) -> Any:
+        """Return the wavelength [Angstrom] of a plane, or of many, from the header's linear spectral axis."""
+        step = self.header.get("CD3_3", self.header.get("CDELT3"))
+        if step is None or self.header.get("CRVAL3") is None:
+            raise MuseError(f"{self.path} lacks CRVAL3 or CD3_3: its wavelengths are unknown; make the cube again")
+        unit = str(self.header.get("CUNIT3", "Angstrom")).strip().lower()
+        scale = {"angstrom": 1.0, "nm": 10.0, "um": 1e4, "m": 1e10}.get(unit, 1.0)
+        first = float(self.header.get("CRPIX3", 1.0))
+        return scale * (float(self.header["CRVAL3"]) + (np.asarray(plane) + 1 - first) * float(step))
+
+
+def _cube_shape(header: Header) -> tuple[int, int, int] | None:
+    prefix = "Z" if header.get("ZIMAGE") else ""
+    if str(header.get("XTENSION", "IMAGE")).strip() != "IMAGE" and not prefix:
+        return None
+    if int(header.get(f"{prefix}NAXIS", 0)) != 3:
+        return None
+    nz, ny, nx = (int(header[f"{prefix}NAXIS{axis}"]) for axis in (3, 2, 1))
+    return (nz, ny, nx) if nz and ny and nx else None

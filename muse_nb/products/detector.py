@@ -1,0 +1,113 @@
+"""Where the slices are on a detector and which wavelength falls where: TRACE_TABLE and WAVECAL_TABLE."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from muse_nb.products.errors import MuseError
+from muse_nb.products.header import read_all
+
+if TYPE_CHECKING:
+    from astropy.table import Table
+
+__all__ = ["SLICES", "TraceTable", "WavecalTable"]
+
+SLICES = 48
+
+
+@dataclass(frozen=True)
+class TraceTable:
+    """Edges of the slices of one IFU as polynomials of the detector row.
+
+    Attributes
+    ----------
+    centre, left, right : numpy.ndarray
+        Coefficients by rising power of y (1-based), shape (48, order + 1).
+    """
+
+    centre: NDArray[np.float64]
+    left: NDArray[np.float64]
+    right: NDArray[np.float64]
+
+    @classmethod
+    def open(cls, path: str | Path) -> TraceTable:
+        """Read a TRACE_TABLE.
+
+        Raises
+        ------
+        MuseError
+            The file is not readable or no TRACE_TABLE.
+        """
+        table = _table(path, "tc0_00", "TRACE_TABLE")
+        order = len([name for name in table.colnames if re.fullmatch(r"tc0_\d\d", name)])
+        parts = [
+            np.stack([np.asarray(table[f"tc{part}_{power:02d}"], float) for power in range(order)], axis=1)
+            for part in range(3)
+        ]
+        return cls(*parts)
+
+    def edges(self, y: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return the left and right edges [pixel, 1-based] of all slices at rows `y`, shape (48, *y.shape)."""
+        rows = np.asarray(y, float)
+        return tuple(np.polynomial.polynomial.polyval(rows, part.T) for part in (self.left, self.right))  # type: ignore[return-value]
+
+    def slice_at(self, x: float, y: float) -> int | None:
+        """Return the slice (1 to 48) that holds a pixel (1-based), None in the gaps between slices."""
+        left, right = self.edges(y)
+        inside = np.flatnonzero((x >= left - 0.5) & (x <= right + 0.5))
+        return int(inside[0]) + 1 if inside.size else None
+
+
+@dataclass(frozen=True)
+class WavecalTable:
+    """Wavelengths of the slices of one IFU as polynomials of detector column and row.
+
+    Attributes
+    ----------
+    coefficients : numpy.ndarray
+        By slice, power of x and power of y (both 1-based), shape (48, nx + 1, ny + 1).
+    """
+
+    coefficients: NDArray[np.float64]
+
+    @classmethod
+    def open(cls, path: str | Path) -> WavecalTable:
+        """Read a WAVECAL_TABLE.
+
+        Raises
+        ------
+        MuseError
+            The file is not readable or no WAVECAL_TABLE.
+        """
+        table = _table(path, "wlc00", "WAVECAL_TABLE")
+        powers = [(int(m[1]), int(m[2])) for name in table.colnames if (m := re.fullmatch(r"wlc(\d)(\d)", name))]
+        shape = (max(p[0] for p in powers) + 1, max(p[1] for p in powers) + 1)
+        coefficients = np.zeros((len(table), *shape))
+        for i, j in powers:
+            coefficients[:, i, j] = np.asarray(table[f"wlc{i}{j}"], float)
+        return cls(coefficients)
+
+    def wavelength(self, slice_number: int, x: ArrayLike, y: ArrayLike) -> NDArray[np.float64]:
+        """Return the wavelength [Angstrom] at pixels (1-based) of a slice (1 to 48)."""
+        polynomial = self.coefficients[slice_number - 1]
+        return np.polynomial.polynomial.polyval2d(np.asarray(x, float), np.asarray(y, float), polynomial)
+
+
+def _table(path: str | Path, column: str, kind: str) -> Table[Any]:
+    from astropy.table import Table
+
+    headers = read_all(path)
+    if len(headers) > 1:
+        try:
+            table = Table.read(path, hdu=1, unit_parse_strict="silent")
+        except Exception as error:
+            raise MuseError(f"{path} cannot be read as a table ({error}): make it again") from error
+        if column in table.colnames and len(table) == SLICES:
+            return table
+    raise MuseError(f"{path} is no {kind}: it lacks the column {column} or a row for each of the {SLICES} slices")

@@ -1,0 +1,122 @@
+"""The manifest: a CSV file that says which files a night consists of and where each came from."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+from muse_nb.products.errors import MuseError
+from muse_nb.products.whole import whole
+
+__all__ = ["Entry", "read_manifest", "sha256", "write_manifest"]
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet would run a cell that starts so
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One file.
+
+    Attributes
+    ----------
+    file : str
+        Path relative to the folder that was surveyed, with forward slashes.
+    category : str
+        PRO CATG of a product, DPR TYPE of a raw frame, or what it looks like.
+    date_obs, ifu, pointing, posang, ins_mode, exptime : str
+        Of the exposure; empty where they do not apply.
+    size : int
+        [byte].
+    sha256 : str
+    recipe, inputs : str
+        What made it, from its PRO REC keywords; inputs separated by blanks.
+    """
+
+    file: str
+    category: str
+    date_obs: str
+    ifu: str
+    pointing: str
+    posang: str
+    ins_mode: str
+    exptime: str
+    size: int
+    sha256: str
+    recipe: str
+    inputs: str
+
+
+def sha256(path: Path, progress: Callable[[int], object] | None = None) -> str:
+    """Hash a file without reading it into memory; `progress` gets the bytes of each piece.
+
+    Raises
+    ------
+    MuseError
+        The file cannot be read.
+    """
+    digest = hashlib.sha256()
+    try:
+        with path.open("rb") as file:
+            while piece := file.read(1 << 20):
+                digest.update(piece)
+                if progress:
+                    progress(len(piece))
+    except OSError as error:
+        raise MuseError(f"{path} cannot be read: {error.strerror}") from error
+    return digest.hexdigest()
+
+
+def write_manifest(path: str | Path, entries: Iterable[Entry], *, force: bool = False) -> None:
+    """Write a manifest; cells that a spreadsheet would take for a formula get an apostrophe in front.
+
+    Raises
+    ------
+    MuseError
+        The file is there, or cannot be written.
+    """
+    names = [field.name for field in fields(Entry)]
+    text = io.StringIO()
+    writer = csv.DictWriter(text, names, lineterminator="\n")
+    writer.writeheader()
+    for entry in entries:
+        writer.writerow({name: _quiet(str(value)) for name, value in asdict(entry).items()})
+    with whole(path, force=force) as part:
+        part.write_text(text.getvalue(), encoding="utf-8", errors="surrogateescape")
+
+
+def read_manifest(path: str | Path) -> list[Entry]:
+    """Read a manifest.
+
+    Raises
+    ------
+    MuseError
+        The file cannot be read, or is no manifest.
+    """
+    path = Path(path)
+    try:
+        text = path.read_text(encoding="utf-8", errors="surrogateescape")
+    except OSError as error:
+        raise MuseError(f"{path} cannot be read: {error.strerror}") from error
+    names = {field.name for field in fields(Entry)}
+    try:
+        rows = list(csv.DictReader(io.StringIO(text, newline=""), strict=True))
+        if rows and set(rows[0]) != names:
+            raise MuseError(
+                f"{path} is no manifest: its columns are not {', '.join(sorted(names))}; survey the folder again"
+            )
+        loud = [{name: _loud(row[name] or "") for name in names} for row in rows]
+        return [Entry(**{**row, "size": int(row["size"])}) for row in loud]  # type: ignore[arg-type]
+    except (csv.Error, KeyError, ValueError) as error:
+        raise MuseError(f"{path} is damaged ({error}): survey the folder again") from error
+
+
+def _quiet(text: str) -> str:
+    return "'" + text if text.startswith((*_FORMULA, "'")) else text
+
+
+def _loud(text: str) -> str:
+    return text[1:] if text.startswith("'") else text

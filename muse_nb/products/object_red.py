@@ -1,0 +1,198 @@
+"""OBJECT_RED: a detector frame of one IFU with its quality and its variance, as muse_scibasic writes it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from muse_nb.products.errors import MuseError
+from muse_nb.products.header import read_all
+from muse_nb.products.whole import whole
+
+if TYPE_CHECKING:
+    from astropy.io.fits import Header
+
+__all__ = ["ObjectRed", "open_object_red", "write_object_red"]
+
+_CHANNEL = re.compile(r"CHAN(\d\d)$")
+
+
+@dataclass(frozen=True)
+class ObjectRed:
+    """One IFU's frame; its pixels are read when they are first asked for.
+
+    Attributes
+    ----------
+    path : pathlib.Path
+    ifu : int
+        1 to 24; 0 where the file does not say.
+    header : astropy.io.fits.Header
+        Primary header; of a merged file, with the IFU's own keywords added.
+    shape : tuple of int
+        (ny, nx) of the trimmed detector.
+    extensions : dict of str to int
+        DATA, DQ, STAT to the number of the HDU; what the file lacks is not in it.
+    """
+
+    path: Path
+    ifu: int
+    header: Header
+    shape: tuple[int, int]
+    extensions: dict[str, int]
+
+    @cached_property
+    def data(self) -> NDArray[np.float32]:
+        """Counts [electron], shape (ny, nx)."""
+        return self._read("DATA").astype(np.float32, copy=False)
+
+    @cached_property
+    def dq(self) -> NDArray[np.integer] | None:
+        """Quality bits, shape (ny, nx), see `muse_nb.products.dq`; None where the file has none."""
+        return self._read("DQ") if "DQ" in self.extensions else None
+
+    @cached_property
+    def stat(self) -> NDArray[np.float32] | None:
+        """Variance [electron^2], shape (ny, nx); None where the file has none."""
+        return self._read("STAT").astype(np.float32, copy=False) if "STAT" in self.extensions else None
+
+    def _read(self, name: str) -> NDArray[Any]:
+        from astropy.io import fits
+
+        try:
+            with fits.open(self.path, memmap=False) as opened:
+                array = np.asarray(opened[self.extensions[name]].data)
+        except (OSError, ValueError, TypeError) as error:
+            raise MuseError(f"{self.path}: {name} cannot be read ({error}): make the file again") from error
+        if array.shape != self.shape:
+            raise MuseError(f"{self.path}: {name} has shape {array.shape}, DATA {self.shape}: make the file again")
+        return array.astype(array.dtype.newbyteorder("="), copy=False)
+
+
+def open_object_red(path: str | Path) -> list[ObjectRed]:
+    """Open an OBJECT_RED in any of its forms: one IFU a file, merged, compressed (.fits.fz), extensions in any order.
+
+    Parameters
+    ----------
+    path
+        The file.
+
+    Returns
+    -------
+    list of ObjectRed
+        One for each IFU in the file, by IFU.
+
+    Raises
+    ------
+    MuseError
+        The file is not readable or holds no DATA.
+    """
+    path = Path(path)
+    headers = read_all(path)
+    groups: dict[str, dict[str, int]] = {}
+    for number, header in enumerate(headers):
+        name = str(header.get("EXTNAME", "")).strip()
+        channel, _, kind = name.rpartition(".")
+        if kind in ("DATA", "DQ", "STAT"):
+            groups.setdefault(channel, {})[kind] = number
+    groups = {channel: found for channel, found in groups.items() if "DATA" in found}
+    if not groups:
+        raise MuseError(f"{path} has no DATA extension: is it an OBJECT_RED?")
+    frames = [_frame(path, headers, channel, found) for channel, found in groups.items()]
+    return sorted(frames, key=lambda frame: frame.ifu)
+
+
+def _frame(path: Path, headers: list[Header], channel: str, extensions: dict[str, int]) -> ObjectRed:
+    primary, data = headers[0], headers[extensions["DATA"]]
+    prefix = "Z" if data.get("ZIMAGE") else ""
+    try:
+        shape = (int(data[f"{prefix}NAXIS2"]), int(data[f"{prefix}NAXIS1"]))
+    except KeyError:
+        raise MuseError(f"{path}: DATA is not a two-dimensional image: is it an OBJECT_RED?") from None
+    header = primary.copy()
+    if channel:
+        header.update({k: v for k, v in data.items() if k.startswith("ESO ")})
+    found = next(
+        (m for text in (channel, data.get("EXTNAME"), primary.get("EXTNAME")) if (m := _CHANNEL.match(str(text)))), None
+    )
+    return ObjectRed(path, int(found[1]) if found else 0, header, shape, extensions)
+
+
+_EURO3D = [
+    ("HDUCLASS", "ESO", "class name (ESO format)"),
+    ("HDUDOC", "DICD", "document with class description"),
+    ("HDUVERS", "DICD version 6", "version number"),
+    ("HDUCLAS1", "IMAGE", "image data format"),
+]
+_OWN: dict[str, list[tuple[str, object]]] = {
+    "DATA": [("HDUCLAS2", "DATA"), ("ERRDATA", "STAT"), ("QUALDATA", "DQ"), ("BUNIT", "count")],
+    "DQ": [
+        ("HDUCLAS2", "QUALITY"),
+        ("HDUCLAS3", "FLAG32BIT"),
+        ("QUALMASK", 4294967295),
+        ("SCIDATA", "DATA"),
+        ("ERRDATA", "STAT"),
+    ],
+    "STAT": [
+        ("HDUCLAS2", "ERROR"),
+        ("HDUCLAS3", "MSE"),
+        ("SCIDATA", "DATA"),
+        ("QUALDATA", "DQ"),
+        ("BUNIT", "(count)**2"),
+    ],
+}
+
+
+def write_object_red(
+    path: str | Path,
+    header: Header,
+    data: NDArray[np.floating],
+    dq: NDArray[np.integer] | None,
+    stat: NDArray[np.floating] | None,
+    *,
+    force: bool = False,
+) -> None:
+    """Write the frame of one IFU as the recipe does: DATA f4, DQ i4, STAT f4 behind a header-only primary.
+
+    Parameters
+    ----------
+    path
+        The file to make.
+    header
+        Primary header, with EXTNAME CHANnn.
+    data, dq, stat
+        Counts [electron], quality bits, variance [electron^2], shape (ny, nx); DQ and STAT may be left out.
+    force
+        Replace a file that is there.
+
+    Raises
+    ------
+    MuseError
+        The file is there, or cannot be written.
+    """
+    from astropy.io import fits
+
+    layers: list[tuple[str, Any, Callable[[Any], Any]]] = [
+        ("DATA", data, lambda a: a.astype(">f4")),
+        ("DQ", dq, lambda a: a.astype(np.int64).astype(np.uint32).view(np.int32).astype(">i4")),
+        ("STAT", stat, lambda a: a.astype(">f4")),
+    ]
+    units = [fits.PrimaryHDU(header=header)]
+    for name, array, convert in layers:
+        if array is None:
+            continue
+        unit = fits.ImageHDU(convert(np.asarray(array)))
+        unit.header["EXTNAME"] = name
+        for keyword, value, comment in _EURO3D:
+            unit.header[keyword] = (value, comment)
+        for keyword, value in _OWN[name]:
+            unit.header[keyword] = value
+        units.append(unit)
+    with whole(path, force=force) as part:
+        fits.HDUList(units).writeto(part, overwrite=True, checksum=True)

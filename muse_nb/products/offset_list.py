@@ -1,0 +1,136 @@
+"""OFFSET_LIST: how far each exposure's header is off, in the recipes' own sign and units."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from muse_nb.products.errors import MuseError
+from muse_nb.products.header import read_all
+from muse_nb.products.whole import whole
+
+if TYPE_CHECKING:
+    from astropy.io.fits import Header
+
+__all__ = ["OffsetList"]
+
+_COLUMNS = ("DATE_OBS", "MJD_OBS", "RA_OFFSET", "DEC_OFFSET", "FLUX_SCALE")
+_MATCHED = 23  # characters of DATE-OBS that muse_exp_combine compares
+
+
+@dataclass(frozen=True)
+class OffsetList:
+    """Offsets of a set of exposures.
+
+    Attributes
+    ----------
+    date_obs : tuple of str
+        DATE-OBS of the exposures.
+    mjd_obs : tuple of float
+        [d].
+    ra_offset, dec_offset : tuple of float
+        Position that the header assigns less the true one [deg]; RA_OFFSET is a difference of right ascensions, without
+        cos(dec). muse_exp_combine subtracts them.
+    flux_scale : tuple of float
+        Factor on the flux; NaN leaves it as it is.
+    """
+
+    date_obs: tuple[str, ...]
+    mjd_obs: tuple[float, ...]
+    ra_offset: tuple[float, ...]
+    dec_offset: tuple[float, ...]
+    flux_scale: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        """Refuse columns of different lengths and exposures named twice."""
+        if len({len(getattr(self, name.lower())) for name in _COLUMNS}) != 1:
+            raise MuseError("the columns of an offset list must have the same length")
+        twice = {date for date in self.date_obs if self.date_obs.count(date) > 1}
+        if twice:
+            raise MuseError(f"an offset list names {min(twice)} twice: muse_exp_combine would use the first row only")
+
+    @classmethod
+    def read(cls, path: str | Path) -> OffsetList:
+        """Read an OFFSET_LIST written by muse_exp_align or by `write`.
+
+        Raises
+        ------
+        MuseError
+            The file is not readable or has not the form that muse_exp_combine takes, and would be ignored by it.
+        """
+        import numpy as np
+        from astropy.table import Table
+
+        path = Path(path)
+        headers = read_all(path)
+        if len(headers) < 2 or headers[1].get("XTENSION", "").strip() != "BINTABLE":
+            raise MuseError(
+                f"{path} has no table in its first extension: muse_exp_combine would ignore it; write it again"
+            )
+        try:
+            table = Table.read(path, hdu=1, unit_parse_strict="silent")
+        except Exception as error:
+            raise MuseError(f"{path} cannot be read as a table ({error}): write it again") from error
+        missing = [name for name in _COLUMNS[:4] if name not in table.colnames]
+        if missing:
+            raise MuseError(f"{path} lacks {', '.join(missing)}: muse_exp_combine would ignore it; write it again")
+        for name in ("RA_OFFSET", "DEC_OFFSET"):
+            if str(table[name].unit or "deg").strip() not in ("deg", "degree"):
+                raise MuseError(f"{path}: {name} is in {table[name].unit}, must be in deg: convert it")
+        try:
+            if "FLUX_SCALE" not in table.colnames:
+                table["FLUX_SCALE"] = np.nan
+            numbers = [tuple(np.ma.filled(np.ma.asarray(table[name], float), np.nan).tolist()) for name in _COLUMNS[1:]]
+        except (TypeError, ValueError) as error:
+            raise MuseError(f"{path} has columns that are not numbers ({error}): write it again") from error
+        mjd, ra, dec, scale = numbers
+        if not np.isfinite([*ra, *dec]).all():
+            raise MuseError(f"{path} has offsets that are not finite: measure them again")
+        return cls(tuple(_text(value) for value in table["DATE_OBS"]), mjd, ra, dec, scale)
+
+    def write(self, path: str | Path, *, header: Header | None = None, force: bool = False) -> None:
+        """Write the list in the form that muse_exp_combine takes.
+
+        Parameters
+        ----------
+        path
+            The file to make.
+        header
+            Further keywords for its primary header.
+        force
+            Replace a file that is there.
+
+        Raises
+        ------
+        MuseError
+            The file is there, or cannot be written.
+        """
+        from astropy.io import fits
+
+        primary = fits.PrimaryHDU(header=header)
+        primary.header["INSTRUME"] = "MUSE"
+        primary.header["HIERARCH ESO PRO CATG"] = "OFFSET_LIST"
+        columns = [fits.Column("DATE_OBS", f"{_MATCHED}A", array=[date[:_MATCHED] for date in self.date_obs])]
+        for name, unit in zip(
+            _COLUMNS[1:], ("s", "deg", "deg", None), strict=True
+        ):  # "s" is what the recipe says of days
+            columns.append(fits.Column(name, "D", unit=unit, array=getattr(self, name.lower())))
+        with whole(path, force=force) as part:
+            fits.HDUList([primary, fits.BinTableHDU.from_columns(columns)]).writeto(part, overwrite=True)
+
+    def of(self, date_obs: str) -> tuple[float, float, float] | None:
+        """Return RA_OFFSET, DEC_OFFSET [deg] and FLUX_SCALE of an exposure, None where the list has no row for it."""
+        for row, date in enumerate(self.date_obs):
+            if date[:_MATCHED] == date_obs[:_MATCHED]:
+                return self.ra_offset[row], self.dec_offset[row], self.flux_scale[row]
+        return None
+
+    def missing(self, dates: Iterable[str]) -> list[str]:
+        """Name the exposures that the list has no row for."""
+        return [date for date in dates if self.of(date) is None]
+
+
+def _text(value: object) -> str:
+    return (value.decode("latin-1") if isinstance(value, bytes) else str(value)).strip()
