@@ -83,7 +83,9 @@ class Stamps:
         """3x3 products (value, east, north) of every pair of stars under `weight`; shape (pairs, 3, 3)."""
         weight = np.ascontiguousarray(weight, float)
         block = np.zeros((len(column), 3, 3))
-        _kernel("psf_blocks")(len(self.box), *self._stamps(), weight.shape[1], _at(weight), _at(row), _at(column), _at(block))
+        _kernel("psf_blocks")(
+            len(self.box), *self._stamps(), weight.shape[1], _at(weight), _at(row), _at(column), _at(block)
+        )
         return block
 
     def border(self, weight: NDArray, residual: NDArray) -> tuple[NDArray, NDArray]:

@@ -1,0 +1,199 @@
+"""Simulated IMAGE_FOVs of every kind of field, with their true offsets and the photon-noise bound."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from astropy.io import fits
+from astropy.wcs import WCS
+from numpy.typing import NDArray
+
+from muse_nb.kernels.psf import moffat_stamps
+from muse_nb.steps.starfit.geometry import Plane
+from muse_nb.steps.starfit.psf import round_psf
+
+SCALE = 0.2  # arcsec per pixel
+FLOOR, SLOPE = 1.0, 0.05  # variance = FLOOR + SLOPE * light, so that amplitudes are in units of the sky's noise
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What a field holds: number of stars, peak amplitudes (power law between two), side in pixels."""
+
+    stars: int
+    faint: float
+    bright: float
+    side: int = 150
+    exposures: int = 6
+    dec: float = -30.0
+    galaxy: float = 0.0
+    moffat: bool = True
+    concentration: float = 0.0
+    slope: float = 0.8
+
+
+KINDS = {
+    "cluster": Kind(700, 1.0, 400.0, side=300, concentration=18.0),
+    "forty stars": Kind(40, 3.0, 300.0, side=300),
+    "three faint": Kind(3, 3.0, 6.0),
+    "one star": Kind(1, 4.0, 30.0),
+    "galaxy": Kind(15, 5.0, 80.0, galaxy=60.0),
+    "empty": Kind(0, 1.0, 1.0),
+    "not a Moffat": Kind(40, 3.0, 300.0, side=200, moffat=False),
+    "declination -75": Kind(30, 3.0, 200.0, side=150, dec=-75.0),
+    "45 exposures": Kind(40, 3.0, 200.0, side=120, exposures=45),
+}
+
+
+@dataclass(frozen=True)
+class Field:
+    """A simulated field: files, true offsets (n, 2) [arcsec, first 0] and the bound on each exposure's (n, 2)."""
+
+    files: list[Path]
+    offset: NDArray
+    bound: NDArray
+
+
+def make(kind: Kind, seed: int, folder: Path) -> Field:
+    """Write the exposures of one field to `folder`."""
+    rng = np.random.default_rng(seed)
+    origin = (150.1, kind.dec)
+    half = kind.side * SCALE / 2
+    sky = rng.uniform(-half - 1, half + 1, (kind.stars, 2))
+    if kind.concentration:
+        sky = np.clip(rng.standard_t(3, (kind.stars, 2)) * kind.concentration / 2, -half - 1, half + 1)
+    elif kind.stars < 5:
+        sky *= 0.7
+    u = rng.random(kind.stars)
+    ends = kind.faint**-kind.slope, kind.bright**-kind.slope
+    flux = (ends[0] + u * (ends[1] - ends[0])) ** (-1 / kind.slope)
+    n = kind.exposures
+    angle = 90.0 * (np.arange(n) % 4)
+    turn = np.radians(angle) + rng.uniform(0, 6.28)
+    offset = 0.3 * np.c_[np.cos(turn), np.sin(turn)] + rng.normal(0, 0.15, (n, 2))
+    offset -= offset[0]
+    missing = rng.integers(0, 4)
+    folder.mkdir(parents=True, exist_ok=True)
+    files, frames = [], []
+    for i in range(n):
+        header = _wcs(kind, origin, rng.uniform(-2, 2, 2) if i else np.zeros(2))
+        plane = Plane.of(WCS(header), (kind.side,) * 2, origin)
+        width, seeing_flux = rng.uniform(0.6, 1.1) / SCALE, rng.uniform(0.8, 1.1)
+        amplitude = flux * seeing_flux * (4.0 / width) ** 2
+        light, psf = _draw(kind, plane.pixel(sky + offset[i]), amplitude, width, rng)
+        light += kind.galaxy * _galaxy(plane, kind.side)
+        variance = FLOOR + SLOPE * light
+        image = light + 20 + rng.normal(0, np.sqrt(variance))
+        _cosmic_rays(image, rng)
+        blank = _blank(kind.side, angle[i], missing)
+        image[blank] = np.nan
+        files.append(folder / f"IMAGE_FOV_{i + 1:04d}.fits")
+        _write(files[-1], image, header, i, angle[i], origin)
+        frames.append((plane, amplitude, psf, np.where(blank, 0, 1 / variance)))
+    return Field(files, offset, bound(frames, sky, offset))
+
+
+def _wcs(kind: Kind, origin: tuple[float, float], dither: NDArray) -> fits.Header:
+    header = fits.Header()
+    header["CRPIX1"] = header["CRPIX2"] = (kind.side + 1) / 2
+    header["CRVAL1"] = origin[0] + dither[0] / 3600 / np.cos(np.radians(origin[1]))
+    header["CRVAL2"] = origin[1] + dither[1] / 3600
+    header["CD1_1"], header["CD1_2"], header["CD2_1"], header["CD2_2"] = -SCALE / 3600, 0.0, 0.0, SCALE / 3600
+    header["CTYPE1"], header["CTYPE2"] = "RA---TAN", "DEC--TAN"
+    header["CUNIT1"] = header["CUNIT2"] = "deg"
+    return header
+
+
+def _draw(kind: Kind, position: NDArray, amplitude: NDArray, width: float, rng: np.random.Generator) -> tuple:
+    shape = (kind.side,) * 2
+    radius = np.full(len(position), int(9 * width))
+    psf = round_psf(width, rng.uniform(2.2, 2.9))
+    stretch = rng.normal(0, 0.02, 2)
+    psf[:3] += psf[0] * np.array([stretch[0], stretch[1], -stretch[0]])
+    light = moffat_stamps(position, amplitude, radius, psf, shape).model
+    if not kind.moffat:  # a narrow core on a wide halo
+        halo = round_psf(2.6 * width, 1.8)
+        light = 0.9 * light + moffat_stamps(position, 0.1 * amplitude, radius, halo, shape).model
+    return light, psf
+
+
+def _galaxy(plane: Plane, side: int) -> NDArray:
+    y, x = np.indices((side, side))
+    sky = plane.sky(np.stack([x, y], -1).reshape(-1, 2)).reshape(side, side, 2)
+    r = np.hypot(sky[..., 0], sky[..., 1] / 0.6)
+    return np.exp(-r / 4.0) * (1 + 0.1 * np.sin(sky[..., 0] * 1.3))
+
+
+def _cosmic_rays(image: NDArray, rng: np.random.Generator) -> None:
+    for _ in range(rng.poisson(image.size * 4e-4)):
+        y, x = rng.integers(0, image.shape[0]), rng.integers(0, image.shape[1])
+        length, axis = rng.integers(1, 4), rng.integers(0, 2)
+        cut = np.s_[y : y + (length if axis else 1), x : x + (1 if axis else length)]
+        image[cut] += rng.exponential(60)
+
+
+def _blank(side: int, angle: float, missing: int) -> NDArray:
+    """The border without data, and one missing slice stack that turns with the field."""
+    blank = np.zeros((side, side), bool)
+    width = side // 4
+    blank[missing * width + width // 2 : missing * width + width // 2 + 5, side // 2 :] = True
+    blank[:3] = blank[-2:] = blank[:, :2] = True
+    return np.rot90(blank, int(angle // 90))
+
+
+def _write(path: Path, image: NDArray, wcs: fits.Header, i: int, angle: float, origin: tuple[float, float]) -> None:
+    primary = fits.PrimaryHDU()
+    start = np.datetime64("2014-07-27T03:00:00.000") + np.timedelta64(97 * i, "s")
+    primary.header["DATE-OBS"], primary.header["MJD-OBS"] = str(start), 56865.125 + 97 * i / 86400
+    primary.header["RA"], primary.header["DEC"], primary.header["EXPTIME"] = *origin, 60.0
+    primary.header["INSTRUME"], primary.header["OBJECT"] = "MUSE", "NGC 6397"
+    primary.header["HIERARCH ESO INS DROT POSANG"], primary.header["HIERARCH ESO INS DROT MODE"] = angle, "SKY"
+    primary.header["HIERARCH ESO INS MODE"] = "WFM-NOAO-N"
+    primary.header["HIERARCH ESO PRO CATG"] = "IMAGE_FOV"
+    primary.header["HIERARCH ESO DRS MUSE FILTER NAME"] = "white"
+    data = fits.ImageHDU(image.astype(np.float32), wcs, name="DATA")
+    data.header["BUNIT"] = "10**(-20)*erg/s/cm**2/Angstrom"
+    fits.HDUList([primary, data]).writeto(path, overwrite=True)
+
+
+def bound(frames: list[tuple], sky: NDArray, offset: NDArray) -> NDArray:
+    """Cramer-Rao bound (n, 2) [arcsec] on the offsets against the first exposure.
+
+    Fluxes (of each exposure) and positions of all stars above 5 sigma in the stack are free; PSF and fainter stars are known.
+    """
+    n, stars = len(frames), len(sky)
+    worth = sum(amplitude**2 * np.pi * 4 / (FLOOR + SLOPE * amplitude) for _, amplitude, _, _ in frames)
+    seen = np.flatnonzero(worth > 25) if stars else np.zeros(0, int)
+    k = seen.size
+    if not k:
+        return np.full((n, 2), np.inf)
+    total, cross, own = np.zeros((2 * k, 2 * k)), np.zeros((n, 2 * k, 2)), np.zeros((n, 2, 2))
+    for i, (plane, amplitude, psf, weight) in enumerate(frames):
+        width = int(4 * np.sqrt(1 / psf[0]))
+        stamps = moffat_stamps(
+            plane.pixel(sky[seen] + offset[i]), amplitude[seen], np.full(k, width), psf, weight.shape, plane.matrix
+        )
+        row, column = stamps.pairs()
+        block = stamps.blocks(weight, row, column)
+        owner = np.repeat(np.arange(k), np.diff(row))
+        dense = np.zeros((3, k, 3, k))
+        dense[:, owner, :, column] = block
+        dense = dense.reshape(3 * k, 3 * k)
+        flux = dense[:k, :k] + 1e-9 * np.eye(k)
+        position = dense[k:, k:] - dense[k:, :k] @ np.linalg.solve(flux, dense[:k, k:])
+        total += position
+        cross[i] = np.c_[position[:, :k].sum(1), position[:, k:].sum(1)]
+        own[i] = np.array([[cross[i][:k].sum(0)], [cross[i][k:].sum(0)]]).reshape(2, 2)
+    total += 1e-3 * np.eye(2 * k)
+    information = np.zeros((n, 2, n, 2))
+    solved = np.linalg.solve(total, cross.transpose(1, 0, 2).reshape(2 * k, -1)).reshape(2 * k, n, 2)
+    for i in range(n):
+        information[i, :, i] += own[i]
+        information[i] -= np.einsum("ka,kjb->ajb", cross[i], solved)
+    small = information.reshape(2 * n, 2 * n)[2:, 2:] + 1e-9 * np.eye(2 * n - 2)
+    return np.r_[np.zeros((1, 2)), np.sqrt(np.diag(np.linalg.inv(small))).reshape(-1, 2)]
+
+
+__all__ = ["KINDS", "Field", "Kind", "bound", "make"]

@@ -1,0 +1,79 @@
+"""``muse-nb offsets``: measure star offsets and write an OFFSET_LIST."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import warnings
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of the command."""
+    parser.add_argument("images", nargs="+", metavar="IMAGE_FOV", help="images of the exposures, one each")
+    parser.add_argument(
+        "-o", "--output", metavar="OFFSET_LIST", help="FITS file to write, as muse_exp_combine takes it"
+    )
+    parser.add_argument("--picks", metavar="ECSV", help="use only these stars (picks.ecsv)")
+    parser.add_argument(
+        "--reference", metavar="DATE-OBS", help='exposure with offset 0, or "mean" (default: the first)'
+    )
+    parser.add_argument("--catalogue", metavar="FILE", help="put the exposures on the positions of this catalogue")
+    parser.add_argument(
+        "--radius", type=float, default=6.0, metavar="ARCSEC", help="largest offset looked for (%(default)s)"
+    )
+    parser.add_argument("--flux-scale", action="store_true", help="also write factors that equalize the fluxes")
+    parser.add_argument("--cross-check", action="store_true", help="compare with cross-correlation and muse_exp_align")
+    parser.add_argument("--json", action="store_true", help="print the result for scripts")
+    parser.add_argument("--force", action="store_true", help="replace the output if it is there")
+    parser.epilog = "example: muse-nb offsets reduced/*/IMAGE_FOV_0001.fits -o OFFSET_LIST.fits"
+
+
+def run(args: argparse.Namespace) -> int:
+    """Measure, write, print."""
+    from muse_nb.products.errors import MuseError, MuseWarning
+    from muse_nb.steps.measurement import Measurement
+    from muse_nb.steps.offsets import measure_offsets
+
+    if not args.radius > 0:
+        raise MuseError("--radius must be a positive number of arcsec")
+    measurement = Measurement(args.images, args.radius, _tell if sys.stderr.isatty() else None)
+    offsets = measure_offsets(measurement, picks=args.picks, reference=args.reference, catalogue=args.catalogue)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", MuseWarning)
+        if args.output:
+            offsets.write(args.output, force=args.force, flux_scale=args.flux_scale)
+        else:
+            offsets.offset_list()  # all refused: one sentence and status 1
+    for warning in caught:
+        print(f"muse-nb offsets: {warning.message}", file=sys.stderr)
+    check = None
+    if args.cross_check:
+        from muse_nb.steps.crosscheck import cross_check
+
+        check = cross_check(measurement, offsets)
+    if args.json:
+        rows = offsets.rows()
+        if check is not None:
+            rows = [row | {"cross_check": more} for row, more in zip(rows, check.rows(), strict=True)]
+        print(json.dumps(rows, indent=1, allow_nan=False))
+    else:
+        for row in offsets.rows():
+            print(_line(row))
+        if check is not None:
+            print("\n".join(check.lines()))
+    return 0
+
+
+def _tell(text: str) -> None:
+    print(text, file=sys.stderr)
+
+
+def _line(row: dict) -> str:
+    if row["ra_offset_arcsec"] is None:
+        return f"{row['date_obs']}  {row['verdict']}: {row['why']}"
+    numbers = (
+        f"{1e3 * row['ra_offset_arcsec']:+9.1f} ± {1e3 * row['ra_error_arcsec']:.1f}  "
+        f"{1e3 * row['dec_offset_arcsec']:+9.1f} ± {1e3 * row['dec_error_arcsec']:.1f} mas  {row['n_stars']} stars"
+    )
+    return f"{row['date_obs']}  {numbers}  {row['verdict']} {row['why']}".rstrip()

@@ -1,0 +1,129 @@
+"""The images of a field, prepared once, so that offsets can be measured again after every click."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from muse_nb.products.errors import MuseError
+from muse_nb.products.image_fov import ImageFov
+from muse_nb.steps.starfit.frame import Frame
+from muse_nb.steps.starfit.geometry import Plane, from_tangent, to_tangent
+from muse_nb.steps.starfit.solve import Solution, solve
+
+if TYPE_CHECKING:
+    from astropy.table import Table
+
+__all__ = ["Measurement", "open_images"]
+
+
+def open_images(images: Iterable[str | Path | ImageFov]) -> list[ImageFov]:
+    """Open IMAGE_FOVs and put them in time order.
+
+    Raises
+    ------
+    MuseError
+        There are fewer than two, or two are of the same exposure.
+    """
+    if isinstance(images, str | Path | ImageFov):
+        images = [images]
+    opened = [image if isinstance(image, ImageFov) else ImageFov.open(image) for image in images]
+    if len(opened) < 2:
+        what = f"{opened[0].path} is the only image" if opened else "no image was given"
+        raise MuseError(f"{what}: an offset lies between exposures, give at least two IMAGE_FOVs")
+    opened.sort(key=lambda image: (image.date_obs, str(image.path)))
+    for one, two in zip(opened, opened[1:], strict=False):
+        if one.date_obs[:23] == two.date_obs[:23]:
+            raise MuseError(
+                f"{one.path} and {two.path} have the same DATE-OBS {one.date_obs}: the recipe matches offsets by it and "
+                "would use one of them only; give each exposure once"
+            )
+    return opened
+
+
+class Measurement:
+    """Images of one field, their noise, background and stars; everything is computed once, when first needed.
+
+    Parameters
+    ----------
+    images
+        IMAGE_FOVs, paths or opened.
+    radius
+        Largest offset looked for [arcsec].
+    tell
+        Called with a line of text at every stage.
+    """
+
+    def __init__(
+        self,
+        images: Iterable[str | Path | ImageFov],
+        radius: float = 6.0,
+        tell: Callable[[str], None] | None = None,
+    ) -> None:
+        self.images = open_images(images)
+        self.radius, self.tell = radius, tell or (lambda _: None)
+        self.origin = _centre(self.images[0])
+        self.planes = [Plane.of(image.wcs, image.data.shape, self.origin) for image in self.images]
+
+    @property
+    def date_obs(self) -> list[str]:
+        """Names of the exposures, in time order."""
+        return [image.date_obs for image in self.images]
+
+    def index(self, date_obs: str) -> int:
+        """Number of an exposure."""
+        for i, name in enumerate(self.date_obs):
+            if name[:23] == date_obs[:23]:
+                return i
+        raise MuseError(f"no exposure has DATE-OBS {date_obs}: they are {', '.join(self.date_obs)}")
+
+    @cached_property
+    def frames(self) -> list[Frame]:
+        """Prepared images; a galaxy or nebula that fills the field turns the background to a running ring."""
+        frames = []
+        for image, plane in zip(self.images, self.planes, strict=True):
+            self.tell(f"preparing {image.date_obs}")
+            frames.append(Frame(np.asarray(image.data, float), plane))
+        if any(frame.structured() for frame in frames):
+            self.tell("bright structure: the background follows it")
+            frames = [Frame(frame.raw, frame.plane, box=0) for frame in frames]
+        return frames
+
+    @cached_property
+    def solution(self) -> Solution:
+        """Offsets from all stars."""
+        return solve(self.frames, self.radius, self.tell)
+
+    def sky(self, i: int, x: NDArray, y: NDArray) -> tuple[NDArray, NDArray]:
+        """RA and Dec [deg] that exposure `i` assigns to its 0-based pixels."""
+        return from_tangent(self.planes[i].sky(np.stack([x, y], axis=-1)), self.origin)
+
+    def pixel(self, i: int, ra: NDArray, dec: NDArray) -> tuple[NDArray, NDArray]:
+        """0-based pixel of exposure `i` where its header puts a position."""
+        x, y = np.moveaxis(self.planes[i].pixel(to_tangent(ra, dec, self.origin)), -1, 0)
+        return x, y
+
+    def candidates(self, most: int = 20) -> Table:
+        """Stars worth picking, the best first.
+
+        Returns
+        -------
+        astropy.table.Table
+            star, ra, dec [deg, as the first exposure has them], x, y [0-based pixel there], significance, n_exposures.
+        """
+        from muse_nb.steps.starfit.picked import candidates
+
+        return candidates(self, most)
+
+
+def _centre(image: ImageFov) -> tuple[float, float]:
+    ny, nx = image.data.shape
+    ra, dec = image.wcs.wcs_pix2world([(nx - 1) / 2], [(ny - 1) / 2], 0)
+    if not (np.isfinite(ra[0]) and np.isfinite(dec[0])):
+        raise MuseError(f"{image.path}: its WCS gives no sky position: make the image again with muse_scipost")
+    return float(ra[0]), float(dec[0])

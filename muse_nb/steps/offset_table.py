@@ -1,0 +1,212 @@
+"""From a solution of the fit to the table an observer reads: one row an exposure, with a verdict and why."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from muse_nb.steps.measurement import Measurement
+from muse_nb.steps.offsets import Offsets
+from muse_nb.steps.starfit import psf
+from muse_nb.steps.starfit.coarse import ENOUGH
+from muse_nb.steps.starfit.correlate import correlate
+from muse_nb.steps.starfit.geometry import from_tangent
+from muse_nb.steps.starfit.solve import Solution
+
+if TYPE_CHECKING:
+    from astropy.table import Table
+
+__all__ = ["assemble"]
+
+OUTLIER = 5.0  # errors
+POOR_CHI2 = 1.5
+UNITS = {
+    "mjd_obs": "d", "posang": "deg", "ra_offset": "arcsec", "dec_offset": "arcsec", "ra_error": "arcsec",
+    "dec_error": "arcsec", "fwhm": "arcsec", "rotation": "deg", "rotation_error": "deg",
+}  # fmt: skip
+
+
+def assemble(measurement: Measurement, solution: Solution, method: str, reference: str | None) -> Offsets:
+    """Give every exposure its row; those without stars are tried by cross-correlation of the images."""
+    from astropy.table import Table
+
+    n = len(measurement.images)
+    offset, covariance = solution.offset.copy(), solution.covariance.copy()
+    methods = [method if i in solution.placed else "none" for i in range(n)]
+    if method == "stars":
+        _correlate_the_rest(measurement, solution, offset, covariance, methods)
+    measured = np.isfinite(offset[:, 0])
+    base = _base(measurement, measured, reference)
+    offset, error = _relative(offset, covariance, base)
+    seen = _seen(solution, n)
+    verdict, why = zip(*(_verdict(measurement, solution, i, methods[i], seen) for i in range(n)), strict=True)
+    frames = measurement.frames
+    flux = _flux(solution, n)
+    home = [i for i in base if np.isfinite(flux[i])]
+    flux /= np.mean(flux[home]) if home else 1.0
+    rotation, rotation_error = _rotation(solution, n)
+    table = Table(
+        {
+            "date_obs": measurement.date_obs,
+            "mjd_obs": [image.mjd_obs for image in measurement.images],
+            "posang": [np.nan if image.posang is None else image.posang for image in measurement.images],
+            "ra_offset": offset[:, 0],
+            "dec_offset": offset[:, 1],
+            "ra_error": error[:, 0],
+            "dec_error": error[:, 1],
+            "n_stars": seen,
+            "chi2": np.where(measured, solution.chi2, np.nan),
+            "fwhm": [psf.fwhm(f.psf) * f.plane.scale if m else np.nan for f, m in zip(frames, measured, strict=True)],
+            "flux": flux,
+            "rotation": rotation,
+            "rotation_error": rotation_error,
+            "margin": [placement.margin for placement in solution.placements],
+            "method": methods,
+            "verdict": list(verdict),
+            "why": list(why),
+        }
+    )
+    for name, unit in UNITS.items():
+        table[name].unit = unit
+    name = "mean" if reference == "mean" else measurement.date_obs[base[0]]
+    return Offsets(table, _residuals(measurement, solution), name, measurement.origin[1])
+
+
+def _correlate_the_rest(
+    measurement: Measurement, solution: Solution, offset: NDArray, covariance: NDArray, methods: list[str]
+) -> None:
+    """Exposures without a place among the stars: match their whole image to that of the best-known exposure."""
+    missing = [i for i in range(len(methods)) if methods[i] == "none"]
+    home = solution.placed[0] if solution.placed else 0
+    if not missing:
+        return
+    if not solution.placed:
+        missing.remove(home)
+    frames, found = measurement.frames, 0
+    for i in missing:
+        shift = correlate(frames[home], frames[i], measurement.radius)
+        if shift is None:
+            continue
+        found += 1
+        start = offset[home] if solution.placed else np.zeros(2)
+        offset[i] = start + shift.offset
+        covariance[i] = covariance[:, :, i] = 0
+        covariance[i, :, i] = np.diag(shift.error**2)
+        methods[i] = "cross-correlation"
+    if found and not solution.placed:
+        offset[home], methods[home] = 0, "cross-correlation"
+        covariance[home] = covariance[:, :, home] = 0
+
+
+def _base(measurement: Measurement, measured: NDArray, reference: str | None) -> list[int]:
+    """Exposures whose mean offset is 0."""
+    if reference == "mean" and measured.any():
+        return list(np.flatnonzero(measured))
+    if reference not in (None, "mean"):
+        return [measurement.index(str(reference))]
+    return [int(np.argmax(measured))]
+
+
+def _relative(offset: NDArray, covariance: NDArray, base: list[int]) -> tuple[NDArray, NDArray]:
+    """Offsets relative to the mean of some exposures, and their errors."""
+    n = len(offset)
+    known = np.isfinite(offset[:, 0])
+    use = [i for i in base if known[i]]
+    if not use:
+        return np.full((n, 2), np.nan), np.full((n, 2), np.nan)
+    change = np.eye(n)
+    change[:, use] -= 1 / len(use)
+    change[:, ~known] = 0
+    clean = np.nan_to_num(covariance)
+    own = np.einsum("ij,jakb,lk->ialb", change, clean, change)
+    error = np.sqrt(np.maximum(own[np.arange(n), :, np.arange(n), :][:, [0, 1], [0, 1]], 0))
+    error[~known] = np.nan
+    return offset - offset[use].mean(0), error
+
+
+def _seen(solution: Solution, n: int) -> NDArray:
+    """Stars of at least 3 sigma in each exposure."""
+    seen = np.zeros(n, int)
+    if solution.fit is not None:
+        for j, i in enumerate(solution.placed):
+            frame = solution.fit.frames[j]
+            noise = np.sqrt((frame.floor + frame.slope * frame.amplitude) / psf.core_area(frame.psf))
+            shown = solution.fit.active[j] & (frame.amplitude > 3 * noise) & (solution.numbers >= 0)
+            seen[i] = int(shown.sum())
+    return seen
+
+
+def _verdict(measurement: Measurement, solution: Solution, i: int, method: str, seen: NDArray) -> tuple[str, str]:
+    frame, placement = measurement.frames[i], solution.placements[i]
+    if not frame.ok.any():
+        return "refuse", "the image holds no finite pixel"
+    if method == "none":
+        if not len(frame.peaks):
+            return "refuse", "no star is seen in it"
+        return "refuse", (
+            f"its stars match no offset within {measurement.radius:g} arcsec better than another "
+            f"(margin {max(placement.margin, 0):.1f}, needed {ENOUGH:g})"
+        )
+    if method == "cross-correlation":
+        return "check", "too few stars: by cross-correlation of the images"
+    placed = len(solution.placed)
+    if seen[i] <= 2 and method == "stars" and placed < 0.5 * len(measurement.images):
+        return "refuse", f"only {placed} of {len(measurement.images)} exposures show its {seen[i]} star(s)"
+    if solution.chi2[i] > POOR_CHI2:
+        return "check", f"the stars' cores fit badly (chi2 {solution.chi2[i]:.1f})"
+    if solution.stars is not None:
+        deviation = solution.stars.deviation[solution.placed.index(i)]
+        bad = int((deviation > OUTLIER).sum())
+        if bad and bad >= 0.2 * np.isfinite(deviation).sum():
+            return "check", f"{bad} of {np.isfinite(deviation).sum()} stars disagree by more than {OUTLIER:g} errors"
+    return "agree", ""
+
+
+def _flux(solution: Solution, n: int) -> NDArray:
+    """Flux of the stars that all exposures show (or else of the pairs), in the first one's unit; NaN where unknown."""
+    flux = np.full(n, np.nan)
+    fit = solution.fit
+    if fit is None:
+        return flux
+    total = np.array([f.amplitude * np.pi * psf.scale(f.psf) / (f.psf[3] - 1) for f in fit.frames])
+    worth = np.where(fit.active, total, 0.0)
+    best = int(np.argmax(worth.sum(1)))
+    for j, i in enumerate(solution.placed):
+        both = fit.active[j] & fit.active[best]
+        bright = both & (total[best] > 0.05 * np.max(total[best][both], initial=0))
+        if bright.any():
+            flux[i] = total[j][bright].sum() / total[best][bright].sum()
+    return flux
+
+
+def _rotation(solution: Solution, n: int) -> tuple[NDArray, NDArray]:
+    rotation, error = np.full((2, n), np.nan)
+    if solution.stars is not None:
+        rotation[solution.placed], error[solution.placed] = solution.stars.rotation, solution.stars.rotation_error
+    return rotation, error
+
+
+def _residuals(measurement: Measurement, solution: Solution) -> Table:
+    """One row a star and exposure."""
+    from astropy.table import Table
+
+    columns: dict[str, Any] = {name: [] for name in ("star", "ra", "dec", "date_obs")}
+    numbers = ("ra_residual", "dec_residual", "ra_error", "dec_error", "deviation")
+    columns |= {name: [] for name in numbers} | {"outlier": []}
+    if solution.stars is not None and solution.fit is not None:
+        ra, dec = from_tangent(solution.fit.sky, measurement.origin)
+        stars = solution.stars
+        for j, k in np.argwhere(np.isfinite(stars.residual[..., 0]) & (solution.numbers >= 0)):
+            values = [solution.numbers[k], ra[k], dec[k], measurement.date_obs[solution.placed[j]]]
+            values += [*(1e3 * stars.residual[j, k]), *(1e3 * stars.error[j, k]), stars.deviation[j, k]]
+            values.append(bool(stars.deviation[j, k] > OUTLIER))
+            for name, value in zip(columns, values, strict=True):
+                columns[name].append(value)
+    table = Table(columns)
+    for name in ("ra", "dec"):
+        table[name].unit = "deg"
+    for name in numbers[:4]:
+        table[name].unit = "mas"
+    return table

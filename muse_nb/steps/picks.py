@@ -1,0 +1,153 @@
+"""picks.ecsv: the stars an observer chose, saved whole, shared by notebooks that are open side by side."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from muse_nb.products.errors import MuseError
+from muse_nb.products.whole import whole
+
+if TYPE_CHECKING:
+    from astropy.table import Table
+
+__all__ = ["empty_picks", "merge_picks", "read_picks", "save_picks"]
+
+COLUMNS: dict[str, Any] = {
+    "star": int, "ra": float, "dec": float, "exposure": str, "x": float, "y": float, "dropped": bool,
+}  # fmt: skip
+
+
+def empty_picks() -> Table:
+    """A table of picks without rows.
+
+    Columns: star (number), ra and dec [deg, as the reference exposure has them], exposure (DATE-OBS, or "" for all),
+    x and y (0-based pixel where the star was put by hand in that exposure, else NaN), dropped (not to be used).
+    """
+    from astropy.table import Table
+
+    table = Table(names=list(COLUMNS), dtype=[int, float, float, "U32", float, float, bool])
+    table["ra"].unit = table["dec"].unit = "deg"
+    table["x"].unit = table["y"].unit = "pixel"
+    return table
+
+
+def read_picks(path: str | Path) -> Table:
+    """Read picks.ecsv.
+
+    Raises
+    ------
+    MuseError
+        The file is not there, is no ECSV, or lacks a column.
+    """
+    from astropy.table import Table
+
+    path = Path(path)
+    try:
+        table = Table.read(path, format="ascii.ecsv")
+    except OSError as error:
+        raise MuseError(f"{path} cannot be read: {error.strerror or error}") from error
+    except Exception as error:
+        first = (str(error).splitlines() or ["unknown format"])[0]
+        raise MuseError(f"{path} is no table of picks ({first}): pick the stars again") from error
+    missing = [name for name in COLUMNS if name not in table.colnames]
+    if missing:
+        raise MuseError(f"{path} lacks the column {', '.join(missing)}: pick the stars again")
+    picks = empty_picks()
+    for row in table:
+        try:
+            picks.add_row(
+                [kind("" if row[n] is np.ma.masked and kind is str else row[n]) for n, kind in COLUMNS.items()]
+            )
+        except (TypeError, ValueError) as error:
+            raise MuseError(f"{path} holds a row that is no pick ({error}): correct or delete it") from error
+    return picks
+
+
+def save_picks(path: str | Path, picks: Table, before: Table | None = None) -> Table:
+    """Write picks, whole or not at all, keeping what another notebook wrote meanwhile.
+
+    Parameters
+    ----------
+    path
+        picks.ecsv.
+    picks
+        What it should hold.
+    before
+        What it held when these picks were begun; what another wrote since then is merged in. Default: nothing.
+
+    Returns
+    -------
+    astropy.table.Table
+        The picks as saved.
+    """
+    from filelock import FileLock, Timeout
+
+    path = Path(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(path.with_name(f".{path.name}.lock"), timeout=10):
+            there = read_picks(path) if path.exists() else empty_picks()
+            merged = merge_picks(before if before is not None else empty_picks(), picks, there)
+            with whole(path, force=True) as part:
+                merged.write(part, format="ascii.ecsv", overwrite=True)
+    except Timeout as error:
+        raise MuseError(f"{path} is locked by another notebook: close it, or save to another name") from error
+    except OSError as error:
+        raise MuseError(f"{path} cannot be written: {error.strerror or error}") from error
+    return merged
+
+
+def merge_picks(before: Table, mine: Table, theirs: Table) -> Table:
+    """Three-way merge, row by row (a row is a star in an exposure): my changes win, theirs are kept otherwise.
+
+    A star that both added within half an arcsec is one; a different star of the same number gets a new number.
+    """
+    old, own, other = (_rows(table) for table in (before, mine, theirs))
+    merged = {key: row for key, row in own.items() if key not in old or row != old[key] or key in other}
+    numbers = {star for star, _ in own}
+    renamed: dict[int, int] = {}
+    for (star, exposure), row in other.items():
+        key = (star, exposure)
+        if key in old:
+            if row != old[key] and key in own and own[key] == old[key]:
+                merged[key] = row  # they changed it, I did not
+            continue
+        if star not in {s for s, _ in old}:  # they added this star
+            if star not in renamed:
+                twin = next((s for (s, _), mine_row in own.items() if _close(row, mine_row)), None)
+                new = twin if twin is not None else star if star not in numbers else max(numbers) + 1
+                renamed[star] = new
+                numbers.add(new)
+            key = (renamed[star], exposure)
+        merged.setdefault(key, row)
+    table = empty_picks()
+    for (star, exposure), (ra, dec, x, y, dropped) in sorted(merged.items()):
+        table.add_row([star, *_numbers(ra, dec), exposure, *_numbers(x, y), dropped])
+    return table
+
+
+def _rows(table: Table) -> dict[tuple[int, str], tuple]:
+    """(star, exposure) -> the rest, with NaN as None so that equal rows compare equal."""
+
+    def plain(value: float) -> float | None:
+        return float(value) if np.isfinite(value) else None
+
+    return {
+        (int(row["star"]), str(row["exposure"])): (
+            plain(row["ra"]), plain(row["dec"]), plain(row["x"]), plain(row["y"]), bool(row["dropped"])
+        )
+        for row in table
+    }  # fmt: skip
+
+
+def _numbers(*values: float | None) -> list[float]:
+    return [np.nan if value is None else value for value in values]
+
+
+def _close(one: tuple, two: tuple) -> bool:
+    if None in (one[0], two[0], one[1], two[1]):
+        return False
+    return bool(np.hypot((one[0] - two[0]) * np.cos(np.radians(one[1])), one[1] - two[1]) < 0.5 / 3600)

@@ -1,0 +1,1 @@
+"""One fit of all stars to all images at once: offsets of exposures at the photon-noise bound."""

@@ -1,0 +1,160 @@
+"""The fit's stars one by one: how far each lies from where the common solution puts it, and whether it disagrees."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from muse_nb.steps.starfit.fit import Fit
+
+__all__ = ["Adjustment", "StarShifts", "adjust", "star_shifts"]
+
+MOST = 250  # stars with their own shift in an exposure: the most informative
+
+
+@dataclass(frozen=True)
+class StarShifts:
+    """Shift (n, K, 2) [arcsec] of every star in every exposure about the common solution, NaN where not measured.
+
+    `covariance` is (n, K, 2, 2).
+    """
+
+    shift: NDArray
+    covariance: NDArray
+
+    @property
+    def measured(self) -> NDArray:
+        """Mask (n, K): shift known to better than 0.15 arcsec."""
+        error = np.sqrt(np.trace(self.covariance, axis1=2, axis2=3))
+        return np.isfinite(self.shift[..., 0]) & (error < 0.15)
+
+
+@dataclass(frozen=True)
+class Adjustment:
+    """Robust solution over the stars' shifts.
+
+    Attributes
+    ----------
+    offset, covariance : ndarray, shapes (n, 2) and (n, 2, n, 2)
+        Correction to the fit's offsets, 0 for the reference.
+    residual, error : ndarray, shape (n, K, 2)
+        Of each star in each exposure [arcsec].
+    deviation : ndarray, shape (n, K)
+        Residual over its error, both axes together.
+    floor : float
+        Error [arcsec] a star has beyond its photon noise.
+    chi2 : float
+        Per degree of freedom, with that floor.
+    rotation, rotation_error : ndarray, shape (n,)
+        Residual rotation [deg], positive from north towards east.
+    """
+
+    offset: NDArray
+    covariance: NDArray
+    residual: NDArray
+    error: NDArray
+    deviation: NDArray
+    floor: float
+    chi2: float
+    rotation: NDArray
+    rotation_error: NDArray
+
+
+def star_shifts(fit: Fit) -> StarShifts:
+    """Free every star's position in every exposure and solve, linearly, about the fit's solution."""
+    n, stars = len(fit.frames), len(fit.sky)
+    shift, covariance = np.full((n, stars, 2), np.nan), np.full((n, stars, 2, 2), np.nan)
+    for i in range(n):
+        equations = fit.frame_equations(i)
+        index = equations.active
+        own = equations.diagonal()
+        worth = np.trace(own[:, 1:, 1:], axis1=1, axis2=2)
+        chosen = np.argsort(-worth)[:MOST]
+        place = np.full(len(index), -1)
+        place[chosen] = np.arange(len(chosen))
+        m = len(chosen)
+        if not m:
+            continue
+        owner = np.repeat(np.arange(len(index)), np.diff(equations.row))
+        both = (place[owner] >= 0) & (place[equations.column] >= 0)
+        dense = np.zeros((m, 3, m, 3))
+        dense[place[owner[both]], :, place[equations.column[both]], :] = equations.block[both]
+        matrix = np.zeros((3 * m + 5, 3 * m + 5))
+        matrix[: 3 * m, : 3 * m] = dense.reshape(3 * m, 3 * m)
+        matrix[: 3 * m, 3 * m :] = equations.border[chosen].reshape(3 * m, 5)
+        matrix[3 * m :, : 3 * m] = matrix[: 3 * m, 3 * m :].T
+        matrix[3 * m :, 3 * m :] = equations.shape_block
+        right = np.r_[equations.gradient[chosen].ravel(), equations.shape_gradient]
+        size = np.sqrt(np.maximum(np.diag(matrix), 1e-12))
+        scaled = matrix / size / size[:, None] + 1e-6 * np.eye(len(size))
+        inverse = np.linalg.inv(scaled) / size / size[:, None]
+        solution = (inverse @ right)[: 3 * m].reshape(m, 3)
+        blocks = inverse[: 3 * m, : 3 * m].reshape(m, 3, m, 3)[np.arange(m), :, np.arange(m), :]
+        shift[i, index[chosen]] = solution[:, 1:]
+        covariance[i, index[chosen]] = blocks[:, 1:, 1:]
+    return StarShifts(shift, covariance)
+
+
+def adjust(shifts: StarShifts, sky: NDArray, reference: int, use: NDArray | None = None) -> Adjustment:
+    """Weighted mean of the stars' shifts with outliers down-weighted and an error floor found from their scatter."""
+    measured = shifts.measured if use is None else shifts.measured & use
+    n = len(measured)
+    d = np.where(measured[..., None], shifts.shift, 0.0)
+    base = np.where(measured[..., None, None], shifts.covariance, np.eye(2))
+    shared = measured & (measured.sum(0) > 1)
+    trust, floor, chi2 = measured.astype(float), 0.0, 1.0
+    free = np.array([i for i in range(n) if i != reference], int)
+    for iteration in range(30):
+        inverse = np.linalg.inv(base + floor**2 * np.eye(2))
+        weight = inverse * trust[..., None, None]
+        mean_inverse = np.linalg.inv(weight.sum(0) + 1e-6 * np.eye(2))
+        pulled = np.einsum("ikab,ikb->ika", weight, d)
+        total = pulled.sum(0)
+        part = np.einsum("ikab,kbc->ikac", weight, mean_inverse)
+        normal = -np.einsum("ikab,jkbc->iajc", part, weight, optimize=True)
+        normal[np.arange(n), :, np.arange(n), :] += weight.sum(1)
+        right = pulled.sum(1) - np.einsum("ikab,kb->ia", part, total)
+        small = normal[free][:, :, free].reshape(2 * free.size, 2 * free.size)
+        solved = np.linalg.pinv(small, hermitian=True)
+        offset, covariance = np.zeros((n, 2)), np.zeros((n, 2, n, 2))
+        offset[free] = (solved @ right[free].ravel()).reshape(-1, 2)
+        covariance[np.ix_(free, [0, 1], free, [0, 1])] = solved.reshape(free.size, 2, free.size, 2)
+        position = np.einsum("kab,kb->ka", mean_inverse, total - np.einsum("ikab,ib->ka", weight, offset))
+        residual = d - offset[:, None] - position
+        deviation = np.sqrt(np.einsum("ika,ikab,ikb->ik", residual, inverse, residual))
+        trust = np.where(
+            shared, np.where(deviation < 3, 1.0, np.where(deviation < 6, 3 / np.maximum(deviation, 3), 0)), 0
+        )
+        typical = shared & (deviation < 4)
+        freedom = 2 * typical.sum() - 2 * typical.any(0).sum() - 2 * (n - 1)
+        if freedom < 2 * n:
+            break
+        chi2 = float((deviation[typical] ** 2).sum() / freedom)
+        if iteration < 25:  # a floor only where chi2 asks for it by 2 sigma
+            above = chi2 > 1 + 2 * np.sqrt(2 / freedom)
+            floor = max(floor * 1.25, 1e-4) if above else floor * 0.9 if chi2 < 0.98 else floor
+    rotation, rotation_error = _rotation(residual, inverse * trust[..., None, None], sky)
+    error = np.sqrt(np.diagonal(base, axis1=2, axis2=3) + floor**2)
+    hidden = ~measured
+    residual[hidden], error[hidden] = np.nan, np.nan
+    return Adjustment(
+        offset, covariance, residual, error, np.where(shared, deviation, np.nan), floor, chi2, rotation, rotation_error
+    )
+
+
+def _rotation(residual: NDArray, weight: NDArray, sky: NDArray) -> tuple[NDArray, NDArray]:
+    """Rotation [deg] of each exposure about the stars' centre, from north towards east, and its error."""
+    n = len(residual)
+    rotation, error = np.full(n, np.nan), np.full(n, np.nan)
+    for i in range(n):
+        total = np.trace(weight[i], axis1=1, axis2=2)
+        if (total > 0).sum() < 3:
+            continue
+        centred = sky - (total[:, None] * sky).sum(0) / total.sum()
+        lever = np.c_[centred[:, 1], -centred[:, 0]]  # a small turn from north to east moves (E, N) by (N, -E)
+        information = np.einsum("ka,kab,kb->", lever, weight[i], lever)
+        rotation[i] = np.degrees(np.einsum("ka,kab,kb->", lever, weight[i], residual[i]) / information)
+        error[i] = np.degrees(1 / np.sqrt(information))
+    return rotation, error

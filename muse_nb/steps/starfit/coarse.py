@@ -1,0 +1,121 @@
+"""First offsets: where do the sources of one exposure fall on another? A likelihood scan that knows when it is unsure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from muse_nb.steps.starfit.detect import stack_peaks
+from muse_nb.steps.starfit.frame import Frame
+
+__all__ = ["ENOUGH", "Placement", "Sources", "place_all", "scan"]
+
+ENOUGH = 7.0  # margin in ln L of the best offset over any other: 0 wrong of 330 weak fields above it
+SOURCES = 80  # more do not help
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Sources on the sky plane (K, 2) and their amplitudes in an image of FWHM `width` arcsec."""
+
+    sky: NDArray
+    amplitude: NDArray
+    width: float
+
+
+@dataclass(frozen=True)
+class Placement:
+    """The most likely offset of an exposure, its margin in ln L over the next best, and how many sources it shows."""
+
+    offset: NDArray
+    margin: float
+    matched: int
+
+    @property
+    def sure(self) -> bool:
+        """Whether the offset can be trusted."""
+        return self.margin > ENOUGH
+
+
+def scan(frame: Frame, sources: Sources, radius: float = 6.0) -> Placement:
+    """Find the offset (arcsec, within `radius`) at which `frame` shows the sources best.
+
+    ln L(o) = sum over sources of q s - q^2 / 2, with q the significance each should have and s the one the matched
+    filter finds there, both capped at 20; no source counts less than -3, so that no outlier can veto.
+    """
+    significance = np.clip(frame.map.significance, -4, 20)
+    inverse_error = np.sqrt(frame.map.denominator)
+    amplitude = 0.88 * sources.amplitude * (sources.width / (frame.width * frame.plane.scale)) ** 2
+
+    def likelihood(offset: NDArray) -> tuple[NDArray, NDArray]:
+        at = frame.plane.pixel(sources.sky[:, None] + offset)
+        at = np.stack([at[..., 1], at[..., 0]])
+        seen = ndimage.map_coordinates(significance, at, order=1)
+        due = ndimage.map_coordinates(inverse_error, at, order=0) * amplitude[:, None]
+        due = np.minimum(due, 20)
+        return np.maximum(due * seen - due**2 / 2, -3).sum(0), ((seen > 4) & (due > 0)).sum(0)
+
+    side = np.arange(-radius, radius + 0.1, 0.2)
+    grid = np.stack(np.meshgrid(side, side), axis=-1).reshape(-1, 2)
+    value, _ = likelihood(grid)
+    best = grid[np.argmax(value)]
+    far = np.hypot(*(grid - best).T) > 1.6 * frame.width * frame.plane.scale
+    second = max(float(value[far].max(initial=0.0)), 0.0)
+    for step in (0.1, 0.05, 0.025):
+        near = step * np.stack(np.meshgrid([-2, -1, 0, 1, 2], [-2, -1, 0, 1, 2]), axis=-1).reshape(-1, 2) + best
+        value, matched = likelihood(near)
+        top = int(np.argmax(value))
+        best = near[top]
+    return Placement(best, float(value[top] - second), int(matched[top]))
+
+
+def place_all(frames: list[Frame], radius: float = 6.0) -> tuple[list[Placement], Sources]:
+    """Place every frame: against the one that places most others, then all against the stack of those placed.
+
+    Returns
+    -------
+    placements : list of Placement
+        One a frame, on the stack's system; not `sure` where the frame could not be placed.
+    sources : Sources
+        The stack's, empty when there is nothing to hold on to.
+    """
+    quality = np.array([frame.information for frame in frames])
+    nowhere = Placement(np.zeros(2), 0.0, 0)
+    empty = Sources(np.zeros((0, 2)), np.zeros(0), 1.0)
+    best: list[Placement] = []
+    candidates = [i for i in np.argsort(-quality, kind="stable") if quality[i] > 0][:8]
+    for reference in candidates:  # one that holds a false source places nothing: try the next
+        trial = _against(frames, _sources(frames[reference]), radius, skip=reference)
+        if sum(p.sure for p in trial) > sum(p.sure for p in best):
+            best = trial
+        if all(p.sure for p in best) and best:
+            break
+    if not best:
+        return [nowhere] * len(frames), empty
+    placed = [i for i, p in enumerate(best) if p.sure]
+    peaks, width = stack_peaks([frames[i] for i in placed], [best[i].offset for i in placed])
+    sources = Sources(peaks.position, peaks.amplitude, width)
+    if not len(peaks):
+        return [nowhere] * len(frames), empty
+    bright = Sources(sources.sky[:SOURCES], sources.amplitude[:SOURCES], width)
+    if len(frames) == 1:
+        return best, sources
+    again = _against(frames, bright, radius, skip=-1)
+    placed_now = [i for i, p in enumerate(again) if p.sure]
+    if placed_now and placed_now != placed:
+        peaks, width = stack_peaks([frames[i] for i in placed_now], [again[i].offset for i in placed_now])
+        sources = Sources(peaks.position, peaks.amplitude, width)
+    return again, sources
+
+
+def _sources(frame: Frame) -> Sources:
+    peaks = frame.peaks.first(SOURCES)
+    return Sources(frame.plane.sky(peaks.position), peaks.amplitude, frame.width * frame.plane.scale)
+
+
+def _against(frames: list[Frame], sources: Sources, radius: float, skip: int) -> list[Placement]:
+    home = Placement(np.zeros(2), np.inf, len(sources.amplitude))
+    return [home if i == skip else scan(frame, sources, radius) for i, frame in enumerate(frames)]

@@ -1,0 +1,95 @@
+"""Offset of two images without stars: masked normalised cross-correlation, with an error from the noise."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+from scipy.signal import fftconvolve
+
+from muse_nb.steps.starfit.frame import Frame
+
+__all__ = ["Shift", "correlate"]
+
+SURE = 7.0  # peak over the correlation's own scatter
+
+
+@dataclass(frozen=True)
+class Shift:
+    """Offset of the second image against the first, its error [arcsec], and the peak's height over the scatter."""
+
+    offset: NDArray
+    error: NDArray
+    significance: float
+
+
+def correlate(first: Frame, second: Frame, radius: float = 6.0) -> Shift | None:
+    """Match `second` to `first`; None where no peak within `radius` arcsec stands out.
+
+    The image of the first is put on the pixels of the second; the normalised correlation over the pixels that both have
+    (Padfield 2012, IEEE Trans. Image Process. 21, 2706) then peaks at the shift.
+    """
+    if not (first.ok.any() and second.ok.any()):
+        return None
+    template, mask = _onto(first, second)
+    if mask.sum() < 400:
+        return None
+    reach = int(np.ceil(radius / second.plane.scale))
+    image, valid = _smooth(second), second.ok.astype(float)
+    height, overlap = _masked(image, valid, template, mask, reach)
+    usable = overlap > 0.3 * overlap.max()
+    height = np.where(usable, height, 0)
+    height = height - np.median(height[usable])
+    y, x = np.unravel_index(np.argmax(height), height.shape)
+    if not (0 < y < height.shape[0] - 1 and 0 < x < height.shape[1] - 1):
+        return None
+    yy, xx = np.indices(height.shape)
+    far = usable & (np.hypot(yy - y, xx - x) > 2.5 * max(first.width, second.width))
+    scatter = 1.4826 * np.median(np.abs(height[far])) if far.sum() > 50 else np.inf
+    significance = float(height[y, x] / scatter) if scatter > 0 else 0.0
+    if significance < SURE or height[y, x] < 1.5 * height[far].max():
+        return None
+    peak = height[y - 1 : y + 2, x - 1 : x + 2]
+    bend = np.array([2 * peak[1, 1] - peak[1, 0] - peak[1, 2], 2 * peak[1, 1] - peak[0, 1] - peak[2, 1]])
+    slope = np.array([peak[1, 2] - peak[1, 0], peak[2, 1] - peak[0, 1]]) / 2
+    pixel = np.array([x, y]) - reach + slope / bend
+    # the peak moves by the noise's slope over the bend; the slope of a smoothed noise is its scatter over its width
+    error = scatter / (0.42 * second.width) / bend
+    to_sky = np.linalg.inv(second.plane.matrix)
+    return Shift(to_sky @ pixel, np.sqrt(to_sky**2 @ error**2), significance)
+
+
+def _smooth(frame: Frame) -> NDArray:
+    return ndimage.gaussian_filter(np.where(frame.ok, frame.data, 0.0), frame.width / 2.355)
+
+
+def _onto(first: Frame, second: Frame) -> tuple[NDArray, NDArray]:
+    """The first image on the second's pixels."""
+    to_first = first.plane.matrix @ np.linalg.inv(second.plane.matrix)
+    zero = first.plane.zero - to_first @ second.plane.zero
+    matrix = to_first[::-1, ::-1]
+    options = {"output_shape": second.shape, "order": 1}
+    mask = ndimage.affine_transform(first.ok.astype(float), matrix, zero[::-1], **options) > 0.99
+    return ndimage.affine_transform(_smooth(first), matrix, zero[::-1], **options) * mask, mask.astype(float)
+
+
+def _masked(image: NDArray, valid: NDArray, template: NDArray, mask: NDArray, reach: int) -> tuple[NDArray, NDArray]:
+    """Normalised correlation at shifts of up to `reach` pixels, and the number of pixels it rests on."""
+    ny, nx = image.shape
+
+    def at_shifts(a: NDArray, b: NDArray) -> NDArray:
+        whole = fftconvolve(a, b[::-1, ::-1])
+        padded = np.pad(whole, reach)
+        return padded[ny - 1 : ny + 2 * reach, nx - 1 : nx + 2 * reach]
+
+    image = image * valid
+    count = np.maximum(at_shifts(valid, mask), 1.0)
+    mean_image, mean_template = at_shifts(image, mask) / count, at_shifts(valid, template) / count
+    covariance = at_shifts(image, template) / count - mean_image * mean_template
+    spread_image = at_shifts(image**2, mask) / count - mean_image**2
+    spread_template = at_shifts(valid, template**2) / count - mean_template**2
+    floor = 1e-9 * max(float(image.var()), 1e-300)
+    product = np.maximum(spread_image, floor) * np.maximum(spread_template, floor)
+    return covariance / np.sqrt(product), count

@@ -1,0 +1,61 @@
+"""Sources on the stack of all exposures: matched-filter maps add on a common grid of the sky."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from muse_nb.steps.starfit.frame import Frame
+from muse_nb.steps.starfit.matched_filter import Map, Peaks, filter_map, find_peaks
+
+__all__ = ["stack_peaks"]
+
+
+def stack_peaks(
+    frames: Sequence[Frame], offsets: Sequence[NDArray], residual: bool = False, threshold: float = 5.0
+) -> tuple[Peaks, float]:
+    """Sources above `threshold` sigma in all frames together.
+
+    Parameters
+    ----------
+    frames, offsets
+        Exposures and their offsets [arcsec].
+    residual
+        Look at what the model leaves instead of the data.
+
+    Returns
+    -------
+    peaks : Peaks
+        Positions on the sky plane [arcsec], amplitudes as seen at the best seeing.
+    width : float
+        That seeing [arcsec].
+    """
+    scale = min(frame.plane.scale for frame in frames)
+    corner = np.concatenate([_corners(frame) - offset for frame, offset in zip(frames, offsets, strict=True)])
+    low = corner.min(0)
+    nx, ny = np.ceil((corner.max(0) - low) / scale).astype(int) + 1
+    numerator, denominator = np.zeros((2, ny, nx))
+    sharpest = min(frame.width * frame.plane.scale for frame in frames)
+    for frame, offset in zip(frames, offsets, strict=True):
+        maps = filter_map(frame.residual, frame.weight, frame.width) if residual else frame.map
+        gain = (sharpest / (frame.width * frame.plane.scale)) ** 2  # amplitude of the same flux
+        # (y, x) of the frame = matrix @ (row, column) of the grid + zero
+        matrix = scale * frame.plane.matrix[::-1, ::-1]
+        zero = frame.plane.pixel(low + offset)[::-1]
+        numerator += gain * _onto(maps.numerator, matrix, zero, (ny, nx))
+        denominator += gain**2 * _onto(maps.denominator, matrix, zero, (ny, nx))
+    denominator[denominator < 1e-9 * denominator.max()] = 0
+    peaks = find_peaks(Map(numerator, denominator), threshold, margin=1)
+    return Peaks(low + scale * peaks.position, peaks.significance, peaks.amplitude), sharpest
+
+
+def _onto(image: NDArray, matrix: NDArray, zero: NDArray, shape: tuple[int, int]) -> NDArray:
+    return ndimage.affine_transform(image, matrix, zero, output_shape=shape, order=1)
+
+
+def _corners(frame: Frame) -> NDArray:
+    ny, nx = frame.shape
+    return frame.plane.sky(np.array([[0, 0], [nx, 0], [0, ny], [nx, ny]], float))

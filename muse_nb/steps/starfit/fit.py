@@ -1,0 +1,186 @@
+"""Gauss-Newton on all images at once: star positions and offsets in common, fluxes and PSF of each exposure."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from muse_nb.kernels.psf import Stamps, moffat_stamps
+from muse_nb.steps.starfit import psf
+from muse_nb.steps.starfit.frame import Frame
+from muse_nb.steps.starfit.normal import Equations, FrameEquations, Vector
+
+__all__ = ["Fit"]
+
+# how far the PSF may go from a round Moffat at first (stage 0) and later: ellipticity, beta, width
+PRIORS = ((0.01, 0.05, 0.15), (0.1, 0.3, 0.5))
+
+
+class Fit:
+    """The common star list and the offsets, fitted to all frames.
+
+    Parameters
+    ----------
+    frames
+        Exposures; their PSF, amplitudes and masks change with the fit.
+    offsets : ndarray, shape (n, 2)
+        First offsets [arcsec]; that of frame `reference` stays.
+    sky : ndarray, shape (K, 2)
+        First positions of the stars [arcsec].
+    amplitude : ndarray, shape (K,)
+        Their peaks at FWHM `width` arcsec.
+    """
+
+    def __init__(
+        self, frames: list[Frame], offsets: NDArray, sky: NDArray, amplitude: NDArray, width: float, reference: int = 0
+    ) -> None:
+        self.frames, self.offsets, self.sky = frames, np.array(offsets, float), np.array(sky, float)
+        self.reference, self.stage = reference, 0
+        self.active = np.zeros((len(frames), len(sky)), bool)
+        self.rejected = np.zeros((0, 2))  # sky positions of what is wider than a star
+        self.ignored = np.zeros((len(frames), 0), bool)
+        for i, frame in enumerate(frames):
+            frame.amplitude = amplitude * (width / (frame.width * frame.plane.scale)) ** 2
+            frame.amplitude = np.maximum(frame.amplitude, 0.05 * np.sqrt(frame.floor))
+            self.fluxes(i)
+
+    def stamps(self, i: int) -> tuple[NDArray, Stamps]:
+        """Stars of the list that reach into frame `i`, and their stamps."""
+        frame = self.frames[i]
+        position = frame.plane.pixel(self.sky + self.offsets[i])
+        width, noise = psf.fwhm(frame.psf), np.sqrt(frame.floor)
+        # as far out as the wing is 0.3 of the noise
+        reach = (np.maximum(frame.amplitude, 0) / (0.3 * noise)) ** (1 / frame.psf[3]) - 1
+        reach = np.sqrt(psf.scale(frame.psf) * np.maximum(reach, 0))
+        radius = np.clip(np.ceil(reach), np.ceil(1.8 * width), np.ceil(7 * width)).astype(np.int64)
+        ny, nx = frame.shape
+        inside = (position > -radius[:, None]).all(1) & (position < radius[:, None] + [nx - 1, ny - 1]).all(1)
+        near = np.flatnonzero(inside)
+        return near, moffat_stamps(
+            position[near], frame.amplitude[near], radius[near], frame.psf, frame.shape, frame.plane.matrix
+        )
+
+    def draw(self, i: int) -> tuple[NDArray, Stamps]:
+        """Set model, residual and weights of frame `i`; give up stars with less than half their core in the data."""
+        frame = self.frames[i]
+        near, stamps = self.stamps(i)
+        frame.model = stamps.model + frame.level
+        owner, pixels = stamps.owner(), stamps.pixels()
+        on_data = (frame.ok & ~frame.edge).ravel()[pixels]
+        core = np.bincount(owner, (stamps.value > 0.5) & on_data, len(near))
+        lost = core < 0.5 * psf.core_area(frame.psf)
+        frame.wing = np.zeros(frame.shape, bool)
+        if lost.any():
+            strength = np.maximum(frame.amplitude[near], 0)[owner] * stamps.value
+            frame.wing.ravel()[pixels[lost[owner] & (strength > 0.7 * np.sqrt(frame.floor))]] = True
+        used = frame.used()
+        frame.weight = np.where(used, 1 / frame.variance(), 0.0)
+        frame.residual = np.where(used, frame.data - frame.model, 0.0)
+        square = stamps.value**2
+        seen = np.bincount(owner, square * frame.weight.ravel()[pixels], len(near))
+        full = np.bincount(owner, square, len(near)) / (
+            frame.floor + frame.slope * np.maximum(frame.amplitude[near], 0)
+        )
+        keep = ~lost & (seen > 0.1 * full)
+        self.active[i] = False
+        self.active[i, near[keep]] = True
+        return np.flatnonzero(keep), stamps
+
+    def fluxes(self, i: int) -> None:
+        """Linear fluxes at the present positions and PSF: the fit's start."""
+        from scipy.sparse import csr_matrix
+        from scipy.sparse.linalg import cg
+
+        frame = self.frames[i]
+        frame.level = 0.0
+        self.draw(i)
+        near, stamps = self.stamps(i)
+        keep = self.active[i, near]
+        row, column = stamps.pairs()
+        block = stamps.blocks(frame.weight, row, column)[:, 0, 0]
+        normal = csr_matrix((block, column, row), shape=(len(near),) * 2)[keep][:, keep]
+        gradient, _ = stamps.border(frame.weight, frame.data)
+        found = np.zeros(len(near))
+        if keep.any():
+            diagonal = np.sqrt(normal.diagonal())
+            scaled = normal.multiply(1 / diagonal[:, None]).multiply(1 / diagonal).tocsr()
+            found[keep] = cg(scaled, gradient[keep, 0] / diagonal, rtol=1e-2, maxiter=60)[0] / diagonal
+        frame.amplitude[near[keep]] = np.maximum(found[keep], 0.05 * np.sqrt(frame.floor))
+
+    def equations(self) -> Equations:
+        """Normal equations at the present parameters."""
+        return Equations([self.frame_equations(i) for i in range(len(self.frames))], len(self.sky), self.reference)
+
+    def frame_equations(self, i: int) -> FrameEquations:
+        """Normal equations of frame `i` alone."""
+        frame = self.frames[i]
+        keep, stamps = self.draw(i)
+        row, column = stamps.pairs()
+        block = stamps.blocks(frame.weight, row, column)
+        gradient, border = stamps.border(frame.weight, frame.residual)
+        shape = np.concatenate([stamps.shape, np.ones((1, *frame.shape))]).reshape(5, -1)
+        weighted = shape * frame.weight.ravel()
+        shape_block, shape_gradient = weighted @ shape.T, weighted @ frame.residual.ravel()
+        self._prior(frame, shape_block, shape_gradient)
+        near = np.flatnonzero(self.active[i])
+        if len(keep) < len(stamps.box):
+            inside = np.zeros(len(stamps.box), bool)
+            inside[keep] = True
+            owner = np.repeat(np.arange(len(inside)), np.diff(row))
+            both = inside[owner] & inside[column]
+            row = np.r_[0, np.cumsum(np.bincount(owner[both], minlength=len(inside))[keep])]
+            column = (np.cumsum(inside) - 1)[column[both]]
+            block, gradient, border = block[both], gradient[keep], border[keep]
+        return FrameEquations(near, row, column, block, border, gradient, shape_block, shape_gradient)
+
+    def _prior(self, frame: Frame, block: NDArray, gradient: NDArray) -> None:
+        """Keep the PSF near a round Moffat of the first width with beta 2.5, as far as the data do not know better."""
+        ellipticity, beta, width = PRIORS[min(self.stage, 1)]
+        curvature = frame.first_psf[0]
+        size = 1 / psf.scale(frame.psf)
+        strength = (
+            np.array([1 / (2 * width * curvature), 1 / (ellipticity * size), 1 / (2 * width * curvature), 1 / beta])
+            ** 2
+        )
+        index = np.arange(4)
+        block[index, index] += strength
+        gradient[:4] += strength * (frame.first_psf - frame.psf)
+        difference = np.array([1.0, 0, -1, 0, 0])
+        stretch = (2 * ellipticity * size) ** -2
+        block += stretch * np.outer(difference, difference)
+        gradient -= stretch * difference * (frame.psf[0] - frame.psf[2])
+
+    def step(self, limit: float) -> float:
+        """One Gauss-Newton step, no position moving by more than `limit` pixel; the largest offset's change [arcsec]."""
+        equations = self.equations()
+        step = equations.solve(equations.right_side())
+        sky, offset = step.sky[..., 0], step.frame[:, 5:, 0]
+        largest = limit * min(frame.plane.scale for frame in self.frames)
+        sky *= np.minimum(1, largest / np.maximum(np.hypot(*sky.T), 1e-12))[:, None]
+        offset *= np.minimum(1, largest / np.maximum(np.hypot(*offset.T), 1e-12))[:, None]
+        for i, frame in enumerate(self.frames):
+            self._advance(i, frame, step)
+        self.sky += sky
+        self.offsets += offset
+        return float(np.abs(offset).max())
+
+    def _advance(self, i: int, frame: Frame, step: Vector) -> None:
+        amplitude = frame.amplitude + np.where(self.active[i], step.amplitude[i, :, 0], 0.0)
+        frame.amplitude = np.maximum(amplitude, 0.02 * np.sqrt(frame.floor))
+        change, size = step.frame[i, :4, 0], 1 / psf.scale(frame.psf)
+        low, high = np.array([-0.3, -0.15, -0.3, -0.4]), np.array([0.4, 0.15, 0.4, 0.4])
+        unit = np.array([size, size, size, 1.0])
+        frame.psf = frame.psf + np.clip(change, low * unit, high * unit)
+        frame.psf[3] = np.clip(frame.psf[3], 1.5, 6.0)
+        if frame.psf[0] * frame.psf[2] <= 1.05 * frame.psf[1] ** 2:  # no profile: start again
+            frame.psf = psf.round_psf(frame.width)
+        frame.level += step.frame[i, 4, 0]
+        frame.width = psf.fwhm(frame.psf)
+
+    def keep_stars(self, keep: NDArray, more: NDArray, amplitude: NDArray, width: float) -> None:
+        """Go on with the stars of mask `keep` and new ones at sky positions `more`, seen at FWHM `width` arcsec."""
+        self.sky = np.r_[self.sky[keep], more]
+        self.active = np.c_[self.active[:, keep], np.zeros((len(self.frames), len(more)), bool)]
+        for frame in self.frames:
+            new = amplitude * (width / (frame.width * frame.plane.scale)) ** 2
+            frame.amplitude = np.r_[frame.amplitude[keep], np.maximum(new, 0.05 * np.sqrt(frame.floor))]

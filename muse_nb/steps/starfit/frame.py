@@ -1,0 +1,127 @@
+"""One exposure's image on its way through the fit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from muse_nb.steps.starfit import background, psf
+from muse_nb.steps.starfit.geometry import Plane
+from muse_nb.steps.starfit.matched_filter import Map, Peaks, filter_map, find_peaks
+
+__all__ = ["Frame"]
+
+
+@dataclass
+class Frame:
+    """An image, what is masked in it, its noise and PSF, and the model of its stars. The fit changes it in place.
+
+    Attributes
+    ----------
+    raw, plane
+        The image (ny, nx) and its map from the sky.
+    ok : ndarray of bool
+        Finite and no cosmic ray at first sight.
+    data : ndarray
+        `raw` minus the background; 0 where not `ok`.
+    floor, slope : float
+        Variance of a pixel = floor + slope * (model + galaxy).
+    galaxy : ndarray
+        Smooth light that adds noise but is in the background.
+    psf, level
+        a, b, c, beta of the Moffat; what is left of the background.
+    amplitude : ndarray, shape (K,)
+        Peak of each star.
+    clipped, edge, wing : ndarray of bool
+        Outliers in the residuals; light of no listed star, to be left out; wings of stars whose core is not in the data.
+    """
+
+    raw: NDArray
+    plane: Plane
+    box: int = 24
+    ok: NDArray = field(init=False)
+    data: NDArray = field(init=False)
+    ground: NDArray = field(init=False)
+    galaxy: NDArray = field(init=False)
+    floor: float = field(init=False)
+    slope: float = field(init=False, default=0.0)
+    width: float = field(init=False, default=4.0)
+    map: Map = field(init=False)
+    peaks: Peaks = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.finite = np.isfinite(self.raw)
+        self.galaxy = np.zeros(self.raw.shape)
+        self.ok = self.finite
+        self._subtract(np.where(self.finite, self.raw, 0.0), first=True)
+        noise = background.pixel_noise(self.data, self.ok)
+        if not noise > 0:  # an image of constants
+            noise = float(np.std(self.data[self.ok])) if self.ok.any() else 1.0
+        noise = noise or 1.0
+        self.floor = self.first_floor = noise**2
+        self.ok = self.finite & ~background.cosmic_rays(self.data, self.finite, noise)
+        self.data = np.where(self.ok, self.data, 0.0)
+        self.clipped, self.edge, self.wing = np.zeros((3, *self.raw.shape), bool)
+        if not self.ok.any():
+            empty = np.zeros(self.raw.shape)
+            self.map, self.peaks = Map(empty, empty), find_peaks(Map(empty, empty), 5.0)
+        else:
+            self.width = 4.5
+            first = self.filtered()
+            rough = find_peaks(first, 7.0)
+            self.width = psf.first_width(self.data, self.ok, rough.position, rough.significance)
+            self.map = self.filtered()
+            self.peaks = find_peaks(self.map, 5.0)
+        self.first_psf = self.psf = psf.round_psf(self.width)
+        self.level = 0.0
+        self.amplitude = np.zeros(0)
+        self.model, self.residual, self.weight = np.zeros(self.raw.shape), self.data, self.ok / self.floor
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(ny, nx)."""
+        return self.raw.shape  # type: ignore[return-value]
+
+    @property
+    def information(self) -> float:
+        """How well the frame can be placed at first sight: sum of squared significances over the seeing's square."""
+        return float((np.minimum(self.peaks.significance, 20) ** 2).sum() / self.width**2)
+
+    def filtered(self) -> Map:
+        """Matched-filter map of the data."""
+        return filter_map(self.data, self.ok / self.floor, self.width)
+
+    def variance(self, floor_fraction: float = 0.0) -> NDArray:
+        """Variance of every pixel under the current model, with a share of the model as its own uncertainty."""
+        light = np.maximum(self.model, 0)
+        return self.floor + self.slope * (light + self.galaxy) + (floor_fraction * light) ** 2
+
+    def used(self) -> NDArray:
+        """Pixels that the fit uses."""
+        return self.ok & ~self.clipped & ~self.edge & ~self.wing
+
+    def refine_background(self) -> None:
+        """Measure the background again on what the stars leave."""
+        left = np.where(self.ok, self.data - self.model, 0.0)
+        self._subtract(left, first=False)
+        self.data = np.where(self.ok, self.data, 0.0)
+
+    def _subtract(self, left: NDArray, first: bool) -> None:
+        use = self.ok if first else self.used()
+        if self.box:
+            more = background.mesh_background(left, use, self.box)
+        else:
+            more = background.ring_background(left, use, 5.0 if first else self.width)
+        self.ground = more if first else self.ground + more
+        self.data = np.where(self.ok, (self.raw if first else self.data) - more, 0.0)
+        if not self.box and use.any():
+            self.galaxy = np.maximum(self.ground - np.percentile(self.ground[use], 20), 0)
+
+    def structured(self) -> bool:
+        """Whether smooth light changes by more than a few times the noise within a mesh cell: a galaxy, a nebula."""
+        if not self.ok.any():
+            return False
+        ring = background.ring_background(self.data, self.ok, self.width, step=6)
+        return bool(np.percentile(np.abs(ring[self.ok]), 90) > 1.0 * np.sqrt(self.floor))

@@ -1,0 +1,178 @@
+"""From images to offsets: place, detect, fit, look at the residuals, fit again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from muse_nb.steps.starfit import catalogue, noise
+from muse_nb.steps.starfit.coarse import Placement, place_all
+from muse_nb.steps.starfit.detect import stack_peaks
+from muse_nb.steps.starfit.fit import Fit
+from muse_nb.steps.starfit.frame import Frame
+
+__all__ = ["Solution", "solve"]
+
+ROUNDS = 3
+STEPS = (5, 4, 4)  # Gauss-Newton steps a round
+CONVERGED = 2e-6  # arcsec
+STARS = 900
+
+
+@dataclass(frozen=True)
+class Solution:
+    """Offsets of the frames that could be placed.
+
+    Attributes
+    ----------
+    placements : list of Placement
+        One a frame.
+    placed : list of int
+        Frames in the fit, in its order.
+    fit : Fit or None
+        None when fewer than two frames could be placed.
+    offset, covariance : ndarray, shapes (n, 2), (n, 2, n, 2)
+        Of all frames [arcsec], NaN where not placed, relative to the fit's reference.
+    chi2 : ndarray, shape (n,)
+        Of the stars' cores.
+    stars : Adjustment or None
+    numbers : ndarray of int, shape (K,)
+        Name of each star of the fit; -1 for a neighbour that only had to be fitted along.
+    """
+
+    placements: list[Placement]
+    placed: list[int]
+    fit: Fit | None
+    offset: NDArray
+    covariance: NDArray
+    chi2: NDArray
+    stars: catalogue.Adjustment | None
+    numbers: NDArray
+
+
+def solve(frames: list[Frame], radius: float = 6.0, tell: Callable[[str], None] | None = None) -> Solution:
+    """Measure the offsets of all frames from all their stars.
+
+    Parameters
+    ----------
+    frames
+        Prepared exposures.
+    radius
+        Largest offset looked for [arcsec].
+    tell
+        Called with a line of text at every stage.
+    """
+    tell = tell or (lambda _: None)
+    tell("placing the exposures")
+    placements, sources = place_all(frames, radius)
+    placed = [i for i, placement in enumerate(placements) if placement.sure]
+    if len(placed) < 2 or not len(sources.sky):
+        n = len(frames)
+        nothing = np.full((n, 2), np.nan)
+        return Solution(
+            placements, [], None, nothing, np.full((n, 2, n, 2), np.nan), np.ones(n), None, np.zeros(0, int)
+        )
+    first = np.array([placements[i].offset for i in placed])
+    fit = Fit(
+        [frames[i] for i in placed], first - first[0], sources.sky[:STARS] + first[0], sources.amplitude[:STARS],
+        sources.width,
+    )  # fmt: skip
+    run(fit, tell)
+    return finish(fit, placements, placed, len(frames))
+
+
+def run(fit: Fit, tell: Callable[[str], None]) -> None:
+    """Rounds of Gauss-Newton steps, with the star list revised in between."""
+    for stage in range(ROUNDS):
+        fit.stage = stage
+        tell(f"fitting {len(fit.sky)} stars in {len(fit.frames)} exposures")
+        for step in range(STEPS[stage]):
+            moved = fit.step(1.0 if stage == 0 and step < 3 else 0.5)
+            if step:
+                for frame in fit.frames:
+                    noise.clip(frame, stage)
+                    noise.noise_law(frame)
+            if step > 1 and moved < CONVERGED:
+                break
+        if stage < ROUNDS - 1:
+            revise(fit)
+
+
+def revise(fit: Fit) -> None:
+    """Drop stars that vanished, merged or are galaxies; mask what is no star; add what the residuals show."""
+    keep = _lasting(fit)
+    for i, frame in enumerate(fit.frames):
+        fit.draw(i)
+        noise.mask_edges(frame)
+        if fit.stage == 0 or not frame.box:
+            frame.refine_background()
+        fit.draw(i)
+    galaxy = noise.wider_than_stars(fit) & keep
+    keep &= ~galaxy
+    fit.rejected = np.r_[fit.rejected, fit.sky[galaxy]]
+    for i, frame in enumerate(fit.frames):
+        y, x = np.indices(frame.shape)
+        for at in frame.plane.pixel(fit.rejected + fit.offsets[i]):
+            frame.edge |= (x - at[0]) ** 2 + (y - at[1]) ** 2 < (1.6 * frame.width) ** 2
+        fit.draw(i)
+    peaks, width = stack_peaks(fit.frames, list(fit.offsets), residual=True)
+    sharp = min(frame.width * frame.plane.scale for frame in fit.frames)
+    new = peaks.position
+    level = np.zeros(len(new))
+    for frame, offset in zip(fit.frames, fit.offsets, strict=True):
+        x, y = frame.plane.pixel(new + offset).T
+        level = np.maximum(level, ndimage.map_coordinates(frame.model, [y, x], order=1))
+    take = (_distance(new, fit.sky[keep]) > 0.5 * sharp) & (_distance(new, fit.rejected) > 1.2 * sharp)
+    take &= peaks.amplitude > 0.04 * level
+    peaks = peaks.take(take).first(max(STARS - int(keep.sum()), 0))
+    fit.keep_stars(keep, peaks.position, peaks.amplitude, width)
+
+
+def _lasting(fit: Fit) -> NDArray:
+    """Stars still seen at 3 sigma, and of those that fell together the brightest."""
+    total, square = np.zeros((2, len(fit.sky)))
+    for i, frame in enumerate(fit.frames):
+        a = np.where(fit.active[i], frame.amplitude, 0.0)
+        total += a
+        square += np.pi * (frame.width / 1.13) ** 2 / 4 * a**2 / (frame.floor + frame.slope * a)
+    keep = square > 9
+    close = 0.35 * min(frame.width * frame.plane.scale for frame in fit.frames)
+    for k in np.argsort(-total):
+        if keep[k]:
+            near = np.hypot(*(fit.sky - fit.sky[k]).T) < close
+            keep[near & (total < total[k])] = False
+    return keep
+
+
+def _distance(points: NDArray, others: NDArray) -> NDArray:
+    """From each point to the nearest of the others."""
+    from scipy.spatial import cKDTree
+
+    if not len(others) or not len(points):
+        return np.full(len(points), np.inf)
+    return cKDTree(others).query(points)[0]
+
+
+def finish(
+    fit: Fit, placements: list[Placement], placed: list[int], n: int, numbers: NDArray | None = None
+) -> Solution:
+    """Errors, star by star residuals, and the robust correction where stars disagree beyond their noise."""
+    own = fit.equations().offset_covariance()
+    chi2 = np.array([noise.core_chi2(frame) for frame in fit.frames])
+    scale = np.sqrt(np.maximum(1, (chi2 + chi2[fit.reference]) / 2))
+    own = own * scale[:, None, None, None] * scale[None, None, :, None]
+    stars = catalogue.adjust(catalogue.star_shifts(fit), fit.sky, fit.reference)
+    offset = fit.offsets.copy()
+    if stars.floor > 2e-4 or (stars.deviation > 6).any():
+        offset, own = offset + stars.offset, stars.covariance
+    full, covariance = np.full((n, 2), np.nan), np.full((n, 2, n, 2), np.nan)
+    full[placed] = offset
+    covariance[np.ix_(placed, [0, 1], placed, [0, 1])] = own
+    cores = np.ones(n)
+    cores[placed] = chi2
+    numbers = np.arange(len(fit.sky)) if numbers is None else numbers
+    return Solution(placements, placed, fit, full, covariance, cores, stars, numbers)
