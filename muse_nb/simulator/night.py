@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from html import escape
 from pathlib import Path
 from threading import Lock
@@ -18,12 +19,13 @@ from astropy.io import fits
 
 from muse_nb.products.errors import MuseError
 from muse_nb.products.whole import whole
-from muse_nb.simulator.calibrations import master_flat, write_chip_calibrations
+from muse_nb.simulator.calibrations import MasterFlat, master_flat, write_chip_calibrations
 from muse_nb.simulator.detector import Chip, expose, illumination_flat
 from muse_nb.simulator.headers import chip_header, label, lamp_header, observation_header
 from muse_nb.simulator.instrument import Instrument
 from muse_nb.simulator.layouts import Layout, layout_named
 from muse_nb.simulator.plan import Pointing, pointing
+from muse_nb.simulator.product_headers import product_files
 from muse_nb.simulator.rendering import slice_profiles
 from muse_nb.simulator.scene import cluster
 from muse_nb.simulator.static import STATIC, write_static
@@ -200,6 +202,7 @@ class _Job:
         self.stars = cluster(float(np.hypot(*(high - low)) / 2 * 0.2 + 4), seed)
         self.made = 0
         self._chips: dict[int, Chip] = {}
+        self._flats: dict[int, MasterFlat] = {}
         self._lock = Lock()
 
     def check(self, *, raw: bool, products: bool) -> None:
@@ -228,12 +231,25 @@ class _Job:
 
     def chip(self, ifu: int) -> Chip:
         """The chip of one IFU: kept for small layouts, worked out again for large ones."""
-        if self.layout.nx * self.layout.ny * len(self.layout.ifus) > CACHED_PIXELS:
-            return Chip(self.instrument, ifu)
         with self._lock:
-            if ifu not in self._chips:
-                self._chips[ifu] = Chip(self.instrument, ifu)
-            return self._chips[ifu]
+            chip = self._chips.get(ifu)
+        if chip is None:  # two threads may both work it out: they get the same
+            chip = Chip(self.instrument, ifu)
+            if self.layout.nx * self.layout.ny * len(self.layout.ifus) <= CACHED_PIXELS:
+                with self._lock:
+                    chip = self._chips.setdefault(ifu, chip)
+        return chip
+
+    def flat(self, chip: Chip) -> MasterFlat:
+        """The master flat of a chip, kept like the chips."""
+        with self._lock:
+            flat = self._flats.get(chip.ifu)
+        if flat is None:
+            flat = master_flat(chip)
+            if self._chips:
+                with self._lock:
+                    flat = self._flats.setdefault(chip.ifu, flat)
+        return flat
 
     def chip_files(self, ifu: int) -> dict[str, Path]:
         """Calibrations of one IFU by category."""
@@ -245,14 +261,14 @@ class _Job:
         for ifu in self.layout.ifus:
             missing = {name: path for name, path in self.chip_files(ifu).items() if self.missing(path)}
             if missing:
-                tasks.append(lambda ifu=ifu, missing=missing: self._chip_calibrations(ifu, missing))  # type: ignore[misc]
+                tasks.append(partial(self._chip_calibrations, ifu, missing))
         for name in STATIC:
             path = self.folder / "calib" / f"{name}.fits"
             if self.missing(path):
-                tasks.append(lambda name=name, path=path: self._static(name, path))  # type: ignore[misc]
+                tasks.append(partial(self._static, name, path))
         illum = self.folder / "calib" / "ILLUM.fits"
         if self.missing(illum):
-            tasks.append(lambda: self._illum(illum))
+            tasks.append(partial(self._illum, illum))
         return tasks
 
     def missing(self, path: Path) -> bool:
@@ -268,7 +284,7 @@ class _Job:
     def _static(self, name: str, path: Path) -> None:
         levels = {}
         if name == "TWILIGHT_CUBE":
-            levels = {ifu: master_flat(self.chip(ifu)).level for ifu in self.layout.ifus}
+            levels = {ifu: self.flat(self.chip(ifu)).level for ifu in self.layout.ifus}
         with whole(path, force=self.force) as part:
             write_static(name, self.instrument, levels, part)
         self._count(1)
@@ -288,21 +304,42 @@ class _Job:
         tasks: list[Callable[[], None]] = []
         for exposure in self.pointings:
             raw_wanted = raw and self.missing(self.raw_file(exposure))
-            if raw_wanted or products:
-                tasks.append(lambda e=exposure, r=raw_wanted: self._expose(e, r))  # type: ignore[misc]
+            files = self.product_files(exposure).values()
+            products_wanted = products and any(self.missing(path) for paths in files for path in paths)
+            if raw_wanted or products_wanted:
+                tasks.append(partial(self._expose, exposure, raw=raw_wanted, products=products_wanted))
         return tasks
 
-    def _expose(self, exposure: Pointing, raw: bool) -> None:
+    def product_files(self, exposure: Pointing) -> dict[str, list[Path]]:
+        """Products of one exposure by category."""
+        return product_files(self.folder / "reduced" / label(exposure.date_obs), self.layout)
+
+    def _expose(self, exposure: Pointing, *, raw: bool, products: bool) -> None:
         profiles = slice_profiles(self.instrument, self.stars, exposure)
         frames = {ifu: expose(self.chip(ifu), profiles[ifu], exposure) for ifu in self.layout.ifus}
         if raw:
             with whole(self.raw_file(exposure), force=self.force) as part:
                 _write_raw(part, observation_header(self.layout, exposure), self.layout, frames)
             self._count(1)
+        if products:
+            from muse_nb.simulator.products import write_products
+
+            chips = {ifu: self.chip(ifu) for ifu in self.layout.ifus}
+            flats = {ifu: self.flat(chip) for ifu, chip in chips.items()}
+            folder = self.folder / "reduced" / label(exposure.date_obs)
+            self._count(write_products(folder, chips, flats, frames, exposure, force=self.force))
 
     def _count(self, files: int) -> None:
         with self._lock:
             self.made += files
+
+    def reduced(self) -> dict[str, list[Path]]:
+        """Products of all exposures by category."""
+        found: dict[str, list[Path]] = {}
+        for exposure in self.pointings:
+            for category, paths in self.product_files(exposure).items():
+                found.setdefault(category, []).extend(paths)
+        return found
 
     def night(self, *, raw: bool, products: bool, made: int) -> Night:
         """Describe what is on disk."""
@@ -316,7 +353,7 @@ class _Job:
             seed=self.seed,
             raw=[self.raw_file(exposure) for exposure in self.pointings] if raw else [],
             calibrations=calibrations,
-            reduced={},
+            reduced=self.reduced() if products else {},
             made=made,
             **tables,
         )

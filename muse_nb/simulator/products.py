@@ -1,0 +1,151 @@
+"""OBJECT_RED, PIXTABLE_REDUCED and IMAGE_FOV of one exposure, made from the raw frames without the recipes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from astropy.io import fits
+
+from muse_nb.products.image_fov import write_image_fov
+from muse_nb.products.object_red import write_object_red
+from muse_nb.products.pixtable import write_pixtable
+from muse_nb.simulator.calibrations import LAMP_FLUX, MasterFlat
+from muse_nb.simulator.detector import Chip, cosmic_rays
+from muse_nb.simulator.drizzle import STEP, celestial_offsets, white_light
+from muse_nb.simulator.layouts import SLICES, Layout
+from muse_nb.simulator.plan import LATITUDE, LONGITUDE, Pointing
+from muse_nb.simulator.product_headers import image_fov_header, object_red_header, pixel_table_header, product_files
+from muse_nb.simulator.reduction import (
+    SATURATED,
+    ReducedFrame,
+    flat_spectrum,
+    native_spherical,
+    pixel_rows,
+    reduce_frame,
+    x_offset,
+)
+
+__all__ = ["wavelength_limits", "write_products"]
+
+TRIM = 30.0  # at both ends, where not every slice has data [Angstrom]
+FLUX_UNIT = "10**(-20)*erg/s/cm**2/Angstrom"
+UNITS = {"xpos": "rad", "ypos": "rad", "lambda": "Angstrom", "data": FLUX_UNIT, "stat": f"({FLUX_UNIT})**2"}
+
+
+def wavelength_limits(layout: Layout) -> tuple[float, float]:
+    """Wavelengths that the pixel tables keep [Angstrom]."""
+    return layout.lambda_first + TRIM, layout.lambda_last - TRIM
+
+
+def write_products(
+    folder: Path,
+    chips: dict[int, Chip],
+    flats: dict[int, MasterFlat],
+    raw: dict[int, np.ndarray],
+    pointing: Pointing,
+    *,
+    force: bool = False,
+) -> int:
+    """Reduce one exposure and write what is missing in `folder`; return how many files were written.
+
+    Parameters
+    ----------
+    folder
+        ``reduced/<label>``.
+    chips, flats, raw
+        By IFU.
+    pointing
+        The exposure.
+    force
+        Write every file again.
+    """
+    first = next(iter(chips.values()))
+    layout = first.instrument.layout
+    files = product_files(folder, layout)
+    missing = {path for paths in files.values() for path in paths if force or not path.exists()}
+    if not missing:
+        return 0
+    frames = {ifu: reduce_frame(chips[ifu], flats[ifu], raw[ifu]) for ifu in layout.ifus}
+    for path, ifu in zip(files["OBJECT_RED"], layout.ifus, strict=True):
+        if path in missing:
+            frame = frames[ifu]
+            saturated = int((raw[ifu] > SATURATED).sum())
+            header = object_red_header(layout, pointing, ifu, frame.overscan, LAMP_FLUX * flats[ifu].level, saturated)
+            write_object_red(path, header, frame.data, frame.dq, frame.stat, force=force)
+    table, image = files["PIXTABLE_REDUCED"][0], files["IMAGE_FOV"][0]
+    if {table, image} & missing:
+        columns, header, clean = _pixel_table(chips, flats, frames, pointing)
+        if table in missing:
+            write_pixtable(table, header, columns, UNITS, force=force)
+        if image in missing:
+            _write_image(image, layout, pointing, columns, clean, force)
+    return len(missing)
+
+
+def _pixel_table(
+    chips: dict[int, Chip], flats: dict[int, MasterFlat], frames: dict[int, ReducedFrame], pointing: Pointing
+) -> tuple[dict[str, np.ndarray], fits.Header, np.ndarray]:
+    """Columns and header of a PIXTABLE_REDUCED, and which rows are free of cosmic rays."""
+    ifus = list(chips)
+    instrument = chips[ifus[0]].instrument
+    layout, velocity = instrument.layout, barycentric_velocity(pointing)
+    lamp = flat_spectrum(list(flats.values()))
+    parts, clean = [], []
+    for ifu in ifus:
+        rows = pixel_rows(
+            chips[ifu],
+            frames[ifu],
+            pointing,
+            limits=wavelength_limits(layout),
+            scale=flats[ifu].level / flats[ifus[0]].level,
+            lamp=lamp,
+            velocity=velocity,
+        )
+        origin = rows["origin"]
+        offset = np.array([x_offset(instrument, s) for s in range(1, SLICES + 1)])[(origin & 0x3F) - 1]
+        hits = cosmic_rays(instrument, ifu, pointing)
+        clean.append(hits[(origin >> 11 & 0x1FFF) - 1, (origin >> 24) + offset - 1] == 0)
+        parts.append(rows)
+    columns = {name: np.concatenate([part.pop(name) for part in parts]) for name in list(parts[0])}
+    low, high = instrument.limits
+    before = {"XLO": low[0], "XHI": high[0], "YLO": low[1], "YHI": high[1]}
+    centre = (float(instrument.centre[0]), float(instrument.centre[1]))
+    columns["xpos"], columns["ypos"] = native_spherical(columns["xpos"], columns["ypos"], centre, pointing.posang)
+    limits = {
+        f"{axis} {end}": float(pick(columns[name]))
+        for axis, name in (("X", "xpos"), ("Y", "ypos"), ("LAMBDA", "lambda"))
+        for end, pick in (("LOW", np.min), ("HIGH", np.max))
+    }
+    offsets = [x_offset(instrument, s) for s in range(1, SLICES + 1)]
+    header = pixel_table_header(layout, pointing, limits, before, centre, velocity, offsets)
+    return columns, header, np.concatenate(clean)
+
+
+def _write_image(
+    path: Path, layout: Layout, pointing: Pointing, columns: dict[str, np.ndarray], clean: np.ndarray, force: bool
+) -> None:
+    """Write the white-light image, its cosmic rays rejected as well as is possible: from the truth."""
+    east, north = celestial_offsets(columns["xpos"], columns["ypos"])
+    data, crpix = white_light(east, north, columns["data"], clean & (columns["dq"] == 0))
+    wcs = fits.Header()
+    for axis, (kind, value, sign) in enumerate((("RA---TAN", pointing.ra, -1), ("DEC--TAN", pointing.dec, 1)), start=1):
+        wcs[f"CRPIX{axis}"], wcs[f"CD{axis}_{axis}"] = crpix[axis - 1], sign * STEP
+        wcs[f"CTYPE{axis}"], wcs[f"CUNIT{axis}"], wcs[f"CRVAL{axis}"] = kind, "deg", value
+    wcs["CD1_2"], wcs["CD2_1"] = 0.0, 0.0
+    wcs["BUNIT"] = FLUX_UNIT
+    write_image_fov(path, image_fov_header(layout, pointing), wcs, data, force=force)
+
+
+def barycentric_velocity(pointing: Pointing) -> float:
+    """Velocity that takes wavelengths to the solar system's barycentre [km/s]."""
+    from astropy import units
+    from astropy.coordinates import EarthLocation, SkyCoord
+    from astropy.time import Time
+    from astropy.utils import iers
+
+    paranal = EarthLocation.from_geodetic(LONGITUDE * units.deg, LATITUDE * units.deg, 2648 * units.m)
+    time = Time(pointing.mjd + pointing.exptime / 2 / 86400, format="mjd", location=paranal)
+    with iers.conf.set_temp("auto_download", False):
+        sky = SkyCoord(pointing.ra * units.deg, pointing.dec * units.deg)
+        return float(sky.radial_velocity_correction(obstime=time).to_value(units.km / units.s))
