@@ -1,0 +1,445 @@
+// An image of numbers in WebGL2: stretch, limits, colours and marks are applied in the shader, so that the kernel has
+// no part in looking around. Image coordinates are 0-based pixel centres, y up; a view is [x, y, CSS pixels per pixel].
+import { h } from "./ui.js";
+
+const NO_DATA = 0xfbff; // the half float -65504 stands for NaN: drivers do not agree on NaN in textures
+const VERTEX = `#version 300 es
+void main() { gl_Position = vec4(float((gl_VertexID << 1) & 2) * 2. - 1., float(gl_VertexID & 2) * 2. - 1., 0., 1.); }`;
+const HEAD = `#version 300 es
+precision highp float; precision highp int; precision highp sampler2D; precision highp usampler2D;
+const float NO_DATA = -65504.;
+`;
+// Compiled for what is on: software rendering runs both sides of a branch. Colours come from one table that has the
+// stretch in it: a fetch is cheaper than asinh.
+const SHOW = `
+uniform sampler2D uData, uStat, uMark, uTable, uMarkMap;
+uniform usampler2D uIndex;
+uniform vec2 uOrigin, uFrame, uCode, uStatCode, uLimits;
+uniform float uStep, uBin, uOpacity;
+out vec4 colour;
+float value(ivec2 t) {
+#if LAYER == 0
+  return texelFetch(uData, t, 0).r;
+#elif LAYER == 2
+  return texelFetch(uStat, t, 0).r;
+#else
+  float d = texelFetch(uData, t, 0).r, s = texelFetch(uStat, t, 0).r;
+  if (d == NO_DATA || s == NO_DATA) return NO_DATA;
+  s = s * uStatCode.y + uStatCode.x;
+  return s <= 0. ? NO_DATA : (d * uCode.y + uCode.x) * inversesqrt(s);
+#endif
+}
+float smoothed(vec2 t) {
+  vec2 f = fract(t - .5); ivec2 i = ivec2(floor(t - .5)), last = textureSize(uData, 0) - 1;
+  float sum = 0., weight = 0.;
+  for (int k = 0; k < 4; k++) {
+    ivec2 o = ivec2(k & 1, k >> 1); float v = value(clamp(i + o, ivec2(0), last));
+    float w = (o.x == 1 ? f.x : 1. - f.x) * (o.y == 1 ? f.y : 1. - f.y);
+    if (v != NO_DATA) { sum += w * v; weight += w; }
+  }
+  return weight < .5 ? NO_DATA : sum / weight;
+}
+void main() {
+  vec2 p = gl_FragCoord.xy * uStep + uOrigin, t = p * uBin;
+  ivec2 i = ivec2(t);
+  vec3 c = vec3(.07, .07, .09);
+#if LAYER != 1
+  float v = SMOOTH == 1 ? smoothed(t) : value(i);
+  int k = int(clamp(v * uLimits.y + uLimits.x, 0., 16383.));
+  c = v == NO_DATA ? vec3(.25, .25, .28) : texelFetch(uTable, ivec2(k & 255, k >> 8), 0).rgb;
+#endif
+#if MARKS == 1
+  int j = int(texelFetch(uIndex, i, 0).r);
+  vec4 m = texelFetch(uMarkMap, ivec2(j & 255, j >> 8), 0);
+  c += (m.rgb - c) * (m.a * uOpacity);
+#elif MARKS == 2
+  vec4 m = texelFetch(uMark, i, 0);
+  c += (m.rgb - c * m.a) * uOpacity;
+#endif
+  bool inside = all(greaterThanEqual(p, vec2(0.))) && all(lessThan(p, uFrame));
+  colour = vec4(inside ? c : vec3(.086, .09, .106), 1.);
+}`;
+// Halving averages what is there: a NaN must not eat its neighbours, nor one cosmic ray paint a block.
+const HALVE = HEAD + `
+uniform sampler2D uFrom; out vec4 result;
+void main() {
+  ivec2 o = 2 * ivec2(gl_FragCoord.xy), last = textureSize(uFrom, 0) - 1; float sum = 0., n = 0.;
+  for (int k = 0; k < 4; k++) {
+    ivec2 t = o + ivec2(k & 1, k >> 1); if (any(greaterThan(t, last))) continue;
+    float v = texelFetch(uFrom, t, 0).r; if (v != NO_DATA) { sum += v; n += 1.; }
+  }
+  result = vec4(n > 0. ? sum / n : NO_DATA, 0., 0., 1.);
+}`;
+const HALVE_MARKS = HEAD + `
+uniform sampler2D uFrom, uMarkMap; uniform usampler2D uIndex; uniform bool uFirst; out vec4 result;
+void main() {
+  ivec2 o = 2 * ivec2(gl_FragCoord.xy), last = (uFirst ? textureSize(uIndex, 0) : textureSize(uFrom, 0)) - 1;
+  vec4 sum = vec4(0.);
+  for (int k = 0; k < 4; k++) {
+    ivec2 t = min(o + ivec2(k & 1, k >> 1), last);
+    if (uFirst) { uint j = texelFetch(uIndex, t, 0).r; vec4 m = texelFetch(uMarkMap, ivec2(int(j) & 255, int(j) >> 8), 0); sum += vec4(m.rgb * m.a, m.a); }
+    else sum += texelFetch(uFrom, t, 0);
+  }
+  result = sum * .25;
+}`;
+export const STRETCHES = ["linear", "asinh", "log"];
+export const LAYERS = ["DATA", "DQ", "STAT", "S/N"];
+
+class Painter {
+  constructor(canvas) {
+    const gl = canvas.getContext("webgl2", { antialias: false, alpha: false, powerPreference: "high-performance" });
+    if (!gl) throw new Error("no WebGL2");
+    this.gl = gl;
+    this.halves = Boolean(gl.getExtension("EXT_color_buffer_float") || gl.getExtension("EXT_color_buffer_half_float"));
+    gl.pixelStorei(gl.UNPACK_ALIGNMENT, 1);
+    gl.bindVertexArray(gl.createVertexArray());
+    this.shows = {};
+    this.halve = this.program(HALVE);
+    this.halveMarks = this.program(HALVE_MARKS);
+    this.table = this.texture(gl.RGBA8, 256, 64);
+    this.framebuffer = gl.createFramebuffer();
+    this.empty = this.texture(gl.R16F, 1, 1);
+    this.emptyIndex = this.texture(gl.R8UI, 1, 1);
+    this.maximum = gl.getParameter(gl.MAX_TEXTURE_SIZE);
+  }
+  program(fragment) {
+    const { gl } = this;
+    const program = gl.createProgram();
+    for (const [kind, source] of [[gl.VERTEX_SHADER, VERTEX], [gl.FRAGMENT_SHADER, fragment]]) {
+      const shader = gl.createShader(kind);
+      gl.shaderSource(shader, source);
+      gl.compileShader(shader);
+      if (!gl.getShaderParameter(shader, gl.COMPILE_STATUS) && !gl.isContextLost()) throw new Error(gl.getShaderInfoLog(shader));
+      gl.attachShader(program, shader);
+    }
+    gl.linkProgram(program);
+    const places = {};
+    const set = (name) => (places[name] ??= gl.getUniformLocation(program, name));
+    return { program, set };
+  }
+  show(layer, smooth, marks) {
+    const key = `#define LAYER ${layer}\n#define SMOOTH ${Number(smooth)}\n#define MARKS ${marks}\n`;
+    this.shows[key] ??= this.program(HEAD + key + SHOW);
+    return this.shows[key];
+  }
+  texture(format, width, height) {
+    const { gl } = this;
+    const texture = gl.createTexture();
+    gl.bindTexture(gl.TEXTURE_2D, texture);
+    for (const key of [gl.TEXTURE_MIN_FILTER, gl.TEXTURE_MAG_FILTER]) gl.texParameteri(gl.TEXTURE_2D, key, gl.NEAREST);
+    for (const key of [gl.TEXTURE_WRAP_S, gl.TEXTURE_WRAP_T]) gl.texParameteri(gl.TEXTURE_2D, key, gl.CLAMP_TO_EDGE);
+    gl.texStorage2D(gl.TEXTURE_2D, 1, format, width, height);
+    return texture;
+  }
+  put(texture, width, y, rows, values) {
+    const { gl } = this;
+    const [format, type] = values instanceof Uint16Array && !values.isIndex ? [gl.RED, gl.HALF_FLOAT]
+      : values instanceof Uint16Array ? [gl.RED_INTEGER, gl.UNSIGNED_SHORT] : [gl.RED_INTEGER, gl.UNSIGNED_BYTE];
+    gl.bindTexture(gl.TEXTURE_2D, texture);
+    gl.texSubImage2D(gl.TEXTURE_2D, 0, 0, y, width, rows, format, type, values);
+  }
+  colours(texture, rgba) {
+    const { gl } = this;
+    gl.bindTexture(gl.TEXTURE_2D, texture);
+    gl.texSubImage2D(gl.TEXTURE_2D, 0, 0, 0, 256, rgba.length / 1024, gl.RGBA, gl.UNSIGNED_BYTE, rgba);
+  }
+  bind(program, name, unit, texture) {
+    const { gl } = this;
+    gl.activeTexture(gl.TEXTURE0 + unit);
+    gl.bindTexture(gl.TEXTURE_2D, texture);
+    gl.uniform1i(program.set(name), unit);
+    gl.activeTexture(gl.TEXTURE0);
+  }
+  into(texture, width, height) {
+    const { gl } = this;
+    gl.bindFramebuffer(gl.FRAMEBUFFER, texture ? this.framebuffer : null);
+    if (texture) gl.framebufferTexture2D(gl.FRAMEBUFFER, gl.COLOR_ATTACHMENT0, gl.TEXTURE_2D, texture, 0);
+    gl.viewport(0, 0, width, height);
+  }
+}
+
+// One frame: DATA, STAT and marks (an index into a table of colours) with their halvings.
+export class Frame {
+  constructor(info) {
+    Object.assign(this, { nx: info.nx, ny: info.ny, bin: info.bin ?? 1, code: info.code });
+    this.width = Math.ceil(this.nx / this.bin);
+    this.height = Math.ceil(this.ny / this.bin);
+    this.planes = {}; // name -> typed array of the whole plane, kept for cuts and a lost context
+    this.textures = {}; // name -> [levels]
+    this.stale = new Set();
+  }
+  value(x, y, plane = "DATA") {
+    const i = Math.floor(x / this.bin), j = Math.floor(y / this.bin), from = this.planes[plane];
+    if (!from || i < 0 || j < 0 || i >= this.width || j >= this.height) return NaN;
+    const bits = from[j * this.width + i];
+    const [offset, scale] = plane === "STAT" ? this.code.slice(2) : this.code;
+    return bits === NO_DATA ? NaN : half(bits) * scale + offset;
+  }
+}
+
+export function half(bits) {
+  const exponent = (bits >> 10) & 31, fraction = bits & 1023, sign = bits & 0x8000 ? -1 : 1;
+  if (exponent === 0) return sign * fraction * 2 ** -24;
+  return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
+}
+
+export class ImageCanvas {
+  constructor(host, { onview, onhover, onclick, grab, ondraw } = {}) {
+    this.glCanvas = h("canvas", { class: "mnb-gl" });
+    this.overlay = h("canvas", { class: "mnb-overlay" });
+    this.host = host;
+    host.classList.add("mnb-stage");
+    host.append(this.glCanvas, this.overlay);
+    this.hooks = { onview, onhover, onclick, grab, ondraw };
+    this.settings = { stretch: "asinh", layer: "DATA", limits: [0, 1], smooth: false, opacity: 0.75 };
+    this.pending = false;
+    this.drawn = 0;
+    this.view = null;
+    try {
+      this.painter = new Painter(this.glCanvas);
+    } catch (error) {
+      this.painter = null;
+      host.append(h("div", { class: "mnb-fallback" }, `This browser cannot draw with WebGL2 (${error.message}). `
+        + "Switch on hardware or software rendering, or use another browser; the Python calls and the static picture work without it."));
+    }
+    this.glCanvas.addEventListener("webglcontextlost", (event) => { event.preventDefault(); this.painter = null; });
+    this.glCanvas.addEventListener("webglcontextrestored", () => this.restore());
+    this.resizer = new ResizeObserver(() => this.resize());
+    this.resizer.observe(host);
+    this.listen();
+    this.resize();
+  }
+  close() {
+    this.resizer.disconnect();
+    this.painter?.gl.getExtension("WEBGL_lose_context")?.loseContext(); // browsers keep few contexts
+  }
+  restore() {
+    this.painter = new Painter(this.glCanvas);
+    if (this.mapColours) this.setMap(this.mapColours);
+    const colours = this.frame?.markColours;
+    if (this.frame) {
+      this.frame.textures = {};
+      this.frame.markMap = null;
+      for (const [name, plane] of Object.entries(this.frame.planes)) this.put(this.frame, name, 0, plane);
+      if (colours) this.setMarks(this.frame, colours);
+    }
+    this.draw();
+  }
+
+  // ---- what is shown
+  setMap(rgba) { this.mapColours = rgba; this.tabulate(); this.draw(); }
+  set(settings) {
+    const before = this.settings.stretch;
+    Object.assign(this.settings, settings);
+    if (before !== this.settings.stretch) this.tabulate();
+    this.draw();
+  }
+  tabulate() {
+    if (this.mapColours && this.painter) this.painter.colours(this.painter.table, tableOf(this.mapColours, this.settings.stretch));
+  }
+  setFrame(frame) {
+    const fresh = !this.frame || this.frame.nx !== frame.nx || this.frame.ny !== frame.ny;
+    this.frame = frame;
+    if (fresh && !this.keepView) this.view = null;
+    this.draw();
+  }
+  // Rows y.. of a plane; the texture is made at the first of them.
+  put(frame, name, y, values) {
+    const { width, height } = frame, { painter } = this;
+    const rows = values.length / width;
+    if (!frame.planes[name]) frame.planes[name] = rows === height ? values : new values.constructor(width * height).fill(name === "DQ" ? 0 : NO_DATA);
+    if (frame.planes[name] !== values) frame.planes[name].set(values, y * width);
+    if (!painter) return;
+    if (Math.max(width, height) > painter.maximum) throw new Error(`A frame of ${width}x${height} is larger than this browser can draw (${painter.maximum}).`);
+    const { gl } = painter;
+    const format = name !== "DQ" ? gl.R16F : values instanceof Uint8Array ? gl.R8UI : gl.R16UI;
+    frame.textures[name] ??= [painter.texture(format, width, height)];
+    if (name === "DQ") values.isIndex = true;
+    painter.put(frame.textures[name][0], width, y, rows, values);
+    frame.stale.add(name);
+  }
+  // RGBA for each value of the DQ plane.
+  setMarks(frame, rgba) {
+    frame.markColours = rgba;
+    frame.anyMark = rgba.some((value) => value > 0);
+    if (this.painter) {
+      frame.markMap ??= this.painter.texture(this.painter.gl.RGBA8, 256, 256);
+      this.painter.colours(frame.markMap, rgba);
+      frame.stale.add("DQ");
+    }
+    this.draw();
+  }
+  drop(frame) {
+    if (!this.painter || !frame) return;
+    for (const levels of Object.values(frame.textures)) levels.forEach((texture) => this.painter.gl.deleteTexture(texture));
+    if (frame.markMap) this.painter.gl.deleteTexture(frame.markMap);
+    frame.textures = {};
+  }
+
+  // ---- where one looks
+  fit() { this.view = null; this.changed(); }
+  fitted() {
+    const { nx, ny } = this.frame ?? { nx: 1, ny: 1 };
+    return [(nx - 1) / 2, (ny - 1) / 2, Math.min(this.width / nx, this.height / ny) * 0.985];
+  }
+  where() { return this.view ?? this.fitted(); }
+  setView(view) { this.view = view && view.length === 3 ? [...view] : null; this.draw(); }
+  changed() { this.draw(); this.hooks.onview?.(this.view); }
+  zoom(factor, x = this.width / 2, y = this.height / 2) {
+    const [cx, cy, s] = this.where();
+    const scale = Math.min(Math.max(s * factor, 0.01), 200);
+    const [ix, iy] = this.toImage(x, y);
+    this.view = [ix - (x - this.width / 2) / scale, iy + (y - this.height / 2) / scale, scale];
+    this.changed();
+  }
+  pan(dx, dy) { const [cx, cy, s] = this.where(); this.view = [cx - dx / s, cy + dy / s, s]; this.changed(); }
+  toImage(x, y) { const [cx, cy, s] = this.where(); return [cx + (x - this.width / 2) / s, cy - (y - this.height / 2) / s]; }
+  toScreen(x, y) { const [cx, cy, s] = this.where(); return [this.width / 2 + (x - cx) * s, this.height / 2 - (y - cy) * s]; }
+
+  resize() {
+    const ratio = window.devicePixelRatio || 1;
+    this.ratio = ratio;
+    this.width = this.host.clientWidth || 1;
+    this.height = this.host.clientHeight || 1;
+    for (const canvas of [this.glCanvas, this.overlay]) {
+      const w = Math.round(this.width * ratio), hgt = Math.round(this.height * ratio);
+      if (canvas.width !== w || canvas.height !== hgt) { canvas.width = w; canvas.height = hgt; }
+    }
+    this.paint();
+  }
+  draw() {
+    if (this.pending) return;
+    this.pending = true;
+    requestAnimationFrame(() => { this.pending = false; this.paint(); });
+  }
+  halvings(name) {
+    const { painter, frame } = this, { gl } = painter, levels = frame.textures[name];
+    const marks = name === "DQ", program = marks ? painter.halveMarks : painter.halve;
+    gl.useProgram(program.program);
+    let [width, height] = [frame.width, frame.height];
+    for (let level = 1; Math.max(width, height) > 256; level++) {
+      width = Math.ceil(width / 2); height = Math.ceil(height / 2);
+      levels[level] ??= painter.texture(marks ? gl.RGBA8 : gl.R16F, width, height);
+      if (marks) {
+        painter.bind(program, "uIndex", 0, levels[0]);
+        painter.bind(program, "uMarkMap", 1, frame.markMap);
+        painter.bind(program, "uFrom", 2, level === 1 ? painter.empty : levels[level - 1]);
+        gl.uniform1i(program.set("uFirst"), level === 1);
+      } else painter.bind(program, "uFrom", 0, levels[level - 1]);
+      painter.into(levels[level], width, height);
+      gl.drawArrays(gl.TRIANGLES, 0, 3);
+    }
+    painter.into(null, this.glCanvas.width, this.glCanvas.height);
+  }
+  paint() {
+    const context = this.overlay.getContext("2d");
+    context.setTransform(this.ratio, 0, 0, this.ratio, 0, 0);
+    context.clearRect(0, 0, this.width, this.height);
+    if (this.painter && this.frame?.textures.DATA) this.paintFrame();
+    if (this.frame) this.hooks.ondraw?.(context, this);
+    this.drawn += 1;
+  }
+  paintFrame() {
+    const { painter, frame, settings } = this, { gl } = painter, { textures } = frame;
+    const marked = Boolean(textures.DQ && frame.markMap && frame.anyMark);
+    if (painter.halves) {
+      for (const name of frame.stale) if (name !== "DQ" || marked) { this.halvings(name); frame.stale.delete(name); }
+    }
+    const [cx, cy, s] = this.where();
+    const wanted = Math.max(0, Math.floor(Math.log2(1.01 / (s * this.ratio * frame.bin))));
+    const level = painter.halves ? Math.min(wanted, textures.DATA.length - 1) : 0;
+    const at = (name) => textures[name]?.[Math.min(level, textures[name].length - 1)];
+    let layer = LAYERS.indexOf(settings.layer);
+    if (layer >= 2 && !textures.STAT) layer = 1; // nothing to show yet
+    const show = painter.show(layer, settings.smooth, marked ? (level === 0 ? 1 : 2) : 0), { program, set } = show;
+    gl.useProgram(program);
+    painter.into(null, this.glCanvas.width, this.glCanvas.height);
+    painter.bind(show, "uData", 0, at("DATA"));
+    painter.bind(show, "uStat", 1, at("STAT") ?? painter.empty);
+    painter.bind(show, "uMark", 2, marked && level > 0 ? at("DQ") : painter.empty);
+    painter.bind(show, "uTable", 3, painter.table);
+    painter.bind(show, "uMarkMap", 4, frame.markMap ?? painter.empty);
+    painter.bind(show, "uIndex", 5, marked ? textures.DQ[0] : painter.emptyIndex);
+    const step = this.width / (s * this.glCanvas.width), [low, high] = settings.limits, span = high > low ? high - low : 1e-9;
+    const [offset, scale] = layer === 0 ? frame.code : layer === 2 ? frame.code.slice(2) : [0, 1];
+    gl.uniform2f(set("uOrigin"), cx + 0.5 - (step * this.glCanvas.width) / 2, cy + 0.5 - (step * this.glCanvas.height) / 2);
+    gl.uniform2f(set("uFrame"), frame.nx, frame.ny);
+    gl.uniform2f(set("uLimits"), ((offset - low) / span) * 16383, (scale / span) * 16383);
+    gl.uniform2f(set("uCode"), frame.code[0], frame.code[1]);
+    gl.uniform2f(set("uStatCode"), frame.code[2], frame.code[3]);
+    gl.uniform1f(set("uStep"), step);
+    gl.uniform1f(set("uBin"), 1 / (frame.bin * 2 ** level));
+    gl.uniform1f(set("uOpacity"), settings.layer === "DQ" ? 1 : settings.opacity);
+    gl.drawArrays(gl.TRIANGLES, 0, 3);
+  }
+
+  // ---- pointers: mouse, pen and fingers alike
+  listen() {
+    const surface = this.overlay, down = new Map();
+    let start = null, taken = null, moved = false, pinch = null;
+    const place = (event) => { const box = surface.getBoundingClientRect(); return [event.clientX - box.left, event.clientY - box.top]; };
+    surface.addEventListener("pointerdown", (event) => {
+      if (event.button !== 0) return;
+      surface.setPointerCapture(event.pointerId);
+      down.set(event.pointerId, place(event));
+      if (down.size === 1) {
+        start = place(event); moved = false;
+        taken = this.frame ? this.hooks.grab?.(...this.toImage(...start), event) ?? null : null;
+      } else { taken = null; moved = true; pinch = spread([...down.values()]); }
+    });
+    surface.addEventListener("pointermove", (event) => {
+      const now = place(event), before = down.get(event.pointerId);
+      if (!before) { if (this.frame) this.hooks.onhover?.(...this.toImage(...now), event); return; }
+      down.set(event.pointerId, now);
+      if (down.size === 2) {
+        const next = spread([...down.values()]);
+        this.pan(next.x - pinch.x, next.y - pinch.y);
+        this.zoom(next.size / pinch.size, next.x, next.y);
+        pinch = next;
+        return;
+      }
+      if (!moved && Math.hypot(now[0] - start[0], now[1] - start[1]) > (event.pointerType === "touch" ? 8 : 3)) moved = true;
+      if (!moved) return;
+      if (taken) taken.move(...this.toImage(...now));
+      else this.pan(now[0] - before[0], now[1] - before[1]);
+    });
+    const up = (event) => {
+      if (!down.delete(event.pointerId)) return;
+      if (down.size > 0) { start = [...down.values()][0]; return; }
+      const at = this.toImage(...place(event));
+      if (event.type === "pointercancel") taken?.cancel?.();
+      else if (moved && taken) taken.drop(...at);
+      else if (!moved && this.frame) this.hooks.onclick?.(...at, event);
+      else this.hooks.onview?.(this.view, true);
+      taken = null;
+    };
+    surface.addEventListener("pointerup", up);
+    surface.addEventListener("pointercancel", up);
+    surface.addEventListener("pointerleave", () => { if (down.size === 0) this.hooks.onhover?.(null, null); });
+    surface.addEventListener("wheel", (event) => {
+      event.preventDefault();
+      const step = event.deltaMode === 1 ? event.deltaY * 30 : event.deltaY;
+      this.zoom(Math.exp(-step * (event.ctrlKey ? 0.01 : 0.0018)), ...place(event));
+    }, { passive: false });
+  }
+}
+
+function spread([a, b]) {
+  return { x: (a[0] + b[0]) / 2, y: (a[1] + b[1]) / 2, size: Math.max(1, Math.hypot(a[0] - b[0], a[1] - b[1])) };
+}
+
+// RGBA of a colour map that came as 256 RGB triples.
+export function mapOf(rgb) {
+  const rgba = new Uint8Array(1024).fill(255);
+  for (let i = 0; i < 256; i++) for (let k = 0; k < 3; k++) rgba[4 * i + k] = rgb[3 * i + k];
+  return rgba;
+}
+
+// The same formulas as in the static pictures: asinh(10 q) / asinh(10), log(1 + 1000 q) / log(1001).
+const CURVES = { linear: (q) => q, asinh: (q) => Math.asinh(10 * q) / Math.asinh(10), log: (q) => Math.log1p(1000 * q) / Math.log(1001) };
+function tableOf(rgba, stretch) {
+  const size = 16384, table = new Uint8Array(4 * size), colours = new Uint32Array(rgba.buffer, rgba.byteOffset, 256);
+  const into = new Uint32Array(table.buffer), curve = CURVES[stretch];
+  for (let k = 0; k < size; k++) into[k] = colours[Math.round(255 * curve(k / (size - 1)))];
+  return table;
+}

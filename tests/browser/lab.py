@@ -1,0 +1,149 @@
+"""A real JupyterLab on the loopback interface and a notebook in Debian's Chromium, driven by Playwright."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import secrets
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from playwright.sync_api import Browser, Page
+
+FLAGS = ["--no-sandbox", "--disable-dev-shm-usage", "--hide-scrollbars", "--enable-unsafe-swiftshader"]
+STDOUT_OF = """async (code) => {
+  const kernel = window.jupyterapp.shell.currentWidget.context.sessionContext.session.kernel;
+  const future = kernel.requestExecute({ code, store_history: false });
+  let text = "", failure = "";
+  future.onIOPub = (message) => {
+    if (message.header.msg_type === "stream") text += message.content.text;
+    if (message.header.msg_type === "error") failure = message.content.traceback.join("\\n");
+  };
+  await future.done;
+  if (failure) throw new Error(failure);
+  return text;
+}"""
+
+
+def chromium() -> str | None:
+    """The browser itself, not the wrapper script, which does not pass all flags on."""
+    for path in ("/usr/lib/chromium/chromium", "/usr/lib/chromium-browser/chromium-browser"):
+        if Path(path).exists():
+            return path
+    return next(
+        (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), None
+    )
+
+
+@contextlib.contextmanager
+def jupyterlab(folder: Path) -> Iterator[tuple[str, str]]:
+    """Start JupyterLab in a folder of its own; gives its address and token."""
+    settings, runtime, token = folder / ".jupyter", folder / ".runtime", secrets.token_hex(12)
+    (settings / "labconfig").mkdir(parents=True)
+    off = {"@jupyterlab/apputils-extension:announcements": True, "@jupyterlab/extensionmanager-extension": True}
+    (settings / "labconfig" / "page_config.json").write_text(json.dumps({"disabledExtensions": off}))
+    environment = os.environ | {
+        "JUPYTER_CONFIG_DIR": str(settings),
+        "JUPYTER_RUNTIME_DIR": str(runtime),
+        "JUPYTERLAB_WORKSPACES_DIR": str(folder / ".workspaces"),
+        "JUPYTERLAB_SETTINGS_DIR": str(folder / ".settings"),
+        "IPYTHONDIR": str(folder / ".ipython"),
+        "OMP_NUM_THREADS": "1",
+    }
+    options = [
+        "--no-browser",
+        "--allow-root",
+        "--expose-app-in-browser",
+        "--ServerApp.ip=127.0.0.1",
+        "--ServerApp.port=0",
+    ]
+    options += [f"--IdentityProvider.token={token}", f"--ServerApp.root_dir={folder}"]
+    log = (folder / "lab.log").open("wb")
+    server = subprocess.Popen([sys.executable, "-m", "jupyterlab", *options], env=environment, stdout=log, stderr=log)
+    try:
+        yield _address(runtime, server, folder / "lab.log"), token
+    finally:
+        server.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            server.wait(20)
+        server.kill()
+        log.close()
+
+
+def _address(runtime: Path, server: subprocess.Popen[bytes], log: Path) -> str:
+    end = time.monotonic() + 90
+    while time.monotonic() < end and server.poll() is None:
+        for file in runtime.glob("jpserver-*.json"):
+            with contextlib.suppress(json.JSONDecodeError):
+                return f"http://127.0.0.1:{json.loads(file.read_text())['port']}"
+        time.sleep(0.2)
+    raise RuntimeError(f"JupyterLab did not start:\n{log.read_text()[-2000:]}")
+
+
+class Notebook:
+    """An open notebook: its page, its kernel, its file."""
+
+    def __init__(self, page: Page, file: Path) -> None:
+        self.page, self.file = page, file
+        self.console: list[str] = []
+        page.on("console", lambda message: self.console.append(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda error: self.console.append(str(error)))
+
+    def run(self) -> None:
+        """Run all cells, and wait until they have run."""
+        self.page.evaluate(
+            """async () => { const session = window.jupyterapp.shell.currentWidget.context.sessionContext;
+            await session.ready; await session.session.kernel.info;
+            await window.jupyterapp.commands.execute("notebook:run-all-cells"); }"""
+        )
+
+    def python(self, code: str) -> str:
+        """What some code prints in the notebook's kernel."""
+        return str(self.page.evaluate(STDOUT_OF, code)).strip()
+
+    def value(self, expression: str) -> Any:
+        """A value that JSON can carry, from the notebook's kernel."""
+        return json.loads(self.python(f"import json; print(json.dumps({expression}))"))
+
+    def until(self, expression: str, seconds: float = 10) -> Any:
+        """Wait for a Python expression to be true, and give its value."""
+        end = time.monotonic() + seconds
+        while not (found := self.value(expression)):
+            if time.monotonic() > end:
+                raise AssertionError(f"still not so after {seconds} s: {expression}")
+            self.page.wait_for_timeout(40)
+        return found
+
+    def save(self) -> None:
+        """Save the notebook's file."""
+        self.page.evaluate("() => window.jupyterapp.commands.execute('docmanager:save')")
+
+
+@contextlib.contextmanager
+def notebook(
+    browser: Browser, server: tuple[str, str], folder: Path, name: str, *cells: str, **context: Any
+) -> Iterator[Notebook]:
+    """Write a notebook of some cells and open it; its kernel is shut down at the end."""
+    address, token = server
+    book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
+    book.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    nbformat.write(book, folder / name)
+    options = {"viewport": {"width": 1400, "height": 1100}} | context
+    session = browser.new_context(**options)
+    page = session.new_page()
+    found = Notebook(page, folder / name)
+    page.goto(f"{address}/lab/workspaces/{Path(name).stem}/tree/{name}?reset&token={token}")
+    page.wait_for_selector(".jp-Notebook .jp-Cell", timeout=90_000)
+    try:
+        yield found
+    finally:
+        with contextlib.suppress(Exception):
+            page.evaluate("() => window.jupyterapp.shell.currentWidget.context.sessionContext.shutdown()")
+        session.close()
