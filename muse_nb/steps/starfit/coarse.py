@@ -15,6 +15,7 @@ __all__ = ["ENOUGH", "Placement", "Sources", "place_all", "scan"]
 
 ENOUGH = 7.0  # margin in ln L of the best offset over any other: 0 wrong of 330 weak fields above it
 SOURCES = 80  # more do not help
+CAP = 20.0  # significance beyond which a source tells no more
 
 
 @dataclass(frozen=True)
@@ -44,10 +45,13 @@ def scan(frame: Frame, sources: Sources, radius: float = 6.0) -> Placement:
     """Find the offset (arcsec, within `radius`) at which `frame` shows the sources best.
 
     ln L(o) = sum over sources of q s - q^2 / 2, with q the significance each should have and s the one the matched
-    filter finds there, both capped at 20; no source counts less than -3, so that no outlier can veto.
+    filter finds there, both capped; no source counts less than -3, so that no outlier can veto.
     """
-    significance = np.clip(frame.map.significance, -4, 20)
-    inverse_error = np.sqrt(frame.map.denominator)
+    # very bright stars would all be capped, over all their wings: then as if the noise were larger
+    strong = frame.peaks.significance[min(len(frame.peaks), 10) - 1] if len(frame.peaks) else 0.0
+    noise = max(1.0, strong / CAP)
+    significance = np.clip(frame.map.significance / noise, -4, CAP)
+    inverse_error = np.sqrt(frame.map.denominator) / noise
     amplitude = 0.88 * sources.amplitude * (sources.width / (frame.width * frame.plane.scale)) ** 2
 
     def likelihood(offset: NDArray) -> tuple[NDArray, NDArray]:
@@ -55,7 +59,7 @@ def scan(frame: Frame, sources: Sources, radius: float = 6.0) -> Placement:
         at = np.stack([at[..., 1], at[..., 0]])
         seen = ndimage.map_coordinates(significance, at, order=1)
         due = ndimage.map_coordinates(inverse_error, at, order=0) * amplitude[:, None]
-        due = np.minimum(due, 20)
+        due = np.minimum(due, CAP)
         return np.maximum(due * seen - due**2 / 2, -3).sum(0), ((seen > 4) & (due > 0)).sum(0)
 
     side = np.arange(-radius, radius + 0.1, 0.2)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from muse_nb.steps.starfit import background, psf
 from muse_nb.steps.starfit.geometry import Plane
@@ -120,8 +121,16 @@ class Frame:
             self.galaxy = np.maximum(self.ground - np.percentile(self.ground[use], 20), 0)
 
     def structured(self) -> bool:
-        """Whether smooth light changes by more than a few times the noise within a mesh cell: a galaxy, a nebula."""
-        if not self.ok.any():
+        """Whether smooth light between the stars changes within a mesh cell as much as matters: a galaxy, a nebula."""
+        free = self.ok.copy()
+        noise, ny, nx = np.sqrt(self.floor), *self.shape
+        y, x = np.arange(ny), np.arange(nx)
+        for (px, py), amplitude in zip(self.peaks.position, self.peaks.amplitude, strict=True):
+            wing = max((amplitude / noise) ** (1 / psf.BETA) - 1, 1.0)  # where it sinks into the noise, squared
+            free &= np.add.outer((y - py) ** 2, (x - px) ** 2) > min(wing * self.width**2 / 1.28, (5 * self.width) ** 2)
+        if free.sum() < 0.05 * self.ok.sum() or not len(self.peaks):
             return False
-        ring = background.ring_background(self.data, self.ok, self.width, step=6)
-        return bool(np.percentile(np.abs(ring[self.ok]), 90) > 1.0 * np.sqrt(self.floor))
+        count = ndimage.uniform_filter(free.astype(float), 7)
+        light = ndimage.uniform_filter(np.where(free, self.data, 0.0), 7) / np.maximum(count, 1e-9)
+        matters = max(noise, 0.02 * float(np.median(self.peaks.amplitude[:10])))
+        return bool(np.mean(np.abs(light[free & (count > 0.3)]) > matters) > 0.1)

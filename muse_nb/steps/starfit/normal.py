@@ -165,6 +165,7 @@ class Equations:
         cross = self.border[:, :, 1:].sum(1)
         own[:, SHAPE:, :SHAPE], own[:, :SHAPE, SHAPE:] = cross, cross.swapaxes(1, 2)
         own[:, SHAPE:, SHAPE:] = diagonal[:, :, 1:, 1:].sum(1)
+        size = np.maximum(np.diagonal(own, axis1=1, axis2=2).ravel(), 1e-12)
         own -= np.matmul(self.fa.swapaxes(1, 2), self.fa / self.a[..., None])
         self.g = np.linalg.inv(position.sum(0) + POSITION_PRIOR * np.eye(2))
         root = np.linalg.cholesky(self.g)
@@ -173,7 +174,6 @@ class Equations:
         for i in range(n):
             at = np.s_[i * (SHAPE + 2) : (i + 1) * (SHAPE + 2)]
             dense[at, at] += own[i]
-        size = np.maximum(np.array([np.diag(block) for block in own]).ravel(), 1e-12)
         # overlaps that are left out here could make it indefinite: keep every eigenvalue positive
         scaled = dense / np.sqrt(size[:, None] * size)
         fixed = self.reference * (SHAPE + 2) + SHAPE + np.arange(2)
@@ -181,7 +181,7 @@ class Equations:
         scaled[fixed, fixed] = 1
         values, vectors = np.linalg.eigh(scaled)
         vectors = vectors / np.sqrt(size)[:, None]
-        self.q = (vectors / np.maximum(values, 1e-6)) @ vectors.T
+        self.q = (vectors / np.maximum(values, 1e-4)) @ vectors.T
 
     def precondition(self, r: Vector) -> Vector:
         """Solve as if no two stars overlapped."""
