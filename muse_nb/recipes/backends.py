@@ -1,0 +1,82 @@
+"""Which ways to run a recipe this machine has: python-cpl, esorex, both or neither."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+
+__all__ = ["BACKENDS", "Backend", "available", "environment", "plugin_folders"]
+
+BACKENDS = ("python-cpl", "esorex")
+_USUAL = (
+    "/usr/lib/*/cpl/plugins",
+    "/usr/lib/*/esopipes-plugins",
+    "/usr/lib*/esopipes-plugins",
+    "/usr/local/lib/esopipes-plugins",
+    "/opt/local/lib/esopipes-plugins",
+)
+
+
+@dataclass(frozen=True)
+class Backend:
+    """One way to run recipes.
+
+    Attributes
+    ----------
+    name : str
+        ``python-cpl`` or ``esorex``.
+    usable : bool
+    detail : str
+        Version of the pipeline, or the reason why it is not usable.
+    """
+
+    name: str
+    usable: bool
+    detail: str
+
+
+def plugin_folders() -> list[Path]:
+    """Find the folders that hold MUSE's recipes: those of ESOREX_RECIPE_DIR and the usual ones of a system."""
+    named = [Path(part) for part in os.environ.get("ESOREX_RECIPE_DIR", "").split(":") if part]
+    usual = [path for pattern in _USUAL for path in sorted(Path("/").glob(pattern.lstrip("/")))]
+    return [path for path in [*named, *usual] if next(path.rglob("muse_scibasic.so"), None)]
+
+
+@cache
+def available() -> dict[str, Backend]:
+    """Say of every backend whether it is usable here, and which version or why not."""
+    folders = plugin_folders()
+    if not folders:
+        why = "ESO's MUSE recipes are not installed (Debian: apt install esorex cpl-plugin-muse)"
+        return {name: Backend(name, False, why) for name in BACKENDS}
+    found = re.search(r"muse-([\d.]+\d)", " ".join(str(p) for p in folders[0].rglob("muse_scibasic.so")))
+    version = f"MUSE pipeline {found[1] if found else 'of unknown version'}"
+    return {
+        "python-cpl": Backend("python-cpl", *_python_cpl(version)),
+        "esorex": Backend("esorex", bool(shutil.which("esorex")), version if shutil.which("esorex") else "no esorex"),
+    }
+
+
+def _python_cpl(version: str) -> tuple[bool, str]:
+    if find_spec("cpl") is None:
+        return False, "python-cpl is not installed (pip install 'muse_nb[eso]', needs CPL's headers)"
+    # imported in a process of its own: a CPL of another version can crash it
+    run = subprocess.run([sys.executable, "-c", "import cpl"], capture_output=True, text=True, env=environment())
+    if run.returncode:
+        reason = (run.stderr.strip().splitlines() or ["no message"])[-1]
+        return False, f"python-cpl cannot be imported: {reason}"
+    return True, version
+
+
+def environment(threads: int = 1) -> dict[str, str]:
+    """Return the environment for a recipe's process: its threads, no user configuration, plain C messages."""
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(("ESOREX_", "OMP_"))}
+    folders = ":".join(str(path) for path in plugin_folders())
+    return kept | {"OMP_NUM_THREADS": str(threads), "ESOREX_RECIPE_DIR": folders, "LC_ALL": "C.UTF-8"}

@@ -1,0 +1,58 @@
+"""What went wrong in a recipe, in one sentence."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from muse_nb.products.errors import MuseError
+
+__all__ = ["RecipeError", "reasons"]
+
+_LINE = re.compile(r"^\s*(?:\d\d:\d\d:\d\d\s*)?\[\s*(?P<level>ERROR|WARNING|INFO|DEBUG)\s*\]\s*(?P<text>.*)$")
+_DECORATION = re.compile(r"^(?:[\w.]+:\s*)?(?:\[tid=\d+\]\s*)?")
+_EMPTY = (  # what CPL prints around the reason
+    "Execution of recipe",
+    "An error occurred",
+    "Error message:",
+    "Error code:",
+    "Failed to execute",
+    "Recipe 'muse",
+)
+
+
+class RecipeError(MuseError):
+    """A recipe could not be run, failed, crashed or was stopped.
+
+    Attributes
+    ----------
+    recipe : str
+    log : pathlib.Path or None
+        The recipe's log, where it got as far as writing one.
+    """
+
+    def __init__(self, message: str, recipe: str = "", log: Path | None = None) -> None:
+        super().__init__(message)
+        self.recipe = recipe
+        self.log = log
+
+
+def reasons(log: str, most: int = 2) -> str:
+    """Extract from a recipe's log why it failed: its first error lines, cleaned; empty where it has none.
+
+    Parameters
+    ----------
+    log
+        Text of the log.
+    most
+        How many different lines at the most.
+    """
+    found: list[str] = []
+    for line in log.splitlines():
+        match = _LINE.match(line)
+        if not match or match["level"] != "ERROR":
+            continue
+        text = " ".join(_DECORATION.sub("", match["text"]).split()).strip(" .")
+        if text and text not in found and not text.startswith(_EMPTY):
+            found.append(text)
+    return "; ".join(found[:most])

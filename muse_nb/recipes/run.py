@@ -1,0 +1,301 @@
+"""Run any of ESO's recipes: checked before, watched while it runs, its reason told when it fails."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import sys
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from threading import Event
+
+from muse_nb.products.errors import MuseError
+from muse_nb.recipes import frames as framesets
+from muse_nb.recipes import parameters as request
+from muse_nb.recipes.backends import BACKENDS, available, environment, plugin_folders
+from muse_nb.recipes.errors import RecipeError, reasons
+from muse_nb.recipes.process import Ended
+from muse_nb.recipes.process import run as run_process
+
+__all__ = ["RecipeResult", "choose_backend", "known_parameters", "run_recipe"]
+
+_WORK = ".recipe-"  # private folders inside the output folder
+
+
+@dataclass(frozen=True)
+class RecipeResult:
+    """What a recipe made and what it took.
+
+    Attributes
+    ----------
+    recipe, backend : str
+    products : dict of str to list of pathlib.Path
+        By PRO CATG, in the order of their names.
+    log : pathlib.Path
+    seconds, cpu_seconds : float
+        Wall and CPU time [s].
+    peak_memory : int
+        [byte].
+    """
+
+    recipe: str
+    backend: str
+    products: dict[str, list[Path]]
+    log: Path
+    seconds: float
+    cpu_seconds: float
+    peak_memory: int
+
+
+def run_recipe(
+    name: str,
+    frames: framesets.FrameSet | Iterable[tuple[str | Path, str]],
+    parameters: Mapping[str, object] | None = None,
+    *,
+    output: str | Path,
+    backend: str | None = None,
+    threads: int = 1,
+    timeout: float | None = None,
+    progress: Callable[[str], object] | None = None,
+    cancel: Event | None = None,
+    log_name: str | None = None,
+    force: bool = False,
+) -> RecipeResult:
+    """Run a recipe in a process of its own.
+
+    Parameters
+    ----------
+    name
+        As in ``muse_scibasic``.
+    frames
+        Tag to file or files; or pairs of file and tag.
+    parameters
+        The recipe's parameters by their short names, as in ``{"nifu": 12}``.
+    output
+        Folder for the products; they appear there all together when the recipe has succeeded.
+    backend
+        ``python-cpl`` or ``esorex``; by default the first that is usable. Both make the same files.
+    threads
+        OMP_NUM_THREADS of the recipe.
+    timeout
+        Time limit [s].
+    progress
+        Called with each line of the recipe's log.
+    cancel
+        Stops the recipe when set.
+    log_name
+        Name of the log in `output`; by default the recipe's name with ``.log``.
+    force
+        Replace products that are already there.
+
+    Returns
+    -------
+    RecipeResult
+
+    Raises
+    ------
+    RecipeError
+        The recipe is not installed, does not take a parameter, failed, crashed, ran too long or was cancelled; the
+        message gives the reason from its log.
+    MuseError
+        A frame is missing or damaged, or a product is already there.
+    """
+    backend = choose_backend(backend, name)
+    pairs = framesets.frame_list(frames)
+    framesets.check(pairs, name)
+    checked = request.check(name, parameters or {}, known_parameters(name, backend))
+    output = Path(output).absolute()
+    with _work_folder(output) as work:
+        made = work / "products"
+        linked = framesets.link(pairs, work / "frames")
+        command = _command(backend, name, linked, checked, work)
+        ended = run_process(
+            command,
+            folder=work,
+            output=work / "log",
+            env=environment(threads),
+            timeout=timeout,
+            cancel=cancel,
+            on_text=_by_line(progress),
+        )
+        text, failure = _log_of(backend, work)
+        log = output / (log_name or f"{name}.log")
+        _keep_log(text, log)
+        if ended.code or ended.stopped or failure:
+            raise RecipeError(_sentence(name, ended, text, failure, log), name, log)
+        products = _move(made, output, force=force)
+    if not products:
+        raise RecipeError(f"{name} ended without a product: read {log}", name, log)
+    return RecipeResult(name, backend, products, log, ended.seconds, ended.cpu_seconds, ended.peak_memory)
+
+
+def choose_backend(backend: str | None, recipe: str = "the recipe") -> str:
+    """Return the backend that was asked for, or the first that is usable.
+
+    Raises
+    ------
+    RecipeError
+        It is not usable, or none is.
+    """
+    ways = available()
+    if backend is not None and backend not in ways:
+        raise RecipeError(f"there is no backend {backend!r}: choose {' or '.join(BACKENDS)}", recipe)
+    names = [backend] if backend else [name for name in BACKENDS if ways[name].usable]
+    if not names or not ways[names[0]].usable:
+        why = "; ".join(sorted({ways[name].detail for name in (names or BACKENDS)}))
+        raise RecipeError(f"{recipe} cannot run here: {why}", recipe)
+    return names[0]
+
+
+@cache
+def known_parameters(recipe: str, backend: str) -> dict[str, request.Parameter]:
+    """Ask a recipe for its parameters.
+
+    Raises
+    ------
+    RecipeError
+        There is no such recipe.
+    """
+    if not re.fullmatch(r"\w+", recipe) or not any(next(p.rglob(f"{recipe}.so"), None) for p in plugin_folders()):
+        raise RecipeError(f"there is no recipe {recipe!r} in the installed MUSE pipeline: check its name", recipe)
+    with tempfile.TemporaryDirectory(prefix="muse_nb-") as folder:
+        work = Path(folder)
+        if backend == "esorex":
+            command = ["esorex", f"--log-dir={work}", "--params", recipe]
+        else:
+            command = _worker(work, {"what": "describe", "recipe": recipe})
+        ended = run_process(command, folder=work, output=work / "log", env=environment(), timeout=120)
+        if ended.code:
+            raise RecipeError(f"{recipe} does not say which parameters it has: {_last_line(work / 'log')}", recipe)
+        if backend == "esorex":
+            return request.parse_params((work / "log").read_text(errors="replace"))
+        answer = json.loads((work / "request.answer").read_text())
+    return {
+        key: request.Parameter(key, value["default"], tuple(value["choices"]) if value["choices"] else None)
+        for key, value in answer["parameters"].items()
+    }
+
+
+def _worker(work: Path, content: dict[str, object]) -> list[str]:
+    content = content | {"plugins": ":".join(map(str, plugin_folders()))}
+    (work / "request.json").write_text(json.dumps(content))
+    return [sys.executable, "-m", "muse_nb.recipes.worker", str(work / "request.json")]
+
+
+def _command(
+    backend: str, name: str, frames: list[tuple[Path, str]], parameters: dict[str, object], work: Path
+) -> list[str]:
+    if backend == "python-cpl":
+        content: dict[str, object] = {
+            "what": "run",
+            "recipe": name,
+            "frames": [[str(path), tag] for path, tag in frames],
+            "parameters": parameters,
+            "output": "products",
+            "temporary": "temporary",
+        }
+        return _worker(work, content)
+    (work / "frames.sof").write_text("".join(f"{path} {tag}\n" for path, tag in frames))
+    words = [f"--{key}={str(value).upper() if isinstance(value, bool) else value}" for key, value in parameters.items()]
+    own = ["--output-dir=products", "--suppress-prefix=TRUE", "--log-dir=.", "--msg-level=info"]
+    return ["esorex", *own, name, *words, "frames.sof"]
+
+
+@contextmanager
+def _work_folder(output: Path) -> Iterator[Path]:
+    """A private folder inside the output folder, removed at the end; those of runs that were killed are removed too."""
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        for old in output.glob(f"{_WORK}*"):
+            if not _alive(old.name.removeprefix(_WORK).split("-")[0]):
+                shutil.rmtree(old, ignore_errors=True)
+        work = Path(tempfile.mkdtemp(prefix=f"{_WORK}{os.getpid()}-", dir=output))
+    except OSError as error:
+        raise MuseError(f"{output} cannot be written to: {error.strerror}") from error
+    try:
+        for name in ("products", "frames", "temporary"):
+            (work / name).mkdir()
+        yield work
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def _alive(pid: str) -> bool:
+    import psutil
+
+    return pid.isdecimal() and psutil.pid_exists(int(pid))
+
+
+def _by_line(progress: Callable[[str], object] | None) -> Callable[[str], object] | None:
+    if progress is None:
+        return None
+    rest = [""]
+
+    def split(text: str) -> None:
+        *lines, rest[0] = (rest[0] + text).split("\n")
+        for line in lines:
+            if line.strip():
+                progress(line.strip())
+
+    return split
+
+
+def _log_of(backend: str, work: Path) -> tuple[str, str]:
+    """Text of the log, and python-cpl's own message where the recipe failed."""
+    text = (work / "log").read_text(errors="replace")
+    answer = work / "request.answer"
+    if backend == "python-cpl" and answer.exists():
+        content = json.loads(answer.read_text())
+        return content["log"] + "\n" + text, content["error"]
+    return text, ""
+
+
+def _keep_log(text: str, log: Path) -> None:
+    try:
+        log.write_text(text)
+    except OSError as error:
+        raise MuseError(f"{log} cannot be written: {error.strerror}") from error
+
+
+def _sentence(name: str, ended: Ended, text: str, failure: str, log: Path) -> str:
+    if ended.stopped:
+        return f"{name} was stopped after {ended.seconds:.0f} s ({ended.stopped}); its log is {log}"
+    why = reasons(text)
+    crashed = re.search(r"crash|segmentation|SIGSEGV", failure, re.I)
+    if ended.code < 0 or crashed:
+        killer = signal.Signals(-ended.code).name if ended.code < 0 else "a crash"
+        before = f" after: {why}" if why else ""
+        return f"{name} was killed by {killer}{before}; its log is {log}"
+    why = why or " ".join(failure.split("\n")[0].split()) or _last_line_of(text) or f"exit status {ended.code}"
+    return f"{name} failed: {why}; its log is {log}"
+
+
+def _last_line(path: Path) -> str:
+    return _last_line_of(path.read_text(errors="replace"))
+
+
+def _last_line_of(text: str) -> str:
+    return next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "")
+
+
+def _move(made: Path, output: Path, *, force: bool) -> dict[str, list[Path]]:
+    """Move all products to the output folder, or none."""
+    from muse_nb.products.blocks import hdus
+
+    found = sorted(made.glob("*.fits"))
+    there = [path.name for path in found if (output / path.name).exists()]
+    if there and not force:
+        raise MuseError(f"{output / there[0]} is already there: choose another folder, or replace it with --force")
+    products: dict[str, list[Path]] = {}
+    for path in found:
+        category = str(hdus(path)[0].cards.get("ESO PRO CATG") or "UNKNOWN")
+        path.replace(output / path.name)
+        products.setdefault(category, []).append(output / path.name)
+    return products
