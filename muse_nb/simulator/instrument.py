@@ -21,6 +21,9 @@ SLICE_ON_SKY = np.array([
     9, 8, 1, 10, 7, 2, 11, 6, 3, 12, 5, 4, 21, 20, 13, 22, 19, 14, 23, 18, 15, 24, 17, 16,
     33, 32, 25, 34, 31, 26, 35, 30, 27, 36, 29, 28, 45, 44, 37, 46, 43, 38, 47, 42, 39, 48, 41, 40,
 ])  # fmt: skip
+# 288 slices cover 60 arcsec. Rows that fell on whole spaxels would make every star of an image lie at the same place
+# in its pixels, and the drizzle's systematic error of up to 0.1 pixel would not average out.
+SLICE_PITCH = 300 / 288  # [spaxel]
 BEND = 4.0  # bend of the outermost traces at the chip's top and bottom [pix]
 
 
@@ -115,7 +118,7 @@ class Instrument:
                     slice=k + 1,
                     sky=int(sky),
                     x=((sky - 1) // 12 - 1.5) * (length + 0.1) + jitter[k, 0],
-                    y=(12.5 - ifu) * 12.0 + 5.5 - (sky - 1) % 12 + jitter[k, 1],
+                    y=((12.5 - ifu) * 12 + 5.5 - (sky - 1) % 12) * SLICE_PITCH + jitter[k, 1],
                     angle=jitter[k, 2],
                     width=length,
                 )

@@ -81,22 +81,22 @@ LAYOUTS = {
     for layout in (
         _layout(
             "micro",
-            "14 arcsec, 6 IFUs, 6250-6730 A: a night in a minute",
+            "15 arcsec, 6 IFUs, 6250-6730 A: a night in a minute",
             range(10, 16),
             quadrant=(544, 192),
             lambda_first=6250.0,
-            spaxels=18.0,
-            width=18.4,
+            spaxels=18.6,
+            width=19.0,
             pitch=22.0,
         ),
         _layout(
             "mini",
-            "19 arcsec, 8 IFUs, 5420-7170 A",
+            "20 arcsec, 8 IFUs, 5420-7170 A",
             range(9, 17),
             quadrant=(688, 700),
             lambda_first=5420.0,
-            spaxels=24.0,
-            width=24.6,
+            spaxels=25.0,
+            width=25.5,
             pitch=28.0,
         ),
         _layout(

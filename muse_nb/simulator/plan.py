@@ -16,7 +16,7 @@ LATITUDE, LONGITUDE = -24.6270, -70.4040  # Paranal [deg]
 START = dt.datetime(2014, 7, 27, 3, 12, 0, 417000)
 CADENCE = dt.timedelta(seconds=150)  # exposure, read-out and turning the derotator
 WOBBLE = 0.14  # radius of the circle on which the pointing turns with the derotator [arcsec]
-SCATTER = 0.075  # of the pointing, per axis [arcsec]
+SCATTER = 0.085  # of the pointing, per axis [arcsec]
 DITHER = 0.4  # commanded steps, per axis [arcsec]
 
 
@@ -93,7 +93,7 @@ def pointing(number: int, seed: int, exptime: float) -> Pointing:
     dec = CENTRE[1] + dither[1] / 3600
     ra = CENTRE[0] + dither[0] / 3600 / np.cos(np.radians(dec))
     drift = number / 19
-    seeing = 0.88 + 0.12 * np.sin(2 * np.pi * (1.3 * drift + night[1])) + random.normal(0, 0.05)
+    seeing = 0.82 + 0.13 * np.sin(2 * np.pi * (1.3 * drift + night[1])) + random.normal(0, 0.04)
     transparency = 0.95 - 0.13 * max(0.0, np.sin(2 * np.pi * (0.8 * drift + night[2]))) + random.normal(0, 0.01)
     days = (time - dt.datetime(1858, 11, 17)) / dt.timedelta(days=1)
     lst = (280.46061837 + 360.98564736629 * (days + 2400000.5 - 2451545.0) + LONGITUDE) % 360
