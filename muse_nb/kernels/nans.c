@@ -1,0 +1,170 @@
+// Why is a voxel NaN? Rows of pixel tables are scattered to the voxels in question, with the drizzle's own overlaps.
+#include <math.h>
+#include <stdint.h>
+#include <string.h>
+
+static inline uint32_t native(uint32_t u, int swap) { return swap ? __builtin_bswap32(u) : u; }
+
+// ---- a plane of a cube: where are data, from which plane to which -------------------------------------------------
+// first, last and count are updated for every spaxel that is not NaN; returns the number of NaN, adds infinities
+int64_t plane_coverage(const uint32_t *plane, int64_t n, int swap, int32_t k, int32_t *first, int32_t *last,
+                       int32_t *count, int64_t *infinite) {
+    int64_t missing = 0, inf = 0;
+    for (int64_t start = 0; start < n; start += 4096) {
+        int m = n - start < 4096 ? (int)(n - start) : 4096;
+        int32_t nan = 0, infs = 0;
+        for (int i = 0; i < m; i++) {
+            uint32_t bits = native(plane[start + i], swap) & 0x7fffffffu;
+            int32_t here = bits <= 0x7f800000u, *f = first + start + i, *l = last + start + i;
+            infs += bits == 0x7f800000u;
+            nan += !here;
+            *f = here && k < *f ? k : *f;
+            *l = here ? k : *l;
+            count[start + i] += here;
+        }
+        missing += nan;
+        inf += infs;
+    }
+    *infinite += inf;
+    return missing;
+}
+
+// ---- rows of a pixel table -----------------------------------------------------------------------------------------
+typedef struct {
+    int32_t nx, ny, nz, pad;
+    double crval3, cd33, crpix3;  // wavelength of plane k: (k + 1 - crpix3) cd33 + crval3
+    double drop_x, drop_y, drop_z;  // size of a drop, degrees and Angstrom
+    double size_x, size_y, size_z;  // size of a voxel
+    const double *ra, *dec, *cosdec;  // of each spaxel
+    double ra0, dec0;             // zero point of the rows' positions
+} Grid;
+
+typedef struct {  // what reaches a voxel
+    float good;    // largest weight of a row with dq 0
+    float bad;     // largest overlap of a flagged row, and what it is:
+    int32_t dq, origin, table;
+    uint32_t common;  // flags that all its flagged rows share
+    uint8_t near, poison, heals, weightless;
+} Story;
+
+#define DEG 57.295779513082320877
+
+typedef struct {  // the recipe's formulas with its rounding: rows that lie on the border of two cells go where it puts them
+    int32_t native, pad;     // positions are native spherical (radian), else celestial, relative to the pointing (degrees)
+    double ra, dec;          // pointing of the table
+    double crval1, crval2, crpix1, crpix2, cd11, cd12, cd21, cd22;
+} Place;
+
+void place_rows(const Grid *g, const Place *q, int64_t n, const float *xpos, const float *ypos, const float *wavelength,
+                float *a, float *b, int32_t *cell) {
+    const double pole = q->dec / DEG, sp = sin(pole), cp = cos(pole);
+    const double ra0 = q->crval1 / DEG, dec0 = q->crval2 / DEG, s0 = sin(dec0), c0 = cos(dec0);
+    const double det = q->cd11 * q->cd22 - q->cd12 * q->cd21, shift_a = q->ra - q->crval1, shift_b = q->dec - q->crval2;
+    for (int64_t r = 0; r < n; r++) {
+        a[r] = xpos[r];
+        b[r] = ypos[r];
+        if (q->native) {
+            double phi = xpos[r], theta = ypos[r] + M_PI_2, st = sin(theta), ct = cos(theta), cf = cos(phi);
+            a[r] = (float)(atan2(ct * sin(phi), st * cp + ct * sp * cf) * DEG);
+            b[r] = (float)(asin(st * sp - ct * cp * cf) * DEG - q->dec);
+        }
+        a[r] = (float)(a[r] + shift_a);
+        b[r] = (float)(b[r] + shift_b);
+        double alpha = (a[r] + q->crval1) / DEG - ra0, delta = (b[r] + q->crval2) / DEG;
+        double sd = sin(delta), cd = cos(delta), ca = cos(alpha);
+        double phi = atan2(-cd * sin(alpha), sd * c0 - cd * s0 * ca) + 180 / DEG;
+        double radius = DEG / tan(asin(sd * s0 + cd * c0 * ca)), x = radius * sin(phi), y = -radius * cos(phi);
+        double position[3] = {(q->cd22 * x - q->cd12 * y) / det + q->crpix1, (q->cd11 * y - q->cd21 * x) / det + q->crpix2,
+                              (wavelength[r] - g->crval3) / g->cd33 + g->crpix3};
+        int32_t size[3] = {g->nx, g->ny, g->nz};
+        for (int i = 0; i < 3; i++) {
+            double p = round(position[i]) - 1;
+            cell[3 * r + i] = p >= size[i] ? size[i] - 1 : p > 0 ? (int32_t)p : 0;  // 0 for NaN
+        }
+    }
+}
+
+static inline double overlap(double distance, double drop, double size) {
+    double x = 0.5 * (drop + size) - distance;
+    double most = drop < size ? drop : size;
+    return x > most ? most : x;
+}
+
+static inline double area(const Grid *g, int64_t spaxel, double ra, double dec) {
+    double x = overlap(fabs(g->ra[spaxel] - ra) * g->cosdec[spaxel], g->drop_x, g->size_x);
+    if (x <= 0) return 0;
+    double y = overlap(fabs(g->dec[spaxel] - dec), g->drop_y, g->size_y);
+    return y <= 0 ? 0 : x * y;
+}
+
+static inline double depth(const Grid *g, int k, double wavelength) {
+    double centre = (k + 1. - g->crpix3) * g->cd33 + g->crval3;
+    return overlap(fabs(centre - wavelength), g->drop_z, g->size_z);
+}
+
+#define AROUND(i, c, n) for (int i = (c) > 0 ? (c) - 1 : 0; i <= (c) + 1 && i < (n); i++)
+
+// planes that any row reaches, by spaxel
+void row_coverage(const Grid *g, int64_t n, const float *a, const float *b, const float *wavelength,
+                  const int32_t *cell, int32_t *first, int32_t *last) {
+    for (int64_t r = 0; r < n; r++) {
+        int cx = cell[3 * r], cy = cell[3 * r + 1], cz = cell[3 * r + 2], low = g->nz, high = -1;
+        AROUND(k, cz, g->nz) if (depth(g, k, wavelength[r]) > 0) {
+            low = k < low ? k : low;
+            high = k > high ? k : high;
+        }
+        if (high < 0) continue;
+        double ra = a[r] + g->ra0, dec = b[r] + g->dec0;
+        AROUND(y, cy, g->ny) AROUND(x, cx, g->nx) {
+            int64_t s = (int64_t)y * g->nx + x;
+            if (first[s] <= low && last[s] >= high) continue;
+            if (area(g, s, ra, dec) <= 0) continue;
+            if (low < first[s]) first[s] = low;
+            if (high > last[s]) last[s] = high;
+        }
+    }
+}
+
+// voxel: number of its story or -1, planes z0 to z1; table_dq: flags that the bad-pixel table gave to the row, or 0
+void row_stories(const Grid *g, int64_t n, const float *a, const float *b, const float *wavelength,
+                 const int32_t *cell, const int32_t *dq, const int32_t *table_dq, const int32_t *origin,
+                 const float *data, const float *weight, int32_t table, int32_t z0, int32_t z1, const int32_t *voxel,
+                 Story *stories) {
+    for (int64_t r = 0; r < n; r++) {
+        int cx = cell[3 * r], cy = cell[3 * r + 1], cz = cell[3 * r + 2];
+        if (cz < z0 - 1 || cz > z1) continue;
+        double ra = a[r] + g->ra0, dec = b[r] + g->dec0, w = weight ? weight[r] : 1;
+        uint32_t bits;
+        memcpy(&bits, data + r, 4);
+        int finite = (bits & 0x7f800000u) != 0x7f800000u;
+        AROUND(k, cz, g->nz) {
+            if (k < z0 || k >= z1) continue;
+            double deep = -1;
+            AROUND(y, cy, g->ny) AROUND(x, cx, g->nx) {
+                int64_t s = (int64_t)y * g->nx + x;
+                int32_t number = voxel[(int64_t)(k - z0) * g->ny * g->nx + s];
+                if (number < 0) continue;
+                Story *t = stories + number;
+                t->near = 1;
+                if (!dq[r] && !finite) t->poison = 1;  // 0 x NaN: it spoils voxels that it does not even overlap
+                if (deep < 0) deep = fmax(depth(g, k, wavelength[r]), 0);
+                double v = deep > 0 ? deep * area(g, s, ra, dec) / (g->drop_x * g->drop_y * g->drop_z) : 0;
+                if (v <= 0) continue;
+                if (!dq[r]) {
+                    if (w * v < 2.3e-308) t->weightless = 1;
+                    else if (w * v > t->good) t->good = (float)(w * v);
+                    continue;
+                }
+                t->common = t->bad > 0 ? t->common & (uint32_t)dq[r] : (uint32_t)dq[r];
+                int heals = table_dq && table_dq[r] && !(dq[r] & ~table_dq[r]);
+                if (heals > t->heals || (heals == t->heals && v > t->bad)) {
+                    t->dq = heals ? table_dq[r] : dq[r];
+                    t->origin = origin[r];
+                    t->table = table;
+                    t->heals = (uint8_t)heals;
+                }
+                if (v > t->bad) t->bad = (float)v;
+            }
+        }
+    }
+}

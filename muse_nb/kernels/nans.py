@@ -1,0 +1,250 @@
+"""Coverage of a cube's planes, and the rows of pixel tables that reach a voxel; see nans.c."""
+
+from __future__ import annotations
+
+import ctypes
+from dataclasses import dataclass
+
+import numpy as np
+
+from muse_nb.kernels import library
+
+__all__ = ["STORY", "Coverage", "Grid", "Place", "Rows", "place_rows", "row_coverage", "row_stories"]
+
+STORY = np.dtype(
+    [
+        ("good", "f4"),
+        ("bad", "f4"),
+        ("dq", "i4"),
+        ("origin", "i4"),
+        ("table", "i4"),
+        ("common", "u4"),
+        ("near", "u1"),
+        ("poison", "u1"),
+        ("heals", "u1"),
+        ("weightless", "u1"),
+    ]
+)
+
+
+class Coverage:
+    """First and last plane with data of every spaxel, the number of such planes, and NaN by plane.
+
+    Attributes
+    ----------
+    first, last, count : numpy.ndarray
+        int32, shape (ny, nx); `first` is `nz` and `last` -1 where no plane has data.
+    missing : numpy.ndarray
+        Number of NaN in each plane, shape (nz,).
+    infinite : int
+        Voxels that are infinite.
+    """
+
+    def __init__(self, shape: tuple[int, int, int]) -> None:
+        nz, ny, nx = shape
+        self.first = np.full((ny, nx), nz, np.int32)
+        self.last = np.full((ny, nx), -1, np.int32)
+        self.count = np.zeros((ny, nx), np.int32)
+        self.missing = np.zeros(nz, np.int64)
+        self._infinite = ctypes.c_int64(0)
+
+    @property
+    def infinite(self) -> int:
+        """Voxels that are infinite, so far."""
+        return self._infinite.value
+
+    def add(self, k: int, plane: np.ndarray) -> None:
+        """Take in plane `k`: float32 of either byte order, any other kind is converted."""
+        if plane.dtype.kind + str(plane.dtype.itemsize) != "f4":
+            plane = plane.astype(np.float32)
+        plane = np.ascontiguousarray(plane)
+        call = library().plane_coverage
+        call.restype = ctypes.c_int64
+        self.missing[k] = call(
+            _pointer(plane),
+            ctypes.c_int64(plane.size),
+            ctypes.c_int(not plane.dtype.isnative),
+            ctypes.c_int32(k),
+            _pointer(self.first),
+            _pointer(self.last),
+            _pointer(self.count),
+            ctypes.byref(self._infinite),
+        )
+
+
+_SIDES = ("drop_x", "drop_y", "drop_z", "size_x", "size_y", "size_z")
+
+
+class _Grid(ctypes.Structure):
+    _fields_ = (
+        [(name, ctypes.c_int32) for name in ("nx", "ny", "nz", "pad")]
+        + [(name, ctypes.c_double) for name in ("crval3", "cd33", "crpix3", *_SIDES)]
+        + [(name, ctypes.c_void_p) for name in ("ra", "dec", "cosdec")]
+        + [(name, ctypes.c_double) for name in ("ra0", "dec0")]
+    )
+
+
+@dataclass(frozen=True)
+class Grid:
+    """The voxels of a cube and the size of a drop.
+
+    Attributes
+    ----------
+    shape : tuple of int
+        (nz, ny, nx).
+    crval3, cd33, crpix3 : float
+        Wavelength axis [Angstrom].
+    drop_x, drop_y, drop_z, size_x, size_y, size_z : float
+        Drop and voxel: sides on the sky [deg] and in wavelength [Angstrom].
+    ra, dec, cosdec : numpy.ndarray
+        Centres of the spaxels [deg], shape (ny, nx), float64, and cos(dec).
+    ra0, dec0 : float
+        What the rows' positions are relative to [deg].
+    """
+
+    shape: tuple[int, int, int]
+    crval3: float
+    cd33: float
+    crpix3: float
+    drop_x: float
+    drop_y: float
+    drop_z: float
+    size_x: float
+    size_y: float
+    size_z: float
+    ra: np.ndarray
+    dec: np.ndarray
+    cosdec: np.ndarray
+    ra0: float
+    dec0: float
+
+    def _struct(self) -> _Grid:
+        nz, ny, nx = self.shape
+        numbers = [getattr(self, name) for name in ("crval3", "cd33", "crpix3", *_SIDES)]
+        arrays = (self.ra.ctypes.data, self.dec.ctypes.data, self.cosdec.ctypes.data)
+        return _Grid(nx, ny, nz, 0, *numbers, *arrays, self.ra0, self.dec0)
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Rows of a pixel table, placed on a cube.
+
+    Attributes
+    ----------
+    a, b, wavelength : numpy.ndarray
+        float32, shape (n,): RA and DEC minus the reference [deg], wavelength [Angstrom].
+    cell : numpy.ndarray
+        int32, shape (n, 3): x, y, z of the voxel a row falls in, clamped to the cube.
+    """
+
+    a: np.ndarray
+    b: np.ndarray
+    wavelength: np.ndarray
+    cell: np.ndarray
+
+
+class _Place(ctypes.Structure):
+    _fields_ = (
+        [(name, ctypes.c_int32) for name in ("native", "pad")]
+        + [(name, ctypes.c_double) for name in ("ra", "dec", "crval1", "crval2", "crpix1", "crpix2")]
+        + [(name, ctypes.c_double) for name in ("cd11", "cd12", "cd21", "cd22")]
+    )
+
+
+@dataclass(frozen=True)
+class Place:
+    """How positions of a pixel table become cells of a cube.
+
+    Attributes
+    ----------
+    native : bool
+        Positions are native spherical coordinates [rad], otherwise relative to the pointing [deg].
+    ra, dec : float
+        Pointing of the table [deg], its offset subtracted.
+    crval, crpix : tuple of float
+        Of the cube, axes 1 and 2.
+    cd : tuple of float
+        CD1_1, CD1_2, CD2_1, CD2_2 of the cube [deg].
+    """
+
+    native: bool
+    ra: float
+    dec: float
+    crval: tuple[float, float]
+    crpix: tuple[float, float]
+    cd: tuple[float, float, float, float]
+
+
+def place_rows(grid: Grid, place: Place, xpos: np.ndarray, ypos: np.ndarray, wavelength: np.ndarray) -> Rows:
+    """Place rows on a cube; all three columns float32 of one length."""
+    n = len(xpos)
+    rows = Rows(np.empty(n, np.float32), np.empty(n, np.float32), wavelength, np.empty((n, 3), np.int32))
+    struct = grid._struct()
+    how = _Place(int(place.native), 0, place.ra, place.dec, *place.crval, *place.crpix, *place.cd)
+    arrays = (xpos, ypos, wavelength, rows.a, rows.b, rows.cell)
+    library().place_rows(ctypes.byref(struct), ctypes.byref(how), ctypes.c_int64(n), *map(_pointer, arrays))
+    return rows
+
+
+def row_coverage(grid: Grid, rows: Rows, first: np.ndarray, last: np.ndarray) -> None:
+    """Widen `first` and `last` (int32, shape (ny, nx)) by the planes that rows reach."""
+    struct = grid._struct()
+    positions = [_pointer(array) for array in (rows.a, rows.b, rows.wavelength, rows.cell)]
+    library().row_coverage(
+        ctypes.byref(struct), ctypes.c_int64(len(rows.a)), *positions, _pointer(first), _pointer(last)
+    )
+
+
+def row_stories(
+    grid: Grid,
+    rows: Rows,
+    dq: np.ndarray,
+    table_dq: np.ndarray | None,
+    origin: np.ndarray,
+    data: np.ndarray,
+    weight: np.ndarray | None,
+    table: int,
+    planes: tuple[int, int],
+    voxel: np.ndarray,
+    stories: np.ndarray,
+) -> None:
+    """Tell the stories of voxels from the rows that reach them.
+
+    Parameters
+    ----------
+    dq, origin, data
+        Columns of the rows: int32, int32, float32.
+    table_dq
+        Flags that the bad-pixel table gave to each row (0: none), int32; None when it is not known.
+    weight
+        float32 column, or None when all are 1.
+    table
+        Number of the pixel table, kept in the story.
+    planes
+        First and last + 1 plane of `voxel`.
+    voxel
+        int32, shape (planes, ny, nx): number of the story of each voxel, -1 for none.
+    stories
+        Records of `STORY`, changed in place.
+    """
+    struct = grid._struct()
+    library().row_stories(
+        ctypes.byref(struct),
+        ctypes.c_int64(len(rows.a)),
+        *(
+            _pointer(array)
+            for array in (rows.a, rows.b, rows.wavelength, rows.cell, dq, table_dq, origin, data, weight)
+        ),
+        ctypes.c_int32(table),
+        ctypes.c_int32(planes[0]),
+        ctypes.c_int32(planes[1]),
+        _pointer(voxel),
+        _pointer(stories),
+    )
+
+
+def _pointer(array: np.ndarray | None) -> ctypes.c_void_p | None:
+    if array is None:
+        return None
+    assert array.flags.c_contiguous
+    return ctypes.c_void_p(array.ctypes.data)

@@ -1,0 +1,95 @@
+"""Why a voxel is NaN: the causes, each voxel with exactly one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+
+__all__ = ["CODES", "MEANING", "Cause", "Holes", "code"]
+
+
+class Cause(StrEnum):
+    """Causes of NaN; the value is what tables and JSON show."""
+
+    OUTSIDE_FIELD = "outside the field"
+    OUTSIDE_RANGE = "outside the wavelength range"
+    MISSING_IFU = "missing IFU"
+    MISSING_SLICE = "missing slice"
+    NO_PIXEL = "no pixel"
+    BADPIX = "flagged by BADPIX_TABLE"
+    FLAGGED = "flagged"
+    REJECTED = "rejected as cosmic ray"
+    NOT_FINITE = "not finite"
+    ZERO_WEIGHT = "zero weight"
+    UNKNOWN = "unknown"
+    UNEXPLAINED = "unexplained"
+
+
+MEANING: dict[Cause, str] = {
+    Cause.OUTSIDE_FIELD: "no slice of any exposure looks there",
+    Cause.OUTSIDE_RANGE: "slices start and end at different wavelengths: beyond the first or last one of this spaxel",
+    Cause.MISSING_IFU: "the IFU that looks there is not in the pixel tables",
+    Cause.MISSING_SLICE: "the slice that looks there is not in the pixel tables",
+    Cause.NO_PIXEL: "no pixel falls there, as between two slices",
+    Cause.BADPIX: "all pixels that fall there are flagged, and without the bad-pixel table one would be good",
+    Cause.FLAGGED: "all pixels that fall there are flagged",
+    Cause.REJECTED: "the resampler rejected all good pixels that fall there as cosmic rays",
+    Cause.NOT_FINITE: "a pixel there is NaN or infinite though its dq is 0",
+    Cause.ZERO_WEIGHT: "all good pixels that fall there have no weight",
+    Cause.UNKNOWN: "cannot be told without the pixel tables: gap, flags, rejection or data that are not finite",
+    Cause.UNEXPLAINED: "good pixels fall there and it is NaN all the same",
+}
+
+CODES: dict[Cause, int] = {cause: number for number, cause in enumerate(Cause, 1)}  # 0: not NaN
+
+
+def code(cause: Cause) -> int:
+    """Small integer of a cause, as in `NanAudit.cause_plane`."""
+    return CODES[cause]
+
+
+@dataclass(frozen=True)
+class Holes:
+    """NaN voxels between the first and the last plane of their spaxel, sorted by index; arrays of shape (n,).
+
+    Attributes
+    ----------
+    index : numpy.ndarray
+        int64: (z * ny + y) * nx + x.
+    cause : numpy.ndarray
+        int8 codes, see `CODES`.
+    dq : numpy.ndarray
+        int32: the flag that did it, 0 for none.
+    ifu, slice : numpy.ndarray
+        int8: of the pixel that matters most, 0 when there is none.
+    """
+
+    index: np.ndarray
+    cause: np.ndarray
+    dq: np.ndarray
+    ifu: np.ndarray
+    slice: np.ndarray
+
+    @classmethod
+    def none(cls) -> Holes:
+        """No holes."""
+        return cls(np.zeros(0, np.int64), np.zeros(0, np.int8), np.zeros(0, np.int32), *np.zeros((2, 0), np.int8))
+
+    def __len__(self) -> int:
+        """Return the number of voxels."""
+        return len(self.index)
+
+    @classmethod
+    def concatenate(cls, parts: list[Holes]) -> Holes:
+        """Join holes of consecutive planes."""
+        if not parts:
+            return cls.none()
+        names = ("index", "cause", "dq", "ifu", "slice")
+        return cls(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
+
+    def of_planes(self, start: int, stop: int, size: int) -> slice:
+        """Part of the arrays that lies in planes `start` to `stop` of `size` spaxels."""
+        low, high = np.searchsorted(self.index, [start * size, stop * size])
+        return slice(int(low), int(high))

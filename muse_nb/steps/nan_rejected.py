@@ -1,0 +1,133 @@
+"""Did the resampler reject every good pixel of a voxel as a cosmic ray? Its own test, made again where it matters."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from muse_nb.steps.nan_trace import Reach, Tables
+
+__all__ = ["rejected"]
+
+COSMICRAY = 32
+
+
+def rejected(source: Tables, reach: Reach, index: np.ndarray) -> np.ndarray:
+    """True for each voxel (linear index) all of whose good overlapping rows fail the resampler's cosmic-ray test."""
+    grid, how = source.placement.grid, source.placement.resampling
+    nz, ny, nx = grid.shape
+    if how.crsigma <= 0:
+        return np.zeros(len(index), bool)
+    z, rest = np.divmod(index, ny * nx)
+    y, x = np.divmod(rest, nx)
+    near = _neighbourhood(np.stack([x, y, z], axis=1), grid.shape)
+    cells = _rows_of_cells(source, reach, near)
+    direction = _direction(source.placement.posang)
+    limits: dict[tuple[int, int, int], float] = {}
+    answer = np.zeros(len(index), bool)
+    for number, (i, j, k) in enumerate(zip(x.tolist(), y.tolist(), z.tolist(), strict=True)):
+        reached = lost = 0
+        for cell in _around(i, j, k, None):
+            rows = cells.get(cell)
+            if rows is None:
+                continue
+            good = (rows[:, 1] == 0) & _overlaps(source, rows, i, j, k)
+            if not good.any():
+                continue
+            if cell not in limits:
+                limits[cell] = _limit(cells, cell, direction, how.crtype, how.crsigma)
+            reached += int(good.sum())
+            lost += int((rows[good, 0] > limits[cell]).sum())
+        answer[number] = reached > 0 and lost == reached
+    return answer
+
+
+def _neighbourhood(voxels: np.ndarray, shape: tuple[int, int, int]) -> set[int]:
+    """Linear indices of all cells within two of the voxels: their rows, and those their tests compare with."""
+    nz, ny, nx = shape
+    steps = np.arange(-2, 3)
+    around = voxels[:, None, :] + np.stack(np.meshgrid(steps, steps, steps), axis=-1).reshape(1, -1, 3)
+    around = around.reshape(-1, 3)
+    inside = ((around >= 0) & (around < (nx, ny, nz))).all(axis=1)
+    around = around[inside].astype(np.int64)
+    return np.unique((around[:, 2] * ny + around[:, 1]) * nx + around[:, 0])  # type: ignore[return-value]
+
+
+def _rows_of_cells(source: Tables, reach: Reach, near: set[int]) -> dict[tuple[int, int, int], np.ndarray]:
+    """Rows of the cells in question: (data, dq, a, b, wavelength), by cell (x, y, z)."""
+    _, ny, nx = source.placement.grid.shape
+    wanted = np.asarray(near)
+    low, high = int(wanted[0] // (ny * nx)), int(wanted[-1] // (ny * nx))
+    found, keys = [], []
+    for table, start, stop, first, last in reach.chunks:
+        if last < low or first > high:
+            continue
+        rows = source.place(table, start, stop)
+        key = (rows.cell[:, 2].astype(np.int64) * ny + rows.cell[:, 1]) * nx + rows.cell[:, 0]
+        place = np.minimum(np.searchsorted(wanted, key), len(wanted) - 1)
+        use = np.flatnonzero((wanted[place] == key) & source.loaded(rows))
+        if not len(use):
+            continue
+        opened = source.tables[table]
+        data, dq = (opened.read(name, start, stop)[use] for name in ("data", "dq"))
+        columns = (data, dq, rows.a[use], rows.b[use], rows.wavelength[use])
+        found.append(np.stack([column.astype(np.float64) for column in columns], axis=1))
+        keys.append(key[use])
+    if not found:
+        return {}
+    table_, key = np.concatenate(found), np.concatenate(keys)
+    order = np.argsort(key, kind="stable")
+    table_, key = table_[order], key[order]
+    unique, start_ = np.unique(key, return_index=True)
+    parts = np.split(table_, start_[1:])
+    return {
+        (int(k % nx), int(k // nx % ny), int(k // (nx * ny))): part
+        for k, part in zip(unique.tolist(), parts, strict=True)
+    }
+
+
+def _overlaps(source: Tables, rows: np.ndarray, i: int, j: int, k: int) -> np.ndarray:
+    grid = source.placement.grid
+    ra, dec, wavelength = rows[:, 2] + grid.ra0, rows[:, 3] + grid.dec0, rows[:, 4]
+    centre = (k + 1 - grid.crpix3) * grid.cd33 + grid.crval3
+    inside = np.abs(grid.ra[j, i] - ra) * grid.cosdec[j, i] < 0.5 * (grid.drop_x + grid.size_x)
+    inside &= np.abs(grid.dec[j, i] - dec) < 0.5 * (grid.drop_y + grid.size_y)
+    return inside & (np.abs(centre - wavelength) < 0.5 * (grid.drop_z + grid.size_z))
+
+
+def _direction(posang: float) -> str | None:
+    """Axis along which the slices lie next to each other, as the recipe takes it from the first exposure."""
+    if min(abs(posang), abs(posang - 180), abs(posang - 360)) < 5:
+        return "y"
+    return "x" if min(abs(posang - 90), abs(posang - 270)) < 5 else None
+
+
+def _around(i: int, j: int, k: int, direction: str | None) -> list[tuple[int, int, int]]:
+    """Cells that are compared: all 27, or only the cell itself and those in other slices."""
+    cells = [(i + a, j + b, k + c) for a in (-1, 0, 1) for b in (-1, 0, 1) for c in (-1, 0, 1)]
+    if direction is None:
+        return cells
+    axis = 1 if direction == "y" else 0
+    own = (i, j, k)
+    return [cell for cell in cells if cell[axis] != own[axis] or cell == own]
+
+
+def _limit(
+    cells: dict[tuple[int, int, int], np.ndarray],
+    cell: tuple[int, int, int],
+    direction: str | None,
+    kind: str,
+    sigma: float,
+) -> float:
+    """Value above which a row of this cell is a cosmic ray; infinite when fewer than three can be compared."""
+    parts = [cells[c][:, :2] for c in _around(*cell, direction) if c in cells]
+    values = np.concatenate(parts)
+    data = values[(values[:, 1] == 0) | (values[:, 1] == COSMICRAY), 0]
+    if len(data) < 3:
+        return np.inf
+    if kind == "mean":
+        return float(data.mean() + sigma * data.std(ddof=1))
+    level = float(np.median(data))
+    return level + sigma * float(np.median(np.abs(data - level)))

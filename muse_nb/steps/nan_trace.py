@@ -1,0 +1,225 @@
+"""NaN voxels traced back through the pixel tables: what reaches each of them, and why that was not enough."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from muse_nb.kernels.nans import STORY, Rows, row_coverage, row_stories
+from muse_nb.products.cube_file import CubeFile
+from muse_nb.products.errors import MuseError
+from muse_nb.products.pixtable import PixelTable, decode_origin
+from muse_nb.steps.badpix_table import BadpixTable, Lookup
+from muse_nb.steps.nan_causes import CODES, Cause, Holes
+from muse_nb.steps.nan_geometry import Placement
+
+__all__ = ["Reach", "Tables", "coverage_of", "trace"]
+
+CHUNK = 1 << 19  # rows read at a time
+SLAB = 1 << 26  # voxels whose stories are told in one pass over the tables
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class Reach:
+    """What rows reach, good or bad.
+
+    Attributes
+    ----------
+    first, last : numpy.ndarray
+        First and last plane of each spaxel that a row overlaps, int32, shape (ny, nx); (nz, -1) for none.
+    chunks : list of tuple
+        (table, start, stop, lowest plane, highest plane) of each chunk of rows.
+    centres : numpy.ndarray
+        Shape (tables, 25, 49, 3): number of rows of each IFU and slice, and their mean x and y in the cube [pixel].
+    """
+
+    first: np.ndarray
+    last: np.ndarray
+    chunks: list[tuple[int, int, int, int, int]]
+    centres: np.ndarray
+
+
+@dataclass(frozen=True)
+class Tables:
+    """Pixel tables placed on a cube, and the bad-pixel table that went into them."""
+
+    tables: Sequence[PixelTable]
+    placement: Placement
+    badpix: BadpixTable | None = None
+
+    def place(self, number: int, start: int, stop: int) -> Rows:
+        """Place rows of a table, without those that the recipe did not load."""
+        return self.placement.place(self.tables[number], start, stop)
+
+    def loaded(self, rows: Rows) -> np.ndarray:
+        """True for rows within the wavelength range that the recipe loaded."""
+        low, high = self.placement.resampling.lambda_range
+        return (rows.wavelength >= low) & (rows.wavelength <= high)
+
+    def detector(self, number: int, origin: np.ndarray, row: np.ndarray) -> tuple[np.ndarray, ...]:
+        """IFU, slice, x and y (1-based, on the frame without borders) of rows of a table."""
+        ifu, slice_, y, x = decode_origin(origin)
+        table = self.tables[number]
+        offset = np.zeros(len(x), np.int64)
+        exposure = _exposure_numbers(table, row)
+        keys = exposure.astype(np.int64) << 16 | ifu.astype(np.int64) << 8 | slice_
+        unique, inverse = np.unique(keys, return_inverse=True)
+        known = np.array([_xoffset(table, int(k >> 8 & 255), int(k & 255), int(k >> 16)) for k in unique])
+        offset = known[inverse] if len(known) else offset
+        return ifu, slice_, x + offset, y
+
+    def lookups(self) -> list[Lookup] | None:
+        """Look-up of the bad-pixel table for the frames of each pixel table; None without one."""
+        if self.badpix is None:
+            return None
+        sizes = [_frame_size(table) for table in self.tables]
+        made = {size: self.badpix.lookup(*size) for size in set(sizes)}
+        return [made[size] for size in sizes]
+
+
+def _exposure_numbers(table: PixelTable, row: np.ndarray) -> np.ndarray:
+    """Exposure number of rows: 0 in a table of one exposure, 1, 2, ... in a combined one."""
+    numbers = np.zeros(len(row), np.int32)
+    for number in range(1, 10000):
+        first = table.header.get(f"ESO DRS MUSE PIXTABLE EXP{number} FIRST")
+        last = table.header.get(f"ESO DRS MUSE PIXTABLE EXP{number} LAST")
+        if first is None or last is None:
+            break
+        numbers[(row >= int(str(first))) & (row <= int(str(last)))] = number
+    return numbers
+
+
+def _xoffset(table: PixelTable, ifu: int, slice_: int, exposure: int) -> int:
+    try:
+        return table.xoffset(ifu, slice_, exposure)
+    except MuseError:
+        return 0  # only the detector column is then unknown
+
+
+def _frame_size(table: PixelTable) -> tuple[int, int]:
+    """Pixels of a frame without its borders, from what the header says of the chip; MUSE's own size otherwise."""
+    sizes = []
+    for axis, usual in (("X", 4096), ("Y", 4112)):
+        quadrant = table.header.get(f"ESO DET OUT1 N{axis}")
+        chip = table.header.get(f"ESO DET CHIP N{axis}")
+        sizes.append(2 * int(str(quadrant)) if quadrant else int(str(chip)) if chip else usual)
+    return sizes[0], sizes[1]
+
+
+def coverage_of(source: Tables, progress: Progress | None = None) -> Reach:
+    """Pass over all rows: which spaxels and planes they reach, where each slice lies."""
+    grid = source.placement.grid
+    nz, ny, nx = grid.shape
+    first, last = np.full((ny, nx), nz, np.int32), np.full((ny, nx), -1, np.int32)
+    centres = np.zeros((len(source.tables), 25 * 64, 3))
+    chunks = []
+    total = sum(table.nrow for table in source.tables)
+    done = 0
+    for number, table in enumerate(source.tables):
+        for start in range(0, table.nrow, CHUNK):
+            stop = min(table.nrow, start + CHUNK)
+            rows = source.place(number, start, stop)
+            origin = table.read("origin", start, stop)
+            use = source.loaded(rows)
+            if not use.all():
+                rows, origin = _take(rows, use), origin[use]
+            if len(rows.a):
+                row_coverage(grid, rows, first, last)
+                planes = rows.cell[:, 2]
+                chunks.append((number, start, stop, int(planes.min()), int(planes.max())))
+                key = (origin >> 6 & 0x1F) % 25 * 64 + (origin & 0x3F)
+                for part, weights in enumerate((None, rows.cell[:, 0], rows.cell[:, 1])):
+                    centres[number, :, part] += np.bincount(key, weights, minlength=25 * 64)
+            done += stop - start
+            if progress is not None:
+                progress("rows placed", done, total)
+    centres = centres.reshape(-1, 25, 64, 3)[:, :, :49]
+    with np.errstate(invalid="ignore"):
+        centres[..., 1:] /= centres[..., :1]
+    return Reach(first, last, chunks, centres)
+
+
+def _take(rows: Rows, use: np.ndarray) -> Rows:
+    return Rows(*(np.ascontiguousarray(array[use]) for array in (rows.a, rows.b, rows.wavelength, rows.cell)))
+
+
+def trace(cube: CubeFile, source: Tables, reach: Reach, progress: Progress | None = None) -> Holes:
+    """Find the cause of every NaN voxel between the first and the last plane that rows reach."""
+    nz, ny, nx = cube.shape
+    thick = max(1, SLAB // (ny * nx))
+    parts = []
+    lookups = source.lookups()
+    with cube.reader() as plane:
+        for z0 in range(0, nz, thick):
+            z1 = min(nz, z0 + thick)
+            voxel = np.full((z1 - z0, ny, nx), -1, np.int32)
+            number = 0
+            for k in range(z0, z1):
+                here = np.isnan(plane(k)) & (reach.first <= k) & (k <= reach.last)
+                count = int(here.sum())
+                voxel[k - z0][here] = np.arange(number, number + count, dtype=np.int32)
+                number += count
+            if number:
+                parts.append(_trace_slab(source, reach, lookups, (z0, z1), voxel, number))
+            if progress is not None:
+                progress("planes traced", z1, nz)
+    return Holes.concatenate(parts)
+
+
+def _trace_slab(
+    source: Tables, reach: Reach, lookups: list[Lookup] | None, planes: tuple[int, int], voxel: np.ndarray, number: int
+) -> Holes:
+    stories = np.zeros(number, STORY)
+    for table, start, stop, low, high in reach.chunks:
+        if high < planes[0] - 1 or low > planes[1]:
+            continue
+        opened = source.tables[table]
+        rows = source.place(table, start, stop)
+        columns = [opened.read(name, start, stop) for name in ("dq", "origin", "data")]
+        dq, origin, data = (np.ascontiguousarray(c, dtype=t) for c, t in zip(columns, ("i4", "i4", "f4"), strict=True))
+        weight = opened.read("weight", start, stop).astype(np.float32) if "weight" in opened.columns else None
+        use = source.loaded(rows)
+        row = np.arange(start, stop)
+        if not use.all():
+            rows, dq, origin, data, row = _take(rows, use), dq[use], origin[use], data[use], row[use]
+            weight = None if weight is None else weight[use]
+        table_dq = None
+        if lookups is not None:
+            table_dq = np.zeros(len(dq), np.int32)
+            bad = np.flatnonzero(dq)
+            ifu, _, x, y = source.detector(table, origin[bad], row[bad])
+            table_dq[bad] = lookups[table](ifu, x, y)
+        row_stories(source.placement.grid, rows, dq, table_dq, origin, data, weight, table, planes, voxel, stories)
+    index = np.flatnonzero(voxel.reshape(-1) >= 0) + planes[0] * voxel[0].size
+    return _judge(source, reach, stories, index)
+
+
+def _judge(source: Tables, reach: Reach, stories: np.ndarray, index: np.ndarray) -> Holes:
+    """One cause for each story."""
+    from muse_nb.steps.nan_rejected import rejected
+
+    good, bad = stories["good"] > 0, stories["bad"] > 0
+    poison = stories["poison"] > 0
+    cause = np.full(len(stories), CODES[Cause.NO_PIXEL], np.int8)
+    cause[bad] = CODES[Cause.FLAGGED]
+    cause[bad & (stories["heals"] > 0)] = CODES[Cause.BADPIX]
+    cause[stories["weightless"] > 0] = CODES[Cause.ZERO_WEIGHT]
+    cause[good] = CODES[Cause.UNEXPLAINED]
+    cause[good & poison] = CODES[Cause.NOT_FINITE]
+    open_question = np.flatnonzero(good & ~poison)
+    if len(open_question):
+        cause[open_question[rejected(source, reach, index[open_question])]] = CODES[Cause.REJECTED]
+    flagged = (cause == CODES[Cause.FLAGGED]) | (cause == CODES[Cause.BADPIX])
+    shared = stories["common"].view(np.int32)
+    dq = np.where((cause == CODES[Cause.FLAGGED]) & (shared != 0), shared, stories["dq"])
+    ifu, slice_, _, _ = decode_origin(stories["origin"])
+    return Holes(
+        index,
+        cause,
+        np.where(flagged, dq, 0).astype(np.int32),
+        np.where(flagged, ifu, 0).astype(np.int8),
+        np.where(flagged, slice_, 0).astype(np.int8),
+    )
