@@ -1,0 +1,101 @@
+"""The calibrations in a folder: found by what their headers say they are, held against the exposure."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from muse_nb.products.blocks import hdus
+from muse_nb.products.errors import MuseError
+
+__all__ = ["Calibrations", "find_calibrations"]
+
+PER_IFU = ("MASTER_BIAS", "MASTER_FLAT", "TRACE_TABLE", "WAVECAL_TABLE")
+SCIBASIC = ("GEOMETRY_TABLE", "TWILIGHT_CUBE")
+SCIPOST = ("ASTROMETRY_WCS", "STD_RESPONSE", "STD_TELLURIC", "EXTINCT_TABLE", "FILTER_LIST")
+_NEEDED = (*PER_IFU, "GEOMETRY_TABLE")
+
+
+@dataclass(frozen=True)
+class Calibrations:
+    """Calibration files by tag.
+
+    Attributes
+    ----------
+    folder : pathlib.Path
+    per_ifu : dict
+        (tag, IFU) to file, for what there is one of for each IFU.
+    common : dict
+        Tag to file.
+    modes : dict
+        Tag to ESO INS MODE, where the file says it.
+    """
+
+    folder: Path
+    per_ifu: dict[tuple[str, int], Path] = field(default_factory=dict)
+    common: dict[str, Path] = field(default_factory=dict)
+    modes: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def ifus(self) -> list[int]:
+        """The IFUs that have all they need."""
+        every = {ifu for _, ifu in self.per_ifu}
+        return sorted(ifu for ifu in every if all((tag, ifu) in self.per_ifu for tag in PER_IFU))
+
+    def for_scibasic(self, ifu: int, badpix: Path | None) -> list[tuple[Path, str]]:
+        """List the frames of muse_scibasic for one IFU, with or without a bad-pixel table."""
+        pairs = [(self.per_ifu[tag, ifu], tag) for tag in PER_IFU]
+        pairs += [(self.common[tag], tag) for tag in SCIBASIC if tag in self.common]
+        return pairs + ([(badpix, "BADPIX_TABLE")] if badpix else [])
+
+    def for_scipost(self) -> list[tuple[Path, str]]:
+        """List the frames of muse_scipost."""
+        return [(self.common[tag], tag) for tag in SCIPOST if tag in self.common]
+
+    def check(self, ins_mode: str, path: Path) -> None:
+        """Refuse calibrations that lack something or are of another mode than the exposure.
+
+        Raises
+        ------
+        MuseError
+            In either case.
+        """
+        tags = {tag for tag, _ in self.per_ifu} | set(self.common)
+        missing = [tag for tag in _NEEDED if tag not in tags]
+        if missing:
+            raise MuseError(f"{self.folder} lacks {', '.join(missing)}: muse_scibasic needs them, copy them there")
+        for tag, mode in self.modes.items():
+            if mode and ins_mode and mode != ins_mode:
+                raise MuseError(f"{tag} in {self.folder} is of INS MODE {mode}, {path} of {ins_mode}: use its own")
+
+
+def find_calibrations(folder: str | Path) -> Calibrations:
+    """Find calibrations by PRO CATG; of several tables of a kind the one whose file bears just the tag's name.
+
+    Parameters
+    ----------
+    folder
+        Looked through without its subfolders.
+
+    Raises
+    ------
+    MuseError
+        The folder is not there, or a file in it is damaged.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise MuseError(f"{folder} is not a folder: name the one with the calibrations")
+    found = Calibrations(folder)
+    for path in sorted([*folder.glob("*.fits"), *folder.glob("*.fits.fz")]):
+        cards = hdus(path)[0].cards
+        tag = str(cards.get("ESO PRO CATG") or "")
+        channel = re.fullmatch(r"CHAN(\d\d)", str(cards.get("EXTNAME") or ""))
+        if tag in PER_IFU and channel:
+            found.per_ifu[tag, int(channel[1])] = path
+        elif tag and (tag not in found.common or path.name.split(".")[0] == tag):
+            found.common[tag] = path
+        else:
+            continue
+        found.modes[tag] = str(cards.get("ESO INS MODE") or found.modes.get(tag, ""))
+    return found
