@@ -54,9 +54,7 @@ def geometry_by_ifu(trace: Paths | None, wavecal: Paths | None) -> dict[int, Geo
     traces = {_ifu(path): TraceTable.open(path) for path in _list(trace)}
     wavecals = {_ifu(path): WavecalTable.open(path) for path in _list(wavecal)}
     if wavecals and not traces:
-        raise MuseError(
-            "a WAVECAL_TABLE was given without a TRACE_TABLE: give both, wavelengths are told slice by slice"
-        )
+        raise MuseError("a WAVECAL_TABLE was given without a TRACE_TABLE: wavelengths are told by slice, give both")
     return {ifu: Geometry(table, wavecals.get(ifu)) for ifu, table in traces.items()}
 
 

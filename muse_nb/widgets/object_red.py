@@ -214,7 +214,7 @@ class ObjectRedViewer(Viewer):
         )
         data, stat = (self._seen(plane, view, width, height) for plane in (frame.data, frame.stat))
         image = {"DATA": data, "STAT": stat, "S/N": signal_to_noise(data, stat), "DQ": np.zeros_like(data)}[self.layer]
-        shown = picture.coloured(image, low, high, self.stretch, self.cmap)
+        shown = picture.coloured(image, (low, high), self.stretch, self.cmap)
         if frame.indexed is not None and (self.marks or self.layer == "DQ"):
             flags = frame.indexed.table[picture.look(frame.indexed.index, view, width, height)]
             for bit in reversed([bit for bit in frame.bits if bit["name"] not in self.hidden]):

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from muse_nb.widgets.base import colour_map
 
-__all__ = ["coloured", "look", "marked", "png", "rgb", "stretched"]
+__all__ = ["as_png", "coloured", "look", "marked", "png", "rgb", "stretched"]
 
-NAN_COLOUR = (64, 64, 71)
+NAN_COLOUR, PAPER, INK = (64, 64, 71), (22, 23, 27), (225, 225, 225)
 
 
 def stretched(values: NDArray[Any], low: float, high: float, stretch: str) -> NDArray[np.float64]:
@@ -26,10 +26,10 @@ def stretched(values: NDArray[Any], low: float, high: float, stretch: str) -> ND
     return np.asarray(q)
 
 
-def coloured(values: NDArray[Any], low: float, high: float, stretch: str, name: str) -> NDArray[np.uint8]:
+def coloured(values: NDArray[Any], limits: Sequence[float], stretch: str, name: str) -> NDArray[np.uint8]:
     """RGB picture of an image; NaN is grey."""
     table = np.frombuffer(colour_map(name), np.uint8).reshape(256, 3)
-    q = stretched(values, low, high, stretch)
+    q = stretched(values, limits[0], limits[1], stretch)
     bad = ~np.isfinite(q)
     picture = table[np.rint(np.where(bad, 0, q) * 255).astype(np.uint8)]
     picture[bad] = NAN_COLOUR
@@ -63,10 +63,15 @@ def png(picture: NDArray[np.uint8], caption: str = "") -> bytes:
 
     height, width = picture.shape[:2]
     foot = 22 if caption else 0
-    page = Image.new("RGB", (width, height + foot), (22, 23, 27))
+    page = Image.new("RGB", (width, height + foot), PAPER)
     page.paste(Image.fromarray(picture), (0, 0))
     if caption:
-        ImageDraw.Draw(page).text((6, height + 4), caption, fill=(225, 225, 225), font=ImageFont.load_default(size=12))
+        ImageDraw.Draw(page).text((6, height + 4), caption, fill=INK, font=ImageFont.load_default(size=12))
+    return as_png(page)
+
+
+def as_png(page: Any) -> bytes:
+    """PNG file of a Pillow image."""
     stream = io.BytesIO()
-    page.save(stream, "PNG", optimize=False, compress_level=6)
+    page.save(stream, "PNG", compress_level=6)
     return stream.getvalue()

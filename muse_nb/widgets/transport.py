@@ -70,7 +70,7 @@ def halves(image: NDArray[Any], offset: float, scale: float) -> NDArray[np.float
     return coded
 
 
-def index_values(values: NDArray[Any]) -> Indexed:
+def index_values(values: NDArray[np.integer[Any]]) -> Indexed:
     """Replace each distinct value (of few) by its place in a table."""
     flat = values.ravel()
     flagged = np.flatnonzero(flat)
@@ -79,7 +79,7 @@ def index_values(values: NDArray[Any]) -> Indexed:
     kind = np.uint8 if len(table) < 256 else np.uint16
     if len(table) > 65535:
         raise ValueError(f"{len(table)} different values cannot be told apart in a picture")
-    index = np.zeros(flat.size, kind)
+    index: NDArray[Any] = np.zeros(flat.size, kind)
     index[flagged] = np.searchsorted(table, present) + 1
     zeros = flat.size - flagged.size
     return Indexed(
@@ -115,4 +115,4 @@ def strips(plane: NDArray[Any]) -> Iterator[tuple[int, memoryview]]:
     """First row and bytes of successive strips of rows."""
     rows = max(1, STRIP_BYTES // max(1, plane[0].nbytes))
     for start in range(0, len(plane), rows):
-        yield start, memoryview(np.ascontiguousarray(plane[start : start + rows])).cast("B")
+        yield start, np.ascontiguousarray(plane[start : start + rows]).data.cast("B")

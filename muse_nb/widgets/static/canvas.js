@@ -14,8 +14,9 @@ const float NO_DATA = -65504.;
 const SHOW = `
 uniform sampler2D uData, uStat, uMark, uTable, uMarkMap;
 uniform usampler2D uIndex;
+uniform mat2 uTurn;
 uniform vec2 uOrigin, uFrame, uCode, uStatCode, uLimits;
-uniform float uStep, uBin, uOpacity;
+uniform float uBin, uOpacity;
 out vec4 colour;
 float value(ivec2 t) {
 #if LAYER == 0
@@ -40,7 +41,7 @@ float smoothed(vec2 t) {
   return weight < .5 ? NO_DATA : sum / weight;
 }
 void main() {
-  vec2 p = gl_FragCoord.xy * uStep + uOrigin, t = p * uBin;
+  vec2 p = uTurn * gl_FragCoord.xy + uOrigin, t = p * uBin;
   ivec2 i = ivec2(t);
   vec3 c = vec3(.07, .07, .09);
 #if LAYER != 1
@@ -97,6 +98,7 @@ class Painter {
     this.halve = this.program(HALVE);
     this.halveMarks = this.program(HALVE_MARKS);
     this.table = this.texture(gl.RGBA8, 256, 64);
+    this.greys = this.texture(gl.RGBA8, 256, 64);
     this.framebuffer = gl.createFramebuffer();
     this.empty = this.texture(gl.R16F, 1, 1);
     this.emptyIndex = this.texture(gl.R8UI, 1, 1);
@@ -164,6 +166,8 @@ export class Frame {
     Object.assign(this, { nx: info.nx, ny: info.ny, bin: info.bin ?? 1, code: info.code });
     this.width = Math.ceil(this.nx / this.bin);
     this.height = Math.ceil(this.ny / this.bin);
+    this.affine = info.affine ?? [1, 0, 0, 1, 0, 0]; // pixel = [[a, c], [b, d]] seen + [e, f]: north up, shifted, ...
+    this.box = info.box ?? [-0.5, -0.5, this.nx - 0.5, this.ny - 0.5];
     this.planes = {}; // name -> typed array of the whole plane, kept for cuts and a lost context
     this.textures = {}; // name -> [levels]
     this.stale = new Set();
@@ -175,6 +179,12 @@ export class Frame {
     const [offset, scale] = plane === "STAT" ? this.code.slice(2) : this.code;
     return bits === NO_DATA ? NaN : half(bits) * scale + offset;
   }
+}
+
+export function toPixel([a, b, c, d, e, f], x, y) { return [a * x + c * y + e, b * x + d * y + f]; }
+export function fromPixel([a, b, c, d, e, f], x, y) {
+  const k = a * d - b * c;
+  return [(d * (x - e) - c * (y - f)) / k, (a * (y - f) - b * (x - e)) / k];
 }
 
 export function half(bits) {
@@ -235,7 +245,9 @@ export class ImageCanvas {
     this.draw();
   }
   tabulate() {
-    if (this.mapColours && this.painter) this.painter.colours(this.painter.table, tableOf(this.mapColours, this.settings.stretch));
+    if (!this.mapColours || !this.painter) return;
+    this.painter.colours(this.painter.table, tableOf(this.mapColours, this.settings.stretch));
+    this.painter.colours(this.painter.greys, tableOf(GREYS, this.settings.stretch));
   }
   setFrame(frame) {
     const fresh = !this.frame || this.frame.nx !== frame.nx || this.frame.ny !== frame.ny;
@@ -279,8 +291,8 @@ export class ImageCanvas {
   // ---- where one looks
   fit() { this.view = null; this.changed(); }
   fitted() {
-    const { nx, ny } = this.frame ?? { nx: 1, ny: 1 };
-    return [(nx - 1) / 2, (ny - 1) / 2, Math.min(this.width / nx, this.height / ny) * 0.985];
+    const [x0, y0, x1, y1] = this.frame?.box ?? [0, 0, 1, 1];
+    return [(x0 + x1) / 2, (y0 + y1) / 2, Math.min(this.width / (x1 - x0), this.height / (y1 - y0)) * 0.985];
   }
   where() { return this.view ?? this.fitted(); }
   setView(view) { this.view = view && view.length === 3 ? [...view] : null; this.draw(); }
@@ -312,8 +324,8 @@ export class ImageCanvas {
     this.pending = true;
     requestAnimationFrame(() => { this.pending = false; this.paint(); });
   }
-  halvings(name) {
-    const { painter, frame } = this, { gl } = painter, levels = frame.textures[name];
+  halvings(frame, name) {
+    const { painter } = this, { gl } = painter, levels = frame.textures[name];
     const marks = name === "DQ", program = marks ? painter.halveMarks : painter.halve;
     gl.useProgram(program.program);
     let [width, height] = [frame.width, frame.height];
@@ -335,18 +347,29 @@ export class ImageCanvas {
     const context = this.overlay.getContext("2d");
     context.setTransform(this.ratio, 0, 0, this.ratio, 0, 0);
     context.clearRect(0, 0, this.width, this.height);
-    if (this.painter && this.frame?.textures.DATA) this.paintFrame();
+    if (this.painter && this.frame?.textures.DATA) this.paintAll();
     if (this.frame) this.hooks.ondraw?.(context, this);
     this.drawn += 1;
   }
-  paintFrame() {
-    const { painter, frame, settings } = this, { gl } = painter, { textures } = frame;
+  // One frame in the colour map, or `channels`, three frames in red, green and blue.
+  paintAll() {
+    const { gl } = this.painter;
+    if (!this.channels) { this.paintFrame(this.frame, this.painter.table, this.settings.limits); return; }
+    this.channels.forEach(({ frame, limits }, k) => {
+      gl.colorMask(k === 0, k === 1, k === 2, true);
+      if (frame.textures.DATA) this.paintFrame(frame, this.painter.greys, limits);
+    });
+    gl.colorMask(true, true, true, true);
+  }
+  paintFrame(frame, table, limits) {
+    const { painter, settings } = this, { gl } = painter, { textures } = frame;
     const marked = Boolean(textures.DQ && frame.markMap && frame.anyMark);
     if (painter.halves) {
-      for (const name of frame.stale) if (name !== "DQ" || marked) { this.halvings(name); frame.stale.delete(name); }
+      for (const name of frame.stale) if (name !== "DQ" || marked) { this.halvings(frame, name); frame.stale.delete(name); }
     }
     const [cx, cy, s] = this.where();
-    const wanted = Math.max(0, Math.floor(Math.log2(1.01 / (s * this.ratio * frame.bin))));
+    const perPixel = s * Math.hypot(frame.affine[0], frame.affine[1]) ** -1 * this.ratio;
+    const wanted = Math.max(0, Math.floor(Math.log2(1.01 / (perPixel * frame.bin))));
     const level = painter.halves ? Math.min(wanted, textures.DATA.length - 1) : 0;
     const at = (name) => textures[name]?.[Math.min(level, textures[name].length - 1)];
     let layer = LAYERS.indexOf(settings.layer);
@@ -357,17 +380,18 @@ export class ImageCanvas {
     painter.bind(show, "uData", 0, at("DATA"));
     painter.bind(show, "uStat", 1, at("STAT") ?? painter.empty);
     painter.bind(show, "uMark", 2, marked && level > 0 ? at("DQ") : painter.empty);
-    painter.bind(show, "uTable", 3, painter.table);
+    painter.bind(show, "uTable", 3, table);
     painter.bind(show, "uMarkMap", 4, frame.markMap ?? painter.empty);
     painter.bind(show, "uIndex", 5, marked ? textures.DQ[0] : painter.emptyIndex);
-    const step = this.width / (s * this.glCanvas.width), [low, high] = settings.limits, span = high > low ? high - low : 1e-9;
+    const step = this.width / (s * this.glCanvas.width), [low, high] = limits, span = high > low ? high - low : 1e-9;
     const [offset, scale] = layer === 0 ? frame.code : layer === 2 ? frame.code.slice(2) : [0, 1];
-    gl.uniform2f(set("uOrigin"), cx + 0.5 - (step * this.glCanvas.width) / 2, cy + 0.5 - (step * this.glCanvas.height) / 2);
+    const corner = toPixel(frame.affine, cx - (step * this.glCanvas.width) / 2, cy - (step * this.glCanvas.height) / 2);
+    gl.uniformMatrix2fv(set("uTurn"), false, frame.affine.slice(0, 4).map((value) => value * step));
+    gl.uniform2f(set("uOrigin"), corner[0] + 0.5, corner[1] + 0.5);
     gl.uniform2f(set("uFrame"), frame.nx, frame.ny);
     gl.uniform2f(set("uLimits"), ((offset - low) / span) * 16383, (scale / span) * 16383);
     gl.uniform2f(set("uCode"), frame.code[0], frame.code[1]);
     gl.uniform2f(set("uStatCode"), frame.code[2], frame.code[3]);
-    gl.uniform1f(set("uStep"), step);
     gl.uniform1f(set("uBin"), 1 / (frame.bin * 2 ** level));
     gl.uniform1f(set("uOpacity"), settings.layer === "DQ" ? 1 : settings.opacity);
     gl.drawArrays(gl.TRIANGLES, 0, 3);
@@ -435,11 +459,26 @@ export function mapOf(rgb) {
   return rgba;
 }
 
+const GREYS = mapOf(Uint8Array.from({ length: 768 }, (_, i) => Math.floor(i / 3)));
 // The same formulas as in the static pictures: asinh(10 q) / asinh(10), log(1 + 1000 q) / log(1001).
 const CURVES = { linear: (q) => q, asinh: (q) => Math.asinh(10 * q) / Math.asinh(10), log: (q) => Math.log1p(1000 * q) / Math.log(1001) };
-function tableOf(rgba, stretch) {
+export function tableOf(rgba, stretch) {
   const size = 16384, table = new Uint8Array(4 * size), colours = new Uint32Array(rgba.buffer, rgba.byteOffset, 256);
   const into = new Uint32Array(table.buffer), curve = CURVES[stretch];
   for (let k = 0; k < size; k++) into[k] = colours[Math.round(255 * curve(k / (size - 1)))];
   return table;
+}
+
+// A small frame drawn without WebGL, for sheets of tiles: an opaque canvas of its own size, first row at the bottom.
+export function tile(frame, limits, table) {
+  const canvas = document.createElement("canvas"), { width, height } = frame, values = frame.planes.DATA;
+  canvas.width = width; canvas.height = height;
+  const picture = canvas.getContext("2d").createImageData(width, height), into = new Uint32Array(picture.data.buffer), colours = new Uint32Array(table.buffer);
+  const scale = 16383 / (limits[1] - limits[0] || 1e-9), [offset, unit] = frame.code;
+  for (let i = 0; i < into.length; i++) {
+    const at = (height - 1 - Math.floor(i / width)) * width + (i % width);
+    into[i] = values[at] === NO_DATA ? 0xff47403f : colours[Math.min(16383, Math.max(0, Math.floor((half(values[at]) * unit + offset - limits[0]) * scale)))];
+  }
+  canvas.getContext("2d").putImageData(picture, 0, 0);
+  return canvas;
 }

@@ -1,5 +1,5 @@
 // The OBJECT_RED viewer: the kernel gives frames and readings, everything one does with a frame happens here.
-import { Traits, as, bytes, button, chooser, choice, complaints, group, h, keyboard, number, toggle } from "./ui.js";
+import { Traits, as, bytes, button, chooser, choice, complaints, group, h, keyboard, later, number, toggle } from "./ui.js";
 import { Frame, ImageCanvas, LAYERS, mapOf, STRETCHES } from "./canvas.js";
 import { Plot, line, range, trace } from "./plot.js";
 
@@ -313,11 +313,6 @@ function render({ model, el }) {
   tell();
   el.museImage = image; // for tests and the curious
   return () => { clearInterval(blinker); clearTimeout(waiting); traits.close(); image.close(); rowPlot.close(); columnPlot.close(); };
-}
-
-function later(action, delay) {
-  let timer = null;
-  return () => { clearTimeout(timer); timer = setTimeout(action, delay); };
 }
 
 export default { render };

@@ -125,3 +125,9 @@ export function as(Type, view) {
   const aligned = view.byteOffset % Type.BYTES_PER_ELEMENT === 0;
   return aligned ? new Type(view.buffer, view.byteOffset, view.byteLength / Type.BYTES_PER_ELEMENT) : new Type(bytes(view).slice().buffer);
 }
+
+// An action that waits for a pause: calls in between are one.
+export function later(action, delay) {
+  let timer = null;
+  return () => { clearTimeout(timer); timer = setTimeout(action, delay); };
+}
