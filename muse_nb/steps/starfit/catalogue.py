@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from muse_nb.steps.starfit.fit import Fit
 
-__all__ = ["Adjustment", "StarShifts", "adjust", "star_shifts"]
+__all__ = ["Adjustment", "StarShifts", "adjust", "star_shifts", "with_rejected"]
 
 MOST = 250  # stars with their own shift in an exposure: the most informative
 
@@ -104,6 +104,7 @@ def adjust(shifts: StarShifts, sky: NDArray, reference: int, use: NDArray | None
     d = np.where(measured[..., None], shifts.shift, 0.0)
     base = np.where(measured[..., None, None], shifts.covariance, np.eye(2))
     shared = measured & (measured.sum(0) > 1)
+    sharp = _sharp(base, shared)
     trust, floor, chi2 = measured.astype(float), 0.0, 1.0
     free = np.array([i for i in range(n) if i != reference], int)
     for iteration in range(30):
@@ -127,14 +128,14 @@ def adjust(shifts: StarShifts, sky: NDArray, reference: int, use: NDArray | None
         trust = np.where(
             shared, np.where(deviation < 3, 1.0, np.where(deviation < 6, 3 / np.maximum(deviation, 3), 0)), 0
         )
-        typical = shared & (deviation < 4)
-        freedom = 2 * typical.sum() - 2 * typical.any(0).sum() - 2 * (n - 1)
-        if freedom < 2 * n:
+        typical = shared & sharp & (deviation < 5)
+        freedom = _freedom(shared) * typical.sum()
+        if not shared.any() or freedom < 2 * n:
             break
         chi2 = float((deviation[typical] ** 2).sum() / freedom)
-        if iteration < 25:  # a floor only where chi2 asks for it by 2 sigma
-            above = chi2 > 1 + 2 * np.sqrt(2 / freedom)
-            floor = max(floor * 1.25, 1e-4) if above else floor * 0.9 if chi2 < 0.98 else floor
+        if iteration < 25:  # a floor only where chi2 asks for it by 3 sigma
+            above = chi2 > 1 + 3 * np.sqrt(2 / freedom)
+            floor = max(floor * 1.25, 2e-4) if above else floor * 0.9 if chi2 < 0.98 else floor
     rotation, rotation_error = _rotation(residual, inverse * trust[..., None, None], sky)
     error = np.sqrt(np.diagonal(base, axis1=2, axis2=3) + floor**2)
     hidden = ~measured
@@ -142,6 +143,19 @@ def adjust(shifts: StarShifts, sky: NDArray, reference: int, use: NDArray | None
     return Adjustment(
         offset, covariance, residual, error, np.where(shared, deviation, np.nan), floor, chi2, rotation, rotation_error
     )
+
+
+def _sharp(covariance: NDArray, shared: NDArray) -> NDArray:
+    """The quarter (at least 12) of all shifts with the smallest photon noise: the only ones in which a floor shows."""
+    error = np.where(shared, np.trace(covariance, axis1=2, axis2=3), np.inf)
+    limit = np.sort(error[shared])[max(shared.sum() // 4, min(12, shared.sum()) - 1)] if shared.any() else 0.0
+    return error <= limit
+
+
+def _freedom(shared: NDArray) -> float:
+    """Degrees of freedom that each shift has left: two, less its share of positions and offsets."""
+    exposures, stars = int(shared.any(1).sum()), int(shared.any(0).sum())
+    return 2 * (1 - (stars + exposures - 1) / max(int(shared.sum()), 1))
 
 
 def _rotation(residual: NDArray, weight: NDArray, sky: NDArray) -> tuple[NDArray, NDArray]:
@@ -158,3 +172,14 @@ def _rotation(residual: NDArray, weight: NDArray, sky: NDArray) -> tuple[NDArray
         rotation[i] = np.degrees(np.einsum("ka,kab,kb->", lever, weight[i], residual[i]) / information)
         error[i] = np.degrees(1 / np.sqrt(information))
     return rotation, error
+
+
+def with_rejected(stars: Adjustment, before: Adjustment, limit: float) -> Adjustment:
+    """Show the shifts that were left out as they were found, so that they can be named."""
+    out = (np.nan_to_num(before.deviation) > limit) & np.isnan(stars.deviation)
+    return replace(
+        stars,
+        residual=np.where(out[..., None], before.residual, stars.residual),
+        error=np.where(out[..., None], before.error, stars.error),
+        deviation=np.where(out, before.deviation, stars.deviation),
+    )

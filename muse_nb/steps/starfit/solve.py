@@ -21,6 +21,7 @@ ROUNDS = 3
 STEPS = (5, 4, 4)  # Gauss-Newton steps a round
 CONVERGED = 2e-6  # arcsec
 STARS = 900
+OUTLIER = 5.0  # errors beyond which a star is left out of an exposure
 
 
 @dataclass(frozen=True)
@@ -161,13 +162,18 @@ def finish(
     fit: Fit, placements: list[Placement], placed: list[int], n: int, numbers: NDArray | None = None
 ) -> Solution:
     """Errors, star by star residuals, and the robust correction where stars disagree beyond their noise."""
+    stars = catalogue.adjust(catalogue.star_shifts(fit), fit.sky, fit.reference)
+    if reject(fit, stars):
+        for _ in range(3):
+            fit.step(0.5)
+        again = catalogue.adjust(catalogue.star_shifts(fit), fit.sky, fit.reference)
+        stars = catalogue.with_rejected(again, stars, OUTLIER)
     own = fit.equations().offset_covariance()
     chi2 = np.array([noise.core_chi2(frame) for frame in fit.frames])
     scale = np.sqrt(np.maximum(1, (chi2 + chi2[fit.reference]) / 2))
     own = own * scale[:, None, None, None] * scale[None, None, :, None]
-    stars = catalogue.adjust(catalogue.star_shifts(fit), fit.sky, fit.reference)
     offset = fit.offsets.copy()
-    if stars.floor > 2e-4 or (stars.deviation > 6).any():
+    if stars.floor > 0:
         offset, own = offset + stars.offset, stars.covariance
     full, covariance = np.full((n, 2), np.nan), np.full((n, 2, n, 2), np.nan)
     full[placed] = offset
@@ -176,3 +182,17 @@ def finish(
     cores[placed] = chi2
     numbers = np.arange(len(fit.sky)) if numbers is None else numbers
     return Solution(placements, placed, fit, full, covariance, cores, stars, numbers)
+
+
+def reject(fit: Fit, stars: catalogue.Adjustment) -> bool:
+    """Mask the stars that disagree, where they do; one that does in a third of its exposures, in all."""
+    bad = np.nan_to_num(stars.deviation) > OUTLIER
+    known = np.isfinite(stars.deviation).sum(0)
+    bad |= (bad.sum(0) >= np.maximum(2, known / 3)) & fit.active
+    if not bad.any() or bad.sum() > 0.3 * fit.active.sum():
+        return False
+    for i, frame in enumerate(fit.frames):
+        y, x = np.arange(frame.shape[0]), np.arange(frame.shape[1])
+        for px, py in frame.plane.pixel(fit.sky[bad[i]] + fit.offsets[i]):
+            frame.edge |= np.add.outer((y - py) ** 2, (x - px) ** 2) < frame.width**2
+    return True
