@@ -15,7 +15,7 @@ from muse_nb.simulator.instrument import Instrument
 from muse_nb.simulator.layouts import SLICES
 from muse_nb.simulator.seeds import generator
 
-__all__ = ["MasterFlat", "bias_variance", "master_flat", "write_chip_calibrations"]
+__all__ = ["CHIP_CALIBRATIONS", "MasterFlat", "bias_variance", "master_flat", "write_chip_calibration"]
 
 TRACE_ORDERS, WAVE_X_ORDERS, WAVE_Y_ORDERS = 6, 3, 7
 LAMP_FLUX = 5e11  # ESO QC FLAT MASTER INTFLUX of an IFU with a mean flat of 1
@@ -69,17 +69,10 @@ def bias_variance(instrument: Instrument) -> np.ndarray:
     return variance
 
 
-def write_chip_calibrations(chip: Chip, paths: dict[str, Path]) -> None:
-    """Write the calibrations of one chip that `paths` names by category."""
-    writers = {
-        "MASTER_BIAS": _write_bias,
-        "MASTER_FLAT": _write_flat,
-        "TRACE_TABLE": _write_trace,
-        "WAVECAL_TABLE": _write_wavecal,
-    }
-    for category, path in paths.items():
-        name = f"{category}-{chip.ifu:02d}.fits"
-        writers[category](chip, calibration_header(chip.instrument.layout, category, name, chip.ifu), path)
+def write_chip_calibration(chip: Chip, category: str, path: Path) -> None:
+    """Write one of CHIP_CALIBRATIONS to `path`."""
+    header = calibration_header(chip.instrument.layout, category, f"{category}-{chip.ifu:02d}.fits", chip.ifu)
+    CHIP_CALIBRATIONS[category](chip, header, path)
 
 
 def _write_bias(chip: Chip, header: fits.Header, path: Path) -> None:
@@ -154,3 +147,11 @@ def _write_image(
         hdu.header.update(cards)
         extensions.append(hdu)
     fits.HDUList(extensions).writeto(path, overwrite=True)
+
+
+CHIP_CALIBRATIONS = {
+    "MASTER_BIAS": _write_bias,
+    "MASTER_FLAT": _write_flat,
+    "TRACE_TABLE": _write_trace,
+    "WAVECAL_TABLE": _write_wavecal,
+}

@@ -2,29 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
-__all__ = ["celestial_offsets", "white_light"]
+__all__ = ["STEP", "white_light"]
 
 PIXFRAC = 0.8
 STEP = 0.2 / 3600  # [deg]
-
-
-def celestial_offsets(phi: np.ndarray, theta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Native angles (phi, theta - pi/2) [rad] to gnomonic offsets towards east and north [deg]."""
-    radius = np.degrees(np.tan(-theta.astype(float)))
-    return radius * np.sin(phi), -radius * np.cos(phi)
+BLOCK = 2_000_000  # rows at a time: a full pixel table has 300 million
 
 
 def white_light(
-    east: np.ndarray, north: np.ndarray, data: np.ndarray, good: np.ndarray
+    phi: np.ndarray, theta: np.ndarray, data: np.ndarray, good: np.ndarray
 ) -> tuple[np.ndarray, tuple[float, float]]:
     """Drizzle all wavelengths of the good rows into one image.
 
     Parameters
     ----------
-    east, north
-        Offsets from the pointing [deg].
+    phi, theta
+        Native angles as in a PIXTABLE_REDUCED: phi and theta - pi/2 [rad].
     data
         Values of the rows.
     good
@@ -35,21 +32,32 @@ def white_light(
     image, crpix
         float32, NaN where no row falls, and the pixel of the pointing (x, y; FITS convention).
     """
-    nx, ny = (round((np.ptp(axis)) / STEP) + 1 for axis in (east, north))
-    x_zero, y_zero = east.max() / STEP, -north.min() / STEP  # 0-based pixel of the pointing
-    x, y = x_zero - east[good] / STEP, y_zero + north[good] / STEP
+    corners = [(x.min(), x.max(), y.min(), y.max()) for x, y, _ in _blocks(phi, theta)]
+    (west, _, south, _), (_, east, _, north) = np.min(corners, axis=0), np.max(corners, axis=0)
+    nx, ny = round((east - west) / STEP) + 1, round((north - south) / STEP) + 1
     total, weight = np.zeros(nx * ny), np.zeros(nx * ny)
-    i, j = np.floor(x).astype(int), np.floor(y).astype(int)
-    for dj in (0, 1):
-        for di in (0, 1):
-            share = _overlap(x - i - di) * _overlap(y - j - dj)
-            inside = (share > 0) & (i + di >= 0) & (i + di < nx) & (j + dj >= 0) & (j + dj < ny)
-            cell = ((j + dj) * nx + i + di)[inside]
-            total += np.bincount(cell, share[inside] * data[good][inside], nx * ny)
-            weight += np.bincount(cell, share[inside], nx * ny)
+    for x, y, rows in _blocks(phi, theta):
+        use = good[rows]
+        column, row, value = (east - x[use]) / STEP, (y[use] - south) / STEP, data[rows][use]
+        i, j = np.floor(column).astype(int), np.floor(row).astype(int)
+        for dj in (0, 1):
+            for di in (0, 1):
+                share = _overlap(column - i - di) * _overlap(row - j - dj)
+                inside = (share > 0) & (i + di < nx) & (j + dj < ny)
+                cell = ((j + dj) * nx + i + di)[inside]
+                total += np.bincount(cell, share[inside] * value[inside], nx * ny)
+                weight += np.bincount(cell, share[inside], nx * ny)
     with np.errstate(invalid="ignore", divide="ignore"):
         image = np.where(weight > 0, total / weight, np.nan)
-    return image.reshape(ny, nx).astype(np.float32), (x_zero + 1, y_zero + 1)
+    return image.reshape(ny, nx).astype(np.float32), (east / STEP + 1, 1 - south / STEP)
+
+
+def _blocks(phi: np.ndarray, theta: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray, slice]]:
+    """Gnomonic offsets towards east and north [deg], some rows at a time."""
+    for start in range(0, phi.size, BLOCK):
+        rows = slice(start, start + BLOCK)
+        radius, angle = np.degrees(np.tan(-theta[rows].astype(float))), phi[rows].astype(float)
+        yield radius * np.sin(angle), -radius * np.cos(angle), rows
 
 
 def _overlap(distance: np.ndarray) -> np.ndarray:

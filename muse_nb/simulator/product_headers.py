@@ -90,7 +90,7 @@ def pixel_table_header(
     pointing: Pointing,
     limits: dict[str, float],
     before: dict[str, float],
-    centre: tuple[float, float],
+    centre: np.ndarray,
     velocity: float,
     offsets: list[int],
 ) -> fits.Header:
@@ -114,7 +114,7 @@ def pixel_table_header(
     angle, scale = np.radians(-pointing.posang), 0.2 / 3600
     cosine, sine = float(np.cos(angle)), float(np.sin(angle))
     for axis, kind in enumerate(("RA---TAN", "DEC--TAN"), start=1):
-        header[f"CRPIX{axis}"] = centre[axis - 1]
+        header[f"CRPIX{axis}"] = float(centre[axis - 1])
         header[f"CTYPE{axis}"], header[f"CUNIT{axis}"] = kind, "deg"
     header["CD1_1"], header["CD1_2"] = -scale * cosine, -scale * sine
     header["CD2_1"], header["CD2_2"] = -scale * sine, scale * cosine

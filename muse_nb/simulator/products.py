@@ -10,21 +10,15 @@ from astropy.io import fits
 from muse_nb.products.image_fov import write_image_fov
 from muse_nb.products.object_red import write_object_red
 from muse_nb.products.pixtable import write_pixtable
-from muse_nb.simulator.calibrations import LAMP_FLUX, MasterFlat
-from muse_nb.simulator.detector import Chip, cosmic_rays
-from muse_nb.simulator.drizzle import STEP, celestial_offsets, white_light
+from muse_nb.simulator.calibrations import LAMP_FLUX
+from muse_nb.simulator.chips import Chips
+from muse_nb.simulator.detector import cosmic_rays
+from muse_nb.simulator.drizzle import STEP, white_light
+from muse_nb.simulator.instrument import Instrument
 from muse_nb.simulator.layouts import SLICES, Layout
 from muse_nb.simulator.plan import LATITUDE, LONGITUDE, Pointing
 from muse_nb.simulator.product_headers import image_fov_header, object_red_header, pixel_table_header, product_files
-from muse_nb.simulator.reduction import (
-    SATURATED,
-    ReducedFrame,
-    flat_spectrum,
-    native_spherical,
-    pixel_rows,
-    reduce_frame,
-    x_offset,
-)
+from muse_nb.simulator.reduction import SATURATED, pixel_rows, reduce_frame, x_offset
 
 __all__ = ["wavelength_limits", "write_products"]
 
@@ -39,13 +33,7 @@ def wavelength_limits(layout: Layout) -> tuple[float, float]:
 
 
 def write_products(
-    folder: Path,
-    chips: dict[int, Chip],
-    flats: dict[int, MasterFlat],
-    raw: dict[int, np.ndarray],
-    pointing: Pointing,
-    *,
-    force: bool = False,
+    folder: Path, chips: Chips, raw: dict[int, np.ndarray], pointing: Pointing, *, force: bool = False
 ) -> int:
     """Reduce one exposure and write what is missing in `folder`; return how many files were written.
 
@@ -53,81 +41,71 @@ def write_products(
     ----------
     folder
         ``reduced/<label>``.
-    chips, flats, raw
-        By IFU.
+    chips
+        The instrument.
+    raw
+        Raw counts by IFU.
     pointing
         The exposure.
     force
         Write every file again.
     """
-    first = next(iter(chips.values()))
-    layout = first.instrument.layout
+    layout = chips.instrument.layout
     files = product_files(folder, layout)
     missing = {path for paths in files.values() for path in paths if force or not path.exists()}
     if not missing:
         return 0
-    frames = {ifu: reduce_frame(chips[ifu], flats[ifu], raw[ifu]) for ifu in layout.ifus}
+    parts, clean = [], []
+    lamp, velocity, first = chips.lamp(), barycentric_velocity(pointing), chips.level(layout.ifus[0])
     for path, ifu in zip(files["OBJECT_RED"], layout.ifus, strict=True):
+        chip = chips.chip(ifu)
+        flat = chips.flat(ifu, chip)
+        frame = reduce_frame(chip, flat, raw[ifu])
         if path in missing:
-            frame = frames[ifu]
             saturated = int((raw[ifu] > SATURATED).sum())
-            header = object_red_header(layout, pointing, ifu, frame.overscan, LAMP_FLUX * flats[ifu].level, saturated)
+            header = object_red_header(layout, pointing, ifu, frame.overscan, LAMP_FLUX * flat.level, saturated)
             write_object_red(path, header, frame.data, frame.dq, frame.stat, force=force)
+        limits, scale = wavelength_limits(layout), flat.level / first
+        rows = pixel_rows(chip, frame, pointing, limits=limits, scale=scale, lamp=lamp, velocity=velocity)
+        parts.append(rows)
+        clean.append(_free_of_cosmic_rays(chips.instrument, ifu, pointing, rows["origin"]))
     table, image = files["PIXTABLE_REDUCED"][0], files["IMAGE_FOV"][0]
     if {table, image} & missing:
-        columns, header, clean = _pixel_table(chips, flats, frames, pointing)
+        columns = {name: np.concatenate([part.pop(name) for part in parts]) for name in list(parts[0])}
         if table in missing:
+            header = _table_header(chips.instrument, pointing, columns, velocity)
             write_pixtable(table, header, columns, UNITS, force=force)
         if image in missing:
-            _write_image(image, layout, pointing, columns, clean, force)
+            _write_image(image, layout, pointing, columns, np.concatenate(clean), force)
     return len(missing)
 
 
-def _pixel_table(
-    chips: dict[int, Chip], flats: dict[int, MasterFlat], frames: dict[int, ReducedFrame], pointing: Pointing
-) -> tuple[dict[str, np.ndarray], fits.Header, np.ndarray]:
-    """Columns and header of a PIXTABLE_REDUCED, and which rows are free of cosmic rays."""
-    ifus = list(chips)
-    instrument = chips[ifus[0]].instrument
-    layout, velocity = instrument.layout, barycentric_velocity(pointing)
-    lamp = flat_spectrum(list(flats.values()))
-    parts, clean = [], []
-    for ifu in ifus:
-        rows = pixel_rows(
-            chips[ifu],
-            frames[ifu],
-            pointing,
-            limits=wavelength_limits(layout),
-            scale=flats[ifu].level / flats[ifus[0]].level,
-            lamp=lamp,
-            velocity=velocity,
-        )
-        origin = rows["origin"]
-        offset = np.array([x_offset(instrument, s) for s in range(1, SLICES + 1)])[(origin & 0x3F) - 1]
-        hits = cosmic_rays(instrument, ifu, pointing)
-        clean.append(hits[(origin >> 11 & 0x1FFF) - 1, (origin >> 24) + offset - 1] == 0)
-        parts.append(rows)
-    columns = {name: np.concatenate([part.pop(name) for part in parts]) for name in list(parts[0])}
+def _free_of_cosmic_rays(instrument: Instrument, ifu: int, pointing: Pointing, origin: np.ndarray) -> np.ndarray:
+    """Which rows of a pixel table no cosmic ray has hit."""
+    offset = np.array([x_offset(instrument, s) for s in range(1, SLICES + 1)])[(origin & 0x3F) - 1]
+    hits = cosmic_rays(instrument, ifu, pointing)
+    return hits[(origin >> 11 & 0x1FFF) - 1, (origin >> 24) + offset - 1] == 0
+
+
+def _table_header(
+    instrument: Instrument, pointing: Pointing, columns: dict[str, np.ndarray], velocity: float
+) -> fits.Header:
     low, high = instrument.limits
     before = {"XLO": low[0], "XHI": high[0], "YLO": low[1], "YHI": high[1]}
-    centre = (float(instrument.centre[0]), float(instrument.centre[1]))
-    columns["xpos"], columns["ypos"] = native_spherical(columns["xpos"], columns["ypos"], centre, pointing.posang)
     limits = {
         f"{axis} {end}": float(pick(columns[name]))
         for axis, name in (("X", "xpos"), ("Y", "ypos"), ("LAMBDA", "lambda"))
         for end, pick in (("LOW", np.min), ("HIGH", np.max))
     }
     offsets = [x_offset(instrument, s) for s in range(1, SLICES + 1)]
-    header = pixel_table_header(layout, pointing, limits, before, centre, velocity, offsets)
-    return columns, header, np.concatenate(clean)
+    return pixel_table_header(instrument.layout, pointing, limits, before, instrument.centre, velocity, offsets)
 
 
 def _write_image(
     path: Path, layout: Layout, pointing: Pointing, columns: dict[str, np.ndarray], clean: np.ndarray, force: bool
 ) -> None:
     """Write the white-light image, its cosmic rays rejected as well as is possible: from the truth."""
-    east, north = celestial_offsets(columns["xpos"], columns["ypos"])
-    data, crpix = white_light(east, north, columns["data"], clean & (columns["dq"] == 0))
+    data, crpix = white_light(columns["xpos"], columns["ypos"], columns["data"], clean & (columns["dq"] == 0))
     wcs = fits.Header()
     for axis, (kind, value, sign) in enumerate((("RA---TAN", pointing.ra, -1), ("DEC--TAN", pointing.dec, 1)), start=1):
         wcs[f"CRPIX{axis}"], wcs[f"CD{axis}_{axis}"] = crpix[axis - 1], sign * STEP

@@ -77,12 +77,12 @@ def _overscan(raw: np.ndarray, right: int, top: int) -> np.ndarray:
     return np.polynomial.chebyshev.chebval(y, np.polynomial.chebyshev.chebfit(y, level, OVERSCAN_ORDER))
 
 
-def flat_spectrum(flats: list[MasterFlat]) -> np.ndarray:
+def flat_spectrum(flats: list[np.ndarray]) -> np.ndarray:
     """Mean spectrum of the lamp over all IFUs: rows of wavelength [Angstrom] and smooth relative flux."""
-    low = max(flat.spectrum[0, 0] for flat in flats)
-    high = min(flat.spectrum[0, -1] for flat in flats)
+    low = max(spectrum[0, 0] for spectrum in flats)
+    high = min(spectrum[0, -1] for spectrum in flats)
     wavelength = np.arange(low, high, 1.25)
-    mean = np.mean([np.interp(wavelength, *flat.spectrum) for flat in flats], axis=0)
+    mean = np.mean([np.interp(wavelength, *spectrum) for spectrum in flats], axis=0)
     fit = np.polynomial.Chebyshev.fit(wavelength, mean, 7 if high - low > 1000 else 3)
     return np.array([wavelength, fit(wavelength)])
 
@@ -113,7 +113,7 @@ def pixel_rows(
     Returns
     -------
     dict
-        xpos, ypos (field, refraction corrected, [spaxel]), lambda, data, dq, stat, origin.
+        xpos, ypos (native angles, refraction corrected), lambda, data, dq, stat, origin.
     """
     pixels = chip.map
     keep = pixels.inside & (pixels.wavelength >= max(limits[0], NOMINAL[0]))
@@ -126,12 +126,15 @@ def pixel_rows(
     factor *= np.interp(wavelength, *lamp)
     data = frame.data[row, column] * factor
     stat = frame.stat[row, column] * factor**2 + data**2 * (RESPONSE_ERROR**2 + DISPERSION_ERROR**2)
+    phi, theta = native_spherical(
+        (x - shift_x).astype(np.float32), (y - shift_y).astype(np.float32), chip.instrument.centre, pointing.posang
+    )
     doppler = np.sqrt((1 + velocity / 299792.458) / (1 - velocity / 299792.458))
     offset = np.array([x_offset(chip.instrument, s) for s in range(1, 49)])[pixels.slice[keep] - 1]
     origin = (column + 1 - offset) << 24 | (row + 1) << 11 | chip.ifu << 6 | pixels.slice[keep]
     return {
-        "xpos": (x - shift_x).astype(np.float32),
-        "ypos": (y - shift_y).astype(np.float32),
+        "xpos": phi,
+        "ypos": theta,
         "lambda": (wavelength * doppler).astype(np.float32),
         "data": data.astype(np.float32),
         "dq": frame.dq[row, column],
@@ -154,9 +157,7 @@ def _flux_factor(instrument: Instrument, wavelength: np.ndarray, pointing: Point
     return air * bands / electrons
 
 
-def native_spherical(
-    x: np.ndarray, y: np.ndarray, centre: tuple[float, float], posang: float
-) -> tuple[np.ndarray, np.ndarray]:
+def native_spherical(x: np.ndarray, y: np.ndarray, centre: np.ndarray, posang: float) -> tuple[np.ndarray, np.ndarray]:
     """Field positions [spaxel] to the native angles phi and theta - pi/2 of a PIXTABLE_REDUCED [rad], float32.
 
     Calabretta & Greisen 2002, A&A 395, 1077, equations 14, 15 and 55 (TAN).

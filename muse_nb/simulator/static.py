@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from astropy.io import fits
@@ -15,12 +16,15 @@ from muse_nb.simulator.headers import MODE, calibration_header, eso, hierarch
 from muse_nb.simulator.instrument import Instrument
 from muse_nb.simulator.layouts import PRESCAN, SLICES, Layout
 
+if TYPE_CHECKING:
+    from muse_nb.simulator.chips import Chips
+
 __all__ = ["STATIC", "over_zealous", "response_curve", "write_static"]
 
 
-def write_static(name: str, instrument: Instrument, levels: dict[int, float], path: Path) -> None:
-    """Write the calibration file called `name` (without suffix) to `path`; `levels` are the IFUs' flat levels."""
-    STATIC[name](instrument, levels, path)
+def write_static(name: str, chips: Chips, path: Path) -> None:
+    """Write the calibration file called `name` (without suffix) to `path`."""
+    STATIC[name](chips, path)
 
 
 def _table(names: dict[str, tuple[str, str, object]]) -> fits.BinTableHDU:
@@ -38,8 +42,8 @@ def _header(instrument: Instrument, category: str) -> fits.Header:
     return calibration_header(instrument.layout, category, f"{category}.fits")
 
 
-def _geometry(instrument: Instrument, _levels: dict[int, float], path: Path) -> None:
-    rows = [s for ifu in range(1, 25) for s in instrument.geometry[ifu]]
+def _geometry(chips: Chips, path: Path) -> None:
+    rows = [s for ifu in range(1, 25) for s in chips.instrument.geometry[ifu]]
     columns: dict[str, tuple[str, str, object]] = {
         "SubField": ("J", "", [s.ifu for s in rows]),
         "SliceCCD": ("J", "", [s.slice for s in rows]),
@@ -52,7 +56,7 @@ def _geometry(instrument: Instrument, _levels: dict[int, float], path: Path) -> 
     errors: dict[str, tuple[str, str, object]] = {
         f"{name}err": ("D", columns[name][1], np.full(len(rows), 0.01)) for name in ("x", "y", "angle", "width")
     }
-    _write(path, _header(instrument, "GEOMETRY_TABLE"), _table(columns | errors))
+    _write(path, _header(chips.instrument, "GEOMETRY_TABLE"), _table(columns | errors))
 
 
 def over_zealous(instrument: Instrument, ifu: int) -> list[Defect]:
@@ -87,25 +91,25 @@ def _badpix_extension(layout: Layout, ifu: int, defects: list[Defect]) -> fits.B
     return table
 
 
-def _badpix(instrument: Instrument, _levels: dict[int, float], path: Path, *, zealous: bool = False) -> None:
+def _badpix(chips: Chips, path: Path, *, zealous: bool = False) -> None:
     tables = [
         _badpix_extension(
-            instrument.layout,
+            chips.instrument.layout,
             ifu,
-            chip_defects(instrument, ifu) + (over_zealous(instrument, ifu) if zealous else []),
+            chip_defects(chips.instrument, ifu) + (over_zealous(chips.instrument, ifu) if zealous else []),
         )
-        for ifu in instrument.layout.ifus
+        for ifu in chips.instrument.layout.ifus
     ]
-    _write(path, _header(instrument, "BADPIX_TABLE"), *tables)
+    _write(path, _header(chips.instrument, "BADPIX_TABLE"), *tables)
 
 
-def _badpix_zealous(instrument: Instrument, levels: dict[int, float], path: Path) -> None:
-    _badpix(instrument, levels, path, zealous=True)
+def _badpix_zealous(chips: Chips, path: Path) -> None:
+    _badpix(chips, path, zealous=True)
 
 
-def _astrometry(instrument: Instrument, _levels: dict[int, float], path: Path) -> None:
+def _astrometry(chips: Chips, path: Path) -> None:
     """A perfect solution: 0.2 arcsec, no rotation, the derotator's axis in the centre of the field."""
-    header = _header(instrument, "ASTROMETRY_WCS")
+    header = _header(chips.instrument, "ASTROMETRY_WCS")
     header["WCSAXES"] = 2
     for axis, (kind, scale) in enumerate((("RA---TAN", -0.2 / 3600), ("DEC--TAN", 0.2 / 3600)), start=1):
         header[f"CRPIX{axis}"], header[f"CD{axis}_{axis}"] = 0.0, scale
@@ -114,13 +118,13 @@ def _astrometry(instrument: Instrument, _levels: dict[int, float], path: Path) -
     _write(path, header)
 
 
-def _extinction(instrument: Instrument, _levels: dict[int, float], path: Path) -> None:
+def _extinction(chips: Chips, path: Path) -> None:
     wavelength = np.arange(3200.0, 10500.0, 50.0)
     columns: dict[str, tuple[str, str, object]] = {
         "lambda": ("D", "Angstrom", wavelength),
         "extinction": ("D", "mag/airmass", spectra.extinction(wavelength)),
     }
-    _write(path, _header(instrument, "EXTINCT_TABLE"), _table(columns))
+    _write(path, _header(chips.instrument, "EXTINCT_TABLE"), _table(columns))
 
 
 def response_curve(instrument: Instrument, wavelength: np.ndarray) -> np.ndarray:
@@ -129,22 +133,22 @@ def response_curve(instrument: Instrument, wavelength: np.ndarray) -> np.ndarray
     return spectra.sensitivity(wavelength) * instrument.throughput(first, np.arange(1, SLICES + 1)).mean()
 
 
-def _response(instrument: Instrument, _levels: dict[int, float], path: Path) -> None:
+def _response(chips: Chips, path: Path) -> None:
     wavelength = np.arange(4000.0, 10000.0, 10.0)
     unit = "2.5*log10((count/s/Angstrom)/(erg/s/cm**2/Angstrom))"
-    header = _header(instrument, "STD_RESPONSE")
+    header = _header(chips.instrument, "STD_RESPONSE")
     hierarch(header, "DRS MUSE FLUX FFCORR", True)  # scipost multiplies by the flat-field spectrum
     columns: dict[str, tuple[str, str, object]] = {
         "lambda": ("D", "Angstrom", wavelength),
-        "response": ("D", unit, 2.5 * np.log10(response_curve(instrument, wavelength))),
+        "response": ("D", unit, 2.5 * np.log10(response_curve(chips.instrument, wavelength))),
         "resperr": ("D", unit, np.full(wavelength.size, 0.01)),
     }
     _write(path, header, _table(columns))
 
 
-def _telluric(instrument: Instrument, _levels: dict[int, float], path: Path) -> None:
+def _telluric(chips: Chips, path: Path) -> None:
     wavelength = np.arange(6000.0, 10000.0, 2.0)
-    header = _header(instrument, "STD_TELLURIC")
+    header = _header(chips.instrument, "STD_TELLURIC")
     hierarch(header, "DRS MUSE FLUX FFCORR", True)
     columns: dict[str, tuple[str, str, object]] = {
         "lambda": ("D", "Angstrom", wavelength),
@@ -157,7 +161,7 @@ def _telluric(instrument: Instrument, _levels: dict[int, float], path: Path) -> 
 FILTERS = {"Johnson_V": (4900, 6200), "Cousins_R": (5700, 7200), "SDSS_r": (5450, 6950), "Cousins_I": (7100, 8800)}
 
 
-def _filters(instrument: Instrument, _levels: dict[int, float], path: Path) -> None:
+def _filters(chips: Chips, path: Path) -> None:
     """Boxes with soft edges, near the passbands of the same names."""
     extensions = []
     for name, (low, high) in FILTERS.items():
@@ -167,16 +171,17 @@ def _filters(instrument: Instrument, _levels: dict[int, float], path: Path) -> N
         table.header["EXTNAME"] = name  # upper case, as astropy's `name` would make it, is not found by the recipes
         table.header["ZP_VEGA"], table.header["ZP_AB"] = 0.0, 0.0
         extensions.append(table)
-    _write(path, _header(instrument, "FILTER_LIST"), *extensions)
+    _write(path, _header(chips.instrument, "FILTER_LIST"), *extensions)
 
 
-def _twilight(instrument: Instrument, levels: dict[int, float], path: Path) -> None:
+def _twilight(chips: Chips, path: Path) -> None:
     """Even illumination, and every IFU's throughput."""
-    header = eso(_header(instrument, "TWILIGHT_CUBE"), INS_MODE=MODE)
+    header = eso(_header(chips.instrument, "TWILIGHT_CUBE"), INS_MODE=MODE)
     for ifu in range(1, 25):
-        hierarch(header, f"DRS MUSE FLAT FLUX SKY{ifu}", LAMP_FLUX * levels.get(ifu, 1.0))
-    low, high = (np.floor(edge) for edge in instrument.limits)
-    wavelength = np.arange(instrument.layout.lambda_first - 50, instrument.layout.lambda_last + 300, 250.0)
+        flux = LAMP_FLUX * (chips.level(ifu) if ifu in chips.instrument.layout.ifus else 1.0)
+        hierarch(header, f"DRS MUSE FLAT FLUX SKY{ifu}", flux)
+    low, high = (np.floor(edge) for edge in chips.instrument.limits)
+    wavelength = np.arange(chips.instrument.layout.lambda_first - 50, chips.instrument.layout.lambda_last + 300, 250.0)
     nx, ny = (int(n) + 3 for n in high - low)
     cube = fits.ImageHDU(np.ones((wavelength.size, ny, nx), ">f4"), name="DATA")
     cube.header["BUNIT"] = ""

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from muse_nb.products.errors import MuseError
 from muse_nb.products.whole import whole
 from muse_nb.simulator.headers import label
 from muse_nb.simulator.layouts import Layout
@@ -16,7 +15,7 @@ from muse_nb.simulator.plan import Pointing, offset_from
 if TYPE_CHECKING:
     from astropy.table import Table
 
-__all__ = ["check_same_night", "exposure_table", "offset_table", "plot_offsets", "write_truth"]
+__all__ = ["exposure_table", "offset_table", "plot_offsets", "same_night", "write_truth"]
 
 
 def offset_table(pointings: list[Pointing]) -> Table:
@@ -63,33 +62,33 @@ def exposure_table(pointings: list[Pointing], layout: Layout, seed: int) -> Tabl
     return table
 
 
-def check_same_night(path: Path, wanted: Table) -> None:
-    """Raise MuseError if the folder already holds a different night."""
+def same_night(folder: Path, wanted: Table) -> bool:
+    """Whether `folder` is empty or holds the night of `wanted`, more or fewer of its exposures."""
     from astropy.table import Table
 
+    path = folder / "truth" / "exposures.ecsv"
     if not path.exists():
-        return
+        return True
     try:
         there = Table.read(path, format="ascii.ecsv")
-    except Exception as error:  # whatever a damaged text file makes the reader raise
-        raise MuseError(f"{path} cannot be read ({error}): remove it, or make the night again with --force") from error
+    except Exception:  # whatever a damaged text file makes the reader raise
+        return False
     n = min(len(there), len(wanted))
-    same = there.meta == wanted.meta and there.colnames == wanted.colnames
-    if not same or any(list(there[name][:n]) != list(wanted[name][:n]) for name in ("label", "exptime", "ra")):
-        raise MuseError(
-            f"{path.parent.parent} holds another night ({there.meta.get('layout')}, seed {there.meta.get('seed')}):"
-            " choose another folder, or replace it with --force"
-        )
+    return (
+        there.meta == wanted.meta
+        and there.colnames == wanted.colnames
+        and all(list(there[name][:n]) == list(wanted[name][:n]) for name in ("label", "exptime", "true_ra"))
+    )
 
 
-def write_truth(folder: Path, tables: dict[str, Table]) -> int:
+def write_truth(folder: Path, tables: dict[str, Table], *, force: bool = False) -> int:
     """Write the tables as ECSV where they are not there or shorter; return how many were written."""
     from astropy.table import Table
 
     written = 0
     for name, table in tables.items():
         path = folder / f"{name}.ecsv"
-        if path.exists() and len(Table.read(path, format="ascii.ecsv")) >= len(table):
+        if not force and path.exists() and len(Table.read(path, format="ascii.ecsv")) >= len(table):
             continue
         with whole(path, force=True) as part:
             table.write(part, format="ascii.ecsv", overwrite=True)
