@@ -1,0 +1,216 @@
+"""The NaN viewer: a cube's holes coloured by cause, plane by plane, and the story of each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import traitlets
+
+from muse_nb.products.errors import MuseError
+from muse_nb.steps.nan_causes import CODES, MEANING, Cause
+from muse_nb.steps.nans import NanAudit, audit_nans
+from muse_nb.widgets import picture, spaxel, transport
+from muse_nb.widgets.base import COLOUR_MAPS, Viewer, guarded
+from muse_nb.widgets.frames import limits
+from muse_nb.widgets.static import module
+
+__all__ = ["CAUSE_COLOURS", "NanViewer"]
+
+CAUSE_COLOURS = {  # Okabe and Ito's, the brightest for what one can do something about
+    Cause.OUTSIDE_FIELD: "#3d424d",
+    Cause.OUTSIDE_RANGE: "#56b4e9",
+    Cause.MISSING_IFU: "#cc79a7",
+    Cause.MISSING_SLICE: "#e69f00",
+    Cause.NO_PIXEL: "#009e73",
+    Cause.BADPIX: "#d55e00",
+    Cause.FLAGGED: "#f0e442",
+    Cause.REJECTED: "#0072b2",
+    Cause.NOT_FINITE: "#ff8fb0",
+    Cause.ZERO_WEIGHT: "#b59a6a",
+    Cause.UNKNOWN: "#b8bcc4",
+    Cause.UNEXPLAINED: "#ffffff",
+}
+THUMB_PIXELS = 120_000  # of the plane and of the map that are kept in a saved notebook
+
+
+class NanViewer(Viewer):
+    """Walk through a cube's planes with every NaN in the colour of its cause; click a hole for its story.
+
+    Parameters
+    ----------
+    cube
+        The cube's file.
+    audit
+        What `muse_nb.audit_nans` found; default: it is done now.
+    pixtables
+        Pixel tables that the cube was made from, where the audit is done now; with them every cause is known.
+    badpix
+        BADPIX_TABLE that went into the reduction.
+    **options
+        `plane`, `shown` (plane or fraction), `stretch`, `limits`, `cmap`, `hidden` (causes that are not coloured),
+        `height`.
+
+    Attributes
+    ----------
+    voxel : list of int
+        Column, row and plane (0-based) that was clicked last; setting it selects one.
+    story : list of str
+        Why that voxel is NaN, or what it holds.
+    audit : NanAudit
+        Everything in numbers.
+
+    Raises
+    ------
+    MuseError
+        The cube or a pixel table cannot be read, or the audit is of another cube.
+
+    Examples
+    --------
+    >>> NanViewer("DATACUBE_FINAL.fits", pixtables=["PIXTABLE_REDUCED_0001.fits"])  # doctest: +SKIP
+    """
+
+    _esm = module("nans")
+
+    plane = traitlets.Int(0, help="Which plane is shown.").tag(sync=True)
+    shown = traitlets.Enum(("plane", "fraction"), "plane", help="A plane, or NaN over all planes.").tag(sync=True)
+    stretch = traitlets.Enum(("asinh", "linear", "log"), "asinh").tag(sync=True)
+    limits = traitlets.Enum(("zscale", "90", "98", "99.5", "99.9", "all"), "99.5").tag(sync=True)
+    cmap = traitlets.Enum(COLOUR_MAPS, "gray").tag(sync=True)
+    hidden = traitlets.List(traitlets.Unicode(), help="Causes that are not coloured.").tag(sync=True)
+    view = traitlets.List(traitlets.Float()).tag(sync=True)
+    voxel = traitlets.List(traitlets.Int()).tag(sync=True)
+    story = traitlets.List(traitlets.Unicode()).tag(sync=True)
+
+    cube = traitlets.Dict(help="Shape, wavelengths, causes and compass of the cube.").tag(sync=True)
+    layer = traitlets.Dict(help="Coding and limits of the kept plane.").tag(sync=True)
+    kept_plane = traitlets.Bytes().tag(sync=True)
+    kept_causes = traitlets.Bytes().tag(sync=True)
+    kept_fraction = traitlets.Bytes().tag(sync=True)
+    profile = traitlets.Bytes(help="NaN inside the field by plane, float32.").tag(sync=True)
+    spectrum = traitlets.Bytes(help="Spectrum of the selected spaxel, float32.").tag(sync=True)
+    spectrum_causes = traitlets.Bytes(help="Cause of each of its gaps, one byte a plane.").tag(sync=True)
+
+    def __init__(
+        self,
+        cube: str | Path,
+        audit: NanAudit | None = None,
+        pixtables: str | Path | Iterable[str | Path] | None = None,
+        badpix: str | Path | None = None,
+        **options: Any,
+    ) -> None:
+        self.audit = audit_nans(cube, pixtables, badpix) if audit is None else audit
+        if self.audit.cube.path.resolve() != Path(cube).resolve():
+            raise MuseError(f"the audit is of {self.audit.cube.path}, not of {cube}: give the audit of this cube")
+        nz, ny, nx = self.audit.shape
+        options.setdefault("plane", nz // 2)
+        self._bins = max(1, int(np.ceil(np.sqrt(nx * ny / THUMB_PIXELS))))
+        super().__init__(
+            cube=self._described(),
+            kept_fraction=transport.halves(transport.thumbnail(self.audit.fraction_map(), self._bins), 0, 1).tobytes(),
+            profile=self.audit.profile().astype("<f4").tobytes(),
+            **options,
+        )
+        self._show()
+        self.observe(self._moved, ["plane"])
+        self.observe(self._selected, ["voxel"])
+
+    def _described(self) -> dict[str, Any]:
+        """What the browser needs to know of the cube."""
+        audit, (nz, ny, nx) = self.audit, self.audit.shape
+        try:
+            wavelength = [float(audit.cube.wavelength(k)) for k in (0, nz - 1)]
+        except MuseError:
+            wavelength = []
+        totals = audit.totals()
+        header = audit.cube.header
+        return {
+            "name": audit.cube.path.name,
+            "nx": nx,
+            "ny": ny,
+            "nz": nz,
+            "bin": self._bins,
+            "wavelength": wavelength,
+            "unit": str(header.get("BUNIT", "")).strip(),
+            "exact": audit.exact,
+            "compass": [float(header.get(f"CD{i}_{j}", 0.0)) for i in (1, 2) for j in (1, 2)],
+            "fraction": audit.nan_fraction,
+            "fraction_in_field": audit.nan_fraction_in_field,
+            "causes": [
+                {
+                    "name": cause.value,
+                    "code": CODES[cause],
+                    "meaning": MEANING[cause],
+                    "colour": CAUSE_COLOURS[cause],
+                    "voxels": totals.get(cause.value, 0),
+                    "fraction": totals.get(cause.value, 0) / (nz * ny * nx),
+                }
+                for cause in Cause
+                if totals.get(cause.value, 0)
+            ],
+        }
+
+    # ---- what follows from a change
+    @guarded
+    def _moved(self, _: Any) -> None:
+        self._show()
+
+    @guarded
+    def _selected(self, _: Any) -> None:
+        """Tell the story of the voxel and give the spectrum of its spaxel."""
+        nz, ny, nx = self.audit.shape
+        if len(self.voxel) != 3:
+            with self.hold_sync():
+                self.story, self.spectrum, self.spectrum_causes = [], b"", b""
+            return
+        x, y, k = self.voxel
+        if not (0 <= x < nx and 0 <= y < ny and 0 <= k < nz):
+            raise MuseError(f"there is no voxel {x}, {y}, {k} in a cube of {nx} x {ny} x {nz}")
+        values = spaxel.spectrum(self.audit.cube, x, y)
+        with self.hold_sync():
+            self.story = spaxel.story(self.audit, x, y, k, values)
+            self.spectrum = values.astype("<f4").tobytes()
+            self.spectrum_causes = spaxel.gaps(self.audit, x, y, values).tobytes()
+
+    def _planes(self) -> tuple[np.ndarray, np.ndarray]:
+        nz = self.audit.shape[0]
+        if not 0 <= self.plane < nz:
+            raise MuseError(f"there is no plane {self.plane}: there are {nz}, counted from 0")
+        return self.audit.cube.plane(self.plane), self.audit.cause_plane(self.plane)
+
+    def _show(self) -> None:
+        """Keep a thumbnail of the plane, and send the whole to pages that are open."""
+        image, causes = self._planes()
+        offset, scale = transport.code(image)
+        layer = {"plane": self.plane, "code": [offset, scale, 0.0, 1.0], "limits": limits(image)}
+        step = self._bins
+        with self.hold_sync():
+            self.layer = layer
+            self.kept_plane = transport.halves(transport.thumbnail(image, step), offset, scale).tobytes()
+            self.kept_causes = np.ascontiguousarray(causes[::step, ::step]).tobytes()
+        if step > 1:
+            whole = np.ascontiguousarray(transport.halves(image, offset, scale)).data.cast("B")
+            self.send({"type": "plane", **layer}, [whole, np.ascontiguousarray(causes).data.cast("B")])
+
+    def _on_ready(self, _: dict[str, Any]) -> None:
+        if self._bins > 1:
+            self._show()
+
+    # ---- exports
+    def picture(self) -> bytes:
+        """PNG of the present plane, or of the fraction over all planes, with the causes in colour."""
+        image, causes = self._planes()
+        modes, (ny, nx) = limits(image), image.shape
+        zoom = max(1, round(480 / max(nx, ny)))
+        if self.shown == "fraction":
+            shown = picture.coloured(self.audit.fraction_map(), (0, 1), "linear", "cividis")
+            caption = f"{self.cube['name']}  NaN over all planes, 0 to 1"
+        else:
+            shown = picture.coloured(image, modes[self.limits], self.stretch, self.cmap)
+            for cause in self.cube["causes"]:
+                if cause["name"] not in self.hidden:
+                    shown = picture.marked(shown, causes == cause["code"], cause["colour"], 1.0)
+            caption = f"{self.cube['name']}  plane {self.plane}"
+        return picture.png(np.kron(shown[::-1], np.ones((zoom, zoom, 1), np.uint8)), caption)
