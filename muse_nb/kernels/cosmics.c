@@ -1,0 +1,184 @@
+// Cosmic rays as muse_exp_combine's "median" finds them: a value above median + sigma x MAD of its neighbourhood.
+//
+// Almost all cells can be proved clean by counting instead of selecting. A cell holds a cosmic ray only if its largest value
+// exceeds median + sigma x MAD of the n values around it. Take any low <= high and d = (largest - low) / sigma. If at most
+// (n - 1) / 2 values lie below low, as many above high, and as many inside (low - d, high + d), then median >= low and
+// MAD >= d, so that nothing can be flagged. low and high follow the median from cell to cell; what is not proved is computed.
+#include "stream.h"
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct { float *value; int *start, room; } Strip;   // a row of cells: values of three planes, cell by cell
+
+typedef struct {
+    const Grid *grid;
+    Ring *ring;
+    int z, whole, failed[MAXTHREADS];   // whole: neighbours in all three axes, for angles between the axes
+    double sigma;
+} Search;
+
+// Gather a row of cells from the planes around z, so that a neighbourhood is one run of values.
+static int gather(const Search *s, int row, int fast, Strip *strip) {
+    const Plane *plane[3];
+    int planes = 0, total = 0, at = 0;
+    for (int z = s->z - 1; z <= s->z + 1; z++)
+        if (z >= 0 && z < s->grid->nz) plane[planes++] = s->ring->plane + z % s->ring->nplane;
+    int64_t first = (int64_t)row * fast;
+    for (int k = 0; k < planes; k++) total += plane[k]->start[first + fast] - plane[k]->start[first];
+    if (total > strip->room) {
+        free(strip->value);
+        strip->room = total + total / 4;
+        if (!(strip->value = malloc((strip->room + 1) * sizeof(float)))) return -1;
+    }
+    for (int f = 0; f < fast; f++) {
+        strip->start[f] = at;
+        for (int k = 0; k < planes; k++) {
+            uint32_t from = plane[k]->start[first + f], n = plane[k]->start[first + f + 1] - from;
+            memcpy(strip->value + at, plane[k]->value + from, n * sizeof(float));
+            at += n;
+        }
+    }
+    strip->start[fast] = at;
+    return 0;
+}
+
+// The k-th smallest of n values, which are put in order around it.
+static void select_kth(double *v, int n, int k) {
+    int low = 0, high = n - 1;
+    while (low < high) {
+        double pivot = v[(low + high) / 2];
+        int i = low, j = high;
+        while (i <= j) {
+            while (v[i] < pivot) i++;
+            while (v[j] > pivot) j--;
+            if (i <= j) {
+                double swap = v[i];
+                v[i++] = v[j];
+                v[j--] = swap;
+            }
+        }
+        if (k <= j) high = j;
+        else if (k >= i) low = i;
+        else return;
+    }
+}
+
+static double median(double *v, int n) {
+    int k = n / 2;
+    select_kth(v, n, k);
+    if (n % 2) return v[k];
+    double below = v[0];
+    for (int i = 1; i < k; i++) below = v[i] > below ? v[i] : below;
+    return .5 * (below + v[k]);
+}
+
+typedef struct { const float *run[4]; int length[4], runs, n; } Around;      // a neighbourhood as runs of values
+typedef struct { float middle, spread; } Guess;                                          // of median and MAD
+
+HOT static void count_run(const float *v, int n, float low, float high, float inner, float outer, int *out) {
+    int below = 0, above = 0, inside = 0;
+    for (int i = 0; i < n; i++) {
+        below += v[i] < low;
+        above += v[i] > high;
+        inside += v[i] > inner && v[i] < outer;
+    }
+    out[0] += below, out[1] += above, out[2] += inside;
+}
+
+static int proved_clean(const Around *a, float largest, double sigma, Guess *guess) {
+    const int most = (a->n - 1) / 2;
+    for (int attempt = 0; attempt < 3 && guess->spread > 0; attempt++) {
+        float half = .5f * guess->spread, low = guess->middle - half, high = guess->middle + half;
+        float d = (float)((largest - low) / sigma) * 1.00001f;
+        d = (d > 0 ? d : 0) + 1e-6f * (fabsf(low) + fabsf(high));            // more than rounding can lose
+        int count[3] = {0};
+        for (int r = 0; r < a->runs; r++) count_run(a->run[r], a->length[r], low, high, low - d, high + d, count);
+        int proved = count[0] <= most && count[1] <= most && count[2] <= most;
+        float spread = (half + d) * .5f * a->n / (count[2] + 1), old = guess->spread;
+        spread = spread > 2 * old ? 2 * old : spread < .5f * old ? .5f * old : spread;
+        guess->middle += 1.85f * old * (count[1] - count[0]) / a->n;
+        guess->spread += (proved ? .1f : .5f) * (spread - old);
+        if (proved) return 1;
+    }
+    return 0;
+}
+
+static void search_row(const Search *s, int row, int fast, const Strip *strips, int nstrip, double *work) {
+    Plane *plane = s->ring->plane + s->z % s->ring->nplane;
+    const uint32_t *start = plane->start + (int64_t)row * fast;
+    Guess guess = {0, 0};
+    for (int f = 0; f < fast; f++) {
+        int own = start[f + 1] - start[f], left = f ? f - 1 : 0, right = f + 2 < fast ? f + 2 : fast;
+        if (!own) continue;
+        const float *values = plane->value + start[f];
+        float largest = values[0];
+        for (int i = 1; i < own; i++) largest = values[i] > largest ? values[i] : largest;
+        Around a = {.runs = 0, .n = 0};
+        for (int k = 0; k < nstrip; k++) {
+            a.run[a.runs] = strips[k].value + strips[k].start[left];
+            a.length[a.runs] = strips[k].start[right] - strips[k].start[left];
+            a.n += a.length[a.runs++];
+        }
+        if (!s->whole) {
+            a.run[a.runs] = values;
+            a.length[a.runs++] = own;
+            a.n += own;
+        }
+        if (a.n < 3 || proved_clean(&a, largest, s->sigma, &guess)) continue;
+        int n = 0;
+        for (int r = 0; r < a.runs; r++)
+            for (int i = 0; i < a.length[r]; i++) work[n++] = a.run[r][i];
+        double middle = median(work, n);
+        for (int i = 0; i < n; i++) work[i] = fabs(work[i] - middle);
+        double spread = median(work, n), limit = middle + s->sigma * spread;
+        guess.middle = (float)middle;
+        if (spread > 0) guess.spread = (float)spread;
+        for (int i = 0; i < own && largest > limit; i++)
+            if (values[i] > limit) plane->order[start[f] + i] |= REJECTED;
+    }
+}
+
+static void search_share(void *argument, int thread, int threads) {
+    Search *s = argument;
+    int fast = s->grid->swap ? s->grid->ny : s->grid->nx, slow = s->grid->swap ? s->grid->nx : s->grid->ny;
+    int first = slow * thread / threads, last = slow * (thread + 1) / threads, room = 0;
+    double *work = 0;
+    Strip strip[3] = {0};
+    int failed = 0;
+    for (int i = 0; i < 3; i++) failed |= !(strip[i].start = malloc((fast + 1) * sizeof(int)));
+    for (int ahead = first ? first - 1 : 0; ahead <= last && !failed; ahead++) {
+        if (ahead < slow) failed = gather(s, ahead, fast, strip + ahead % 3);
+        int row = ahead - 1;
+        if (row < first || row >= last || failed) continue;
+        Strip around[3];
+        const uint32_t *start = s->ring->plane[s->z % s->ring->nplane].start + (int64_t)row * fast;
+        int n = 0, need = start[fast] - start[0];
+        for (int r = row - 1; r <= row + 1; r++)
+            if (r >= 0 && r < slow && (r != row || s->whole)) {
+                need += strip[r % 3].start[fast];
+                around[n++] = strip[r % 3];
+            }
+        if (need > room) {
+            free(work);
+            room = need + need / 4;
+            failed = !(work = malloc(room * sizeof *work));
+        }
+        if (!failed) search_row(s, row, fast, around, n, work);
+    }
+    for (int i = 0; i < 3; i++) {
+        free(strip[i].value);
+        free(strip[i].start);
+    }
+    free(work);
+    s->failed[thread] = failed;
+}
+
+// Mark the cosmic rays of plane z; it and its neighbours must be in the ring. 0 where there was memory for it.
+int stream_cosmics(const Grid *grid, Ring *ring, int z, int whole, double sigma) {
+    Search s = {.grid = grid, .ring = ring, .z = z, .whole = whole, .sigma = sigma};
+    run_threads(search_share, &s, ring->threads);
+    int failed = 0;
+    for (int t = 0; t < ring->threads; t++) failed |= s.failed[t];
+    return failed ? -1 : 0;
+}

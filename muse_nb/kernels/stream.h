@@ -1,0 +1,74 @@
+// The streaming combine, shared by limits.c, load.c, cosmics.c and drizzle.c. The structures are mirrored in stream.py.
+#ifndef STREAM_H
+#define STREAM_H
+#include <stdint.h>
+
+#define DEG 57.295779513082320877
+#define BLOCK 128                       // rows of a block of the wavelength index
+#define CHUNK 8192                      // rows that are read at a time
+#define MAXTHREADS 64
+#define REJECTED 0x80000000u            // top bit of a cell number or an order: not to be drizzled
+#define COSMICRAY 32u                   // the one dq value that the cosmic-ray search still looks at
+
+// Where the compiler and the system can, hot functions are built for several instruction sets and chosen at load time.
+#if defined(__x86_64__) && defined(__gnu_linux__) && defined(__GLIBC__) && !defined(__clang__)
+#define HOT __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
+#else
+#define HOT
+#endif
+
+enum { XPOS, YPOS, LAMBDA, DATA, DQ, STAT, NCOLUMN };
+enum { NATIVE, SKY };                   // positions: native spherical [rad], or offsets in RA and DEC [deg]
+
+typedef struct {                        // one exposure's pixel table
+    int32_t fd, kind;
+    int64_t nrow, offset[NCOLUMN], stride[NCOLUMN];
+    double sin_dec, cos_dec;            // of its pointing, offset applied
+    double d_ra, d_dec;                 // its pointing minus the reference [deg]
+    float weight, flux;                 // weight in the drizzle, factor on the flux
+    float *index;                       // smallest and largest wavelength of each block
+    double limit[6];                    // out: extremes of tan(dRA) or dRA, of sin(dec)-sin(dec0) or dDEC, of lambda
+    int64_t bad;                        // out: rows with dq 0 whose data or variance are not finite, left out
+} Exposure;
+
+typedef struct {                        // the cube
+    int32_t nx, ny, nz, swap;           // swap: the fast axis of the cells is y
+    double ra, dec, sin_dec, cos_dec;   // reference point [deg]
+    double crpix_x, crpix_y, step, lambda_min, lambda_step;     // 0-based pixel = crpix - 1 at the reference point [deg, A]
+    double drop_sky, drop_lambda;       // size of a drop over that of a pixel
+    double lambda_low, lambda_high;     // rows outside are left out
+} Grid;
+
+typedef struct {                        // a row on its way: offset from the reference [deg], wavelength, variance, value
+    float ra, dec, lambda, stat, data;
+    uint32_t cell;                      // cell * exposures + exposure, and REJECTED
+} Row;
+
+typedef struct {                        // the rows of one plane, as read by each thread and in the order of the cells
+    Row *row[MAXTHREADS];
+    int64_t count[MAXTHREADS], room[MAXTHREADS], total, capacity;
+    uint32_t *start;                    // of each cell in order and value; one more at the end
+    uint32_t *order;                    // REJECTED | thread << 25 | number of the row
+    float *value;
+} Plane;
+
+typedef struct {                        // planes by number modulo nplane, and the sums of three planes of voxels
+    int32_t nplane, threads;
+    int64_t cells;
+    Plane *plane;
+    double *sum[3];                     // (weight, weight x data, weight^2 x variance, unused), with a border of one cell
+    double *sky;                        // (RA, DEC, cos DEC) of the cells with that border
+    uint32_t *count[MAXTHREADS];
+    int64_t used, flagged;              // out: rows that fell into the cube, rows rejected as cosmic rays
+} Ring;
+
+static inline float swapped(uint32_t word) {
+    union { uint32_t u; float f; } value = {__builtin_bswap32(word)};
+    return value.f;
+}
+
+int read_column(const Exposure *e, int column, int64_t first, int64_t rows, uint32_t *words);
+
+typedef void (*Task)(void *argument, int thread, int threads);
+void run_threads(Task task, void *argument, int threads);
+#endif

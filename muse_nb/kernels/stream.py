@@ -1,0 +1,184 @@
+"""The streaming combine's structures and kernels, as ``stream.h`` declares them."""
+
+from __future__ import annotations
+
+import ctypes
+from ctypes import POINTER, Structure, c_double, c_float, c_int, c_int32, c_int64, c_uint32, c_void_p
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from muse_nb.kernels import library
+
+__all__ = ["BLOCK", "COLUMNS", "Exposure", "Grid", "Planes", "scan"]
+
+BLOCK = 128  # rows of a block of the wavelength index
+COLUMNS = ("xpos", "ypos", "lambda", "data", "dq", "stat")
+MAXTHREADS = 64
+
+
+class Exposure(Structure):
+    """One exposure's pixel table; see ``Exposure`` in ``stream.h``."""
+
+    _fields_ = (
+        ("fd", c_int32),
+        ("kind", c_int32),
+        ("nrow", c_int64),
+        ("offset", c_int64 * 6),
+        ("stride", c_int64 * 6),
+        ("sin_dec", c_double),
+        ("cos_dec", c_double),
+        ("d_ra", c_double),
+        ("d_dec", c_double),
+        ("weight", c_float),
+        ("flux", c_float),
+        ("index", POINTER(c_float)),
+        ("limit", c_double * 6),
+        ("bad", c_int64),
+    )
+
+
+class Grid(Structure):
+    """The cube and its drops; see ``Grid`` in ``stream.h``."""
+
+    _fields_ = (
+        *((name, c_int32) for name in ("nx", "ny", "nz", "swap")),
+        *((name, c_double) for name in ("ra", "dec", "sin_dec", "cos_dec", "crpix_x", "crpix_y", "step")),
+        *((name, c_double) for name in ("lambda_min", "lambda_step", "drop_sky", "drop_lambda")),
+        *((name, c_double) for name in ("lambda_low", "lambda_high")),
+    )
+
+
+class _Ring(Structure):
+    """The end of ``Ring`` in ``stream.h`` is read for its counts."""
+
+    _fields_ = (
+        ("nplane", c_int32),
+        ("threads", c_int32),
+        ("cells", c_int64),
+        ("plane", c_void_p),
+        ("sum", c_void_p * 3),
+        ("sky", c_void_p),
+        ("count", POINTER(c_uint32) * MAXTHREADS),
+        ("used", c_int64),
+        ("flagged", c_int64),
+    )
+
+
+@cache
+def _kernels() -> ctypes.CDLL:
+    core = library()
+    grid, exposure, ring = POINTER(Grid), POINTER(Exposure), POINTER(_Ring)
+    core.stream_scan.argtypes = [exposure, c_double, c_double, c_int]
+    core.stream_open.argtypes, core.stream_open.restype = [grid, c_int, c_int], ring
+    core.stream_close.argtypes, core.stream_close.restype = [ring], None
+    core.stream_load.argtypes = [grid, exposure, c_int, ring, c_int, c_int]
+    core.stream_cosmics.argtypes = [grid, ring, c_int, c_int, c_double]
+    core.stream_drizzle.argtypes, core.stream_drizzle.restype = [grid, ring, exposure, c_int, c_int], None
+    core.stream_finish.argtypes, core.stream_finish.restype = [grid, ring, c_int, c_void_p, c_void_p], None
+    return core
+
+
+def scan(exposure: Exposure, low: float, high: float, threads: int) -> NDArray[np.float32]:
+    """Find an exposure's limits and index its wavelengths.
+
+    Parameters
+    ----------
+    exposure
+        Its ``limit`` is filled, its ``index`` set.
+    low, high
+        Wavelengths [Angstrom] between which rows count.
+    threads
+        How many.
+
+    Returns
+    -------
+    numpy.ndarray
+        The index: smallest and largest wavelength of each block, shape (blocks, 2). It must live as long as `exposure`.
+
+    Raises
+    ------
+    OSError
+        The file cannot be read to its end.
+    """
+    index = np.empty((-(-exposure.nrow // BLOCK), 2), np.float32)
+    exposure.index = index.ctypes.data_as(POINTER(c_float))
+    if _kernels().stream_scan(ctypes.byref(exposure), low, high, threads):
+        raise OSError("its rows cannot be read")
+    return index
+
+
+class Planes:
+    """Planes of a cube on their way through memory: load a slab, then take plane after plane.
+
+    Parameters
+    ----------
+    grid
+        The cube.
+    exposures
+        After `scan`.
+    slab
+        Planes to load at a time.
+    threads
+        How many.
+
+    Raises
+    ------
+    MemoryError
+        There is no memory for it.
+    """
+
+    def __init__(self, grid: Grid, exposures: list[Exposure], slab: int, threads: int) -> None:
+        self._grid, self._slab = grid, slab
+        self._exposures = (Exposure * len(exposures))(*exposures)
+        self._ring = _kernels().stream_open(ctypes.byref(grid), slab, threads)
+        if not self._ring:
+            raise MemoryError("not enough memory for a slab of planes")
+
+    def close(self) -> None:
+        """Give the memory back."""
+        if self._ring:
+            _kernels().stream_close(self._ring)
+            self._ring = None
+
+    def load(self, first: int, last: int) -> None:
+        """Read the rows of planes `first` to `last` (excluded).
+
+        Raises
+        ------
+        OSError
+            A file cannot be read, or memory is short.
+        """
+        if _kernels().stream_load(self._grid, self._exposures, len(self._exposures), self._ring, first, last):
+            raise OSError("a pixel table cannot be read, or there is too little memory for the slab")
+
+    def cosmics(self, plane: int, sigma: float, *, whole: bool) -> None:
+        """Reject the cosmic rays of a plane; `whole`: with neighbours along all axes, not along one."""
+        if _kernels().stream_cosmics(self._grid, self._ring, plane, whole, sigma):
+            raise MemoryError("not enough memory for the search of cosmic rays")
+
+    def drizzle(self, plane: int) -> None:
+        """Add a plane's rows to the sums of itself and its neighbours."""
+        _kernels().stream_drizzle(self._grid, self._ring, self._exposures, len(self._exposures), plane)
+
+    def finish(self, plane: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return DATA and STAT of a plane that no further row can reach, shape (ny, nx), NaN where none fell."""
+        data, stat = np.empty((2, self._grid.ny, self._grid.nx), np.float32)
+        _kernels().stream_finish(self._grid, self._ring, plane, data.ctypes.data, stat.ctypes.data)
+        return data, stat
+
+    @property
+    def used(self) -> int:
+        """Rows that fell into the cube so far."""
+        return int(self._ring.contents.used)
+
+    @property
+    def flagged(self) -> int:
+        """Rows rejected so far, as cosmic rays or because dq says so."""
+        return int(self._ring.contents.flagged)
+
+    @property
+    def not_finite(self) -> list[int]:
+        """For each exposure, the rows with dq 0 left out because their data are not finite."""
+        return [int(exposure.bad) for exposure in self._exposures]
