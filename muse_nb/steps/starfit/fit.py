@@ -82,6 +82,9 @@ class Fit:
             frame.floor + frame.slope * np.maximum(frame.amplitude[near], 0)
         )
         keep = ~lost & (seen > 0.1 * full)
+        # what the star's own flux, and its share of the common position, take out of the residuals
+        share = (1 + 2 / len(self.frames)) * square * (keep / np.maximum(seen, 1e-300))[owner]
+        frame.leverage = np.bincount(pixels, share, frame.raw.size).reshape(frame.shape) * frame.weight
         self.active[i] = False
         self.active[i, near[keep]] = True
         return np.flatnonzero(keep), stamps

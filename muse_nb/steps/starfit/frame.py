@@ -35,6 +35,8 @@ class Frame:
         a, b, c, beta of the Moffat; what is left of the background.
     amplitude : ndarray, shape (K,)
         Peak of each star.
+    leverage : ndarray
+        Share of each pixel's noise that the fit has taken up: residuals are smaller by sqrt(1 - leverage).
     clipped, edge, wing : ndarray of bool
         Outliers in the residuals; light of no listed star, to be left out; wings of stars whose core is not in the data.
     """
@@ -76,7 +78,7 @@ class Frame:
             self.map = self.filtered()
             self.peaks = find_peaks(self.map, 5.0)
         self.first_psf = self.psf = psf.round_psf(self.width)
-        self.level = 0.0
+        self.level, self.leverage = 0.0, np.zeros(self.raw.shape)
         self.amplitude = np.zeros(0)
         self.model, self.residual, self.weight = np.zeros(self.raw.shape), self.data, self.ok / self.floor
 

@@ -96,7 +96,7 @@ def run(fit: Fit, tell: Callable[[str], None]) -> None:
             if step:
                 for frame in fit.frames:
                     noise.clip(frame, stage)
-                    noise.noise_law(frame)
+                noise.noise_law(fit.frames)
             if step > 1 and moved < CONVERGED:
                 break
         if stage < ROUNDS - 1:
