@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-__all__ = ["STEP", "white_light"]
+__all__ = ["STEP", "blocks", "white_light"]
 
 PIXFRAC = 0.8
 STEP = 0.2 / 3600  # [deg]
@@ -32,13 +32,13 @@ def white_light(
     image, crpix
         float32, NaN where no row falls, and the pixel of the pointing (x, y; FITS convention).
     """
-    corners = [(x.min(), x.max(), y.min(), y.max()) for x, y, _ in _blocks(phi, theta)]
+    corners = [(x.min(), x.max(), y.min(), y.max()) for x, y, _ in blocks(phi, theta)]
     (west, _, south, _), (_, east, _, north) = np.min(corners, axis=0), np.max(corners, axis=0)
-    nx, ny = round((east - west) / STEP) + 1, round((north - south) / STEP) + 1
+    nx, ny = round(east - west) + 1, round(north - south) + 1
     total, weight = np.zeros(nx * ny), np.zeros(nx * ny)
-    for x, y, rows in _blocks(phi, theta):
+    for x, y, rows in blocks(phi, theta):
         use = good[rows]
-        column, row, value = (east - x[use]) / STEP, (y[use] - south) / STEP, data[rows][use]
+        column, row, value = east - x[use], y[use] - south, data[rows][use]
         i, j = np.floor(column).astype(int), np.floor(row).astype(int)
         for dj in (0, 1):
             for di in (0, 1):
@@ -49,14 +49,14 @@ def white_light(
                 weight += np.bincount(cell, share[inside], nx * ny)
     with np.errstate(invalid="ignore", divide="ignore"):
         image = np.where(weight > 0, total / weight, np.nan)
-    return image.reshape(ny, nx).astype(np.float32), (east / STEP + 1, 1 - south / STEP)
+    return image.reshape(ny, nx).astype(np.float32), (float(east) + 1, 1 - float(south))
 
 
-def _blocks(phi: np.ndarray, theta: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray, slice]]:
-    """Gnomonic offsets towards east and north [deg], some rows at a time."""
+def blocks(phi: np.ndarray, theta: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray, slice]]:
+    """Give gnomonic offsets towards east and north [0.2 arcsec] and which rows they are of, some rows at a time."""
     for start in range(0, phi.size, BLOCK):
         rows = slice(start, start + BLOCK)
-        radius, angle = np.degrees(np.tan(-theta[rows].astype(float))), phi[rows].astype(float)
+        radius, angle = np.degrees(np.tan(-theta[rows].astype(float))) / STEP, phi[rows].astype(float)
         yield radius * np.sin(angle), -radius * np.cos(angle), rows
 
 

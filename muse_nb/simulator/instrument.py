@@ -180,6 +180,23 @@ class Instrument:
         low, high = np.min(corners, axis=0), np.max(corners, axis=0)
         return low.astype(np.float32).astype(float), high.astype(np.float32).astype(float)
 
+    @cached_property
+    def wavelengths(self) -> tuple[float, float]:
+        """Wavelengths that every IFU covers, in some of its slices [Angstrom]."""
+        lows, highs = [], []
+        for ifu in self.layout.ifus:
+            ends = []
+            for slice_ in range(1, SLICES + 1):
+                polynomial = self.wavelength_polynomial(ifu, slice_)
+                _, left, right = self.trace(slice_)
+                for y in (1.0, float(self.layout.ny)):
+                    first, last = (np.polynomial.polynomial.polyval(y, edge) for edge in (left, right))
+                    columns = np.array([np.ceil(first), np.floor(last)])
+                    ends += list(np.polynomial.polynomial.polygrid2d(columns, [y], polynomial)[:, 0])
+            lows.append(min(ends))
+            highs.append(max(ends))
+        return max(lows), min(highs)
+
     @property
     def centre(self) -> np.ndarray:
         """The field position (x, y) that lies on the pointing, as the recipes will find it [spaxel]."""

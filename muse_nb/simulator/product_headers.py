@@ -146,6 +146,6 @@ def image_fov_header(layout: Layout, pointing: Pointing) -> fits.Header:
     _post(header, layout)
     hierarch(header, "DRS MUSE FLUX FFCORR", True, "Data was flat-field spectrum corrected")
     hierarch(header, "DRS MUSE FILTER NAME", "white", "filter name used")
-    covered = layout.lambda_last - layout.lambda_first - 60
+    covered = min(layout.lambda_last - 30, 9300) - max(layout.lambda_first, 4650)
     hierarch(header, "DRS MUSE FILTER FRACTION", round(100 * covered / (9300 - 4650), 4), "[%] of the filter covered")
     return header

@@ -19,17 +19,20 @@ from muse_nb.simulator.layouts import SLICES, Layout
 from muse_nb.simulator.plan import LATITUDE, LONGITUDE, Pointing
 from muse_nb.simulator.product_headers import image_fov_header, object_red_header, pixel_table_header, product_files
 from muse_nb.simulator.reduction import SATURATED, pixel_rows, reduce_frame, x_offset
+from muse_nb.simulator.sky import subtract_sky
 
 __all__ = ["wavelength_limits", "write_products"]
 
-TRIM = 30.0  # at both ends, where not every slice has data [Angstrom]
+TRIM = 30.0  # at both ends of a short range, where the recipes extrapolate the flat field [Angstrom]
+SHORT_RANGE = 3000.0
 FLUX_UNIT = "10**(-20)*erg/s/cm**2/Angstrom"
 UNITS = {"xpos": "rad", "ypos": "rad", "lambda": "Angstrom", "data": FLUX_UNIT, "stat": f"({FLUX_UNIT})**2"}
 
 
-def wavelength_limits(layout: Layout) -> tuple[float, float]:
-    """Wavelengths that the pixel tables keep [Angstrom]."""
-    return layout.lambda_first + TRIM, layout.lambda_last - TRIM
+def wavelength_limits(instrument: Instrument) -> tuple[float, float]:
+    """Wavelengths that the pixel tables keep [Angstrom]: all of the long ranges, short ones without their ends."""
+    low, high = instrument.wavelengths
+    return (low + TRIM, high - TRIM) if high - low < SHORT_RANGE else (low, high)
 
 
 def write_products(
@@ -65,18 +68,20 @@ def write_products(
             saturated = int((raw[ifu] > SATURATED).sum())
             header = object_red_header(layout, pointing, ifu, frame.overscan, LAMP_FLUX * flat.level, saturated)
             write_object_red(path, header, frame.data, frame.dq, frame.stat, force=force)
-        limits, scale = wavelength_limits(layout), flat.level / first
+        limits, scale = wavelength_limits(chips.instrument), flat.level / first
         rows = pixel_rows(chip, frame, pointing, limits=limits, scale=scale, lamp=lamp, velocity=velocity)
         parts.append(rows)
         clean.append(_free_of_cosmic_rays(chips.instrument, ifu, pointing, rows["origin"]))
     table, image = files["PIXTABLE_REDUCED"][0], files["IMAGE_FOV"][0]
     if {table, image} & missing:
         columns = {name: np.concatenate([part.pop(name) for part in parts]) for name in list(parts[0])}
+        free = np.concatenate(clean)
+        subtract_sky(columns, free)
         if table in missing:
             header = _table_header(chips.instrument, pointing, columns, velocity)
             write_pixtable(table, header, columns, UNITS, force=force)
         if image in missing:
-            _write_image(image, layout, pointing, columns, np.concatenate(clean), force)
+            _write_image(image, layout, pointing, columns, free, force)
     return len(missing)
 
 
