@@ -195,4 +195,4 @@ def write_object_red(
             unit.header[keyword] = value
         units.append(unit)
     with whole(path, force=force) as part:
-        fits.HDUList(units).writeto(part, overwrite=True, checksum=True)
+        fits.HDUList(units).writeto(part, overwrite=True)
