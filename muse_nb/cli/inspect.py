@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Callable
 
 __all__ = ["add_arguments", "run"]
 
@@ -37,7 +38,7 @@ def run(args: argparse.Namespace) -> int:
 
         mpl.use("Agg")
         with whole(args.plot, force=args.force) as part:
-            result.plot().figure.savefig(part, dpi=150, format="png")
+            result.plot().get_figure(root=True).savefig(part, dpi=150, format="png")
     if args.json:
         print(json.dumps(result.records(), indent=1))
     else:
@@ -45,10 +46,16 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _progress(total: int) -> object:
+def _progress(total: int) -> Callable[[int, int], None] | None:
     if not sys.stderr.isatty() or total < 2:
         return None
     from tqdm import tqdm
 
     bar = tqdm(total=total, unit="file", file=sys.stderr)
-    return lambda done, _total: (bar.update(done - bar.n), bar.close() if done == total else None)
+
+    def step(done: int, total: int) -> None:
+        bar.update(done - bar.n)
+        if done == total:
+            bar.close()
+
+    return step

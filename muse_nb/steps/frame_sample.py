@@ -135,8 +135,5 @@ def take_sample(frame: Frame, blocks: int = BLOCKS) -> Sample:
 def _quadrants(shape: tuple[int, ...], rows: np.ndarray) -> np.ndarray:
     nx = shape[-1]
     right = np.arange(nx) >= nx / 2
-    if len(shape) == 2:
-        top = (rows >= shape[0] / 2)[..., None]
-    else:
-        top = (np.arange(shape[1]) >= shape[1] / 2)[:, None]
+    top = (rows >= shape[0] / 2)[..., None] if len(shape) == 2 else (np.arange(shape[1]) >= shape[1] / 2)[:, None]
     return np.where(top, np.where(right, 2, 3), np.where(right, 1, 0)).astype(np.int8)

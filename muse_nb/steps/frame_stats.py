@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from muse_nb.kernels.frame_stats import count_pixels
-from muse_nb.products.dq import DQ
+from muse_nb.products.dq import names
 from muse_nb.steps.frame_sample import QUADRANTS, Frame, Sample, take_sample
 from muse_nb.steps.frame_slices import MAD, Slices, find_slices
 
@@ -104,7 +104,7 @@ def frame_statistics(frame: Frame) -> FrameStatistics:
         background=_by_quadrant(sample, clipped_median),
         noise_ratio=total,
         noise_ratios=ratios,
-        dq=None if frame.dq is None else {bit.name: int(n) for bit, n in _named(counts.bits) if n},
+        dq=None if frame.dq is None else _named(counts.bits, red),
         flagged=counts.flagged,
         nonfinite=counts.nonfinite_good,
         high=counts.high,
@@ -118,8 +118,11 @@ def frame_statistics(frame: Frame) -> FrameStatistics:
     )
 
 
-def _named(bits: np.ndarray) -> list[tuple[Any, int]]:
-    return [(bit, bits[int(bit).bit_length() - 1]) for bit in DQ if int(bit)]
+def _named(bits: np.ndarray, red: bool) -> dict[str, int]:
+    """Numbers by name of the bit; a plain image's mask of 0 and 1 has no such names."""
+    if not red and not bits[1:].any():
+        return {"masked": int(bits[0])} if bits[0] else {}
+    return {names(1 << bit)[0]: int(number) for bit, number in enumerate(bits) if number}
 
 
 def _number(value: object) -> float:
@@ -221,7 +224,7 @@ def row_stripes(sample: Sample) -> float:
 
 
 def bad_columns(sample: Sample, slices: Slices) -> tuple[int, ...]:
-    """Columns (0-based) inside slices that stand out from both neighbours by 8 sigma, and more sharply than a star can."""
+    """Columns (0-based) in slices that stand out from both neighbours by 8 sigma, more sharply than a star can."""
     medians = column_medians(sample.data, sample.good)
     level = np.nanmedian(medians) if np.isfinite(medians).any() else np.nan
     with np.errstate(invalid="ignore"):

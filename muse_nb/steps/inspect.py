@@ -125,6 +125,7 @@ class Inspection:
         return path
 
     def __str__(self) -> str:
+        """Tell the findings as text."""
         exposures = len({frame.exposure for frame in self.frames})
         head = f"{len(self.frames)} frames of {exposures} exposure{'s' * (exposures != 1)}: "
         head += f"{len(self.verdicts)} finding{'s' * (len(self.verdicts) != 1)}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -89,7 +90,7 @@ class Holes:
         names = ("index", "cause", "dq", "ifu", "slice")
         return cls(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
 
-    def of_planes(self, start: int, stop: int, size: int) -> slice:
+    def of_planes(self, start: int, stop: int, size: int) -> builtins.slice:
         """Part of the arrays that lies in planes `start` to `stop` of `size` spaxels."""
         low, high = np.searchsorted(self.index, [start * size, stop * size])
-        return slice(int(low), int(high))
+        return builtins.slice(int(low), int(high))

@@ -120,16 +120,21 @@ class Placement:
             The cube is not on a tangent plane with a linear wavelength axis in Angstrom.
         """
         names = ("CRVAL1", "CRVAL2", "CRVAL3", "CRPIX1", "CRPIX2", "CRPIX3", "CD1_1", "CD2_2", "CD3_3")
-        wcs = {name: float(need(header, name, path)) for name in names}  # type: ignore[arg-type]
+        wcs = {name: float(need(header, name, path)) for name in names}
         wcs |= {name: float(header.get(name, 0)) for name in ("CD1_2", "CD2_1")}
         kind = str(header.get("CTYPE1", "")).strip(), str(header.get("CTYPE3", "")).strip()
         if kind[0] != "RA---TAN" or "LOG" in kind[1]:
             raise MuseError(
-                f"{path}: CTYPE1 {kind[0]!r} and CTYPE3 {kind[1]!r} are not RA---TAN and a linear wavelength, so that the"
-                " pixel tables cannot be placed on it: leave them out"
+                f"{path}: CTYPE1 {kind[0]!r} and CTYPE3 {kind[1]!r} are not RA---TAN and a linear wavelength, so that"
+                " the pixel tables cannot be placed on it: leave them out"
             )
         how = read_resampling(primary, len(tables))
         ra, dec = _spaxel_centres(wcs, shape[1:])
+        if how.method != "drizzle":
+            raise MuseError(
+                f"{path} was resampled with {how.method!r}: NaN are traced through the pixel tables for drizzle only, leave"
+                " the tables out"
+            )
         first = next((t for t in tables if t.header.get("DATE-OBS") == primary.get("DATE-OBS")), tables[0])
         pixel = _pixel_scales(first)
         grid = Grid(
@@ -189,7 +194,7 @@ class Placement:
 
 def _pixel_scales(table: PixelTable) -> tuple[float, float]:
     """Pixel size in x and y [deg] from the CD matrix of a table, which the recipe takes its drops from."""
-    cd = [float(need(table.header, f"CD{i}_{j}", table.path)) for i in (1, 2) for j in (1, 2)]  # type: ignore[arg-type]
+    cd = [float(need(table.header, f"CD{i}_{j}", table.path)) for i in (1, 2) for j in (1, 2)]
     return float(np.hypot(cd[0], cd[1])), float(np.hypot(cd[2], cd[3]))
 
 

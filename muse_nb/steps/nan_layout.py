@@ -12,8 +12,10 @@ __all__ = ["SLICE_ON_SKY", "Empty", "border", "enclosed", "explain_empty"]
 
 # number on the sky of slices 1 to 48 of the detector: four stacks of twelve (the pipeline's muse_geo)
 SLICE_ON_SKY = np.array(
-    [9, 8, 1, 10, 7, 2, 11, 6, 3, 12, 5, 4, 21, 20, 13, 22, 19, 14, 23, 18, 15, 24, 17, 16]
-    + [33, 32, 25, 34, 31, 26, 35, 30, 27, 36, 29, 28, 45, 44, 37, 46, 43, 38, 47, 42, 39, 48, 41, 40]
+    [
+        *(9, 8, 1, 10, 7, 2, 11, 6, 3, 12, 5, 4, 21, 20, 13, 22, 19, 14, 23, 18, 15, 24, 17, 16),
+        *(33, 32, 25, 34, 31, 26, 35, 30, 27, 36, 29, 28, 45, 44, 37, 46, 43, 38, 47, 42, 39, 48, 41, 40),
+    ]
 )
 GOOD_FIT = 1.5  # pixels: slices that scatter more about the layout are not MUSE's
 
@@ -65,8 +67,8 @@ def explain_empty(covered: np.ndarray, centres: np.ndarray | None = None) -> Emp
     covered
         True where rows reach, shape (ny, nx).
     centres
-        Of each exposure, IFU and slice: number of rows, mean x and y; see `nan_trace.Reach`. Without it, a spaxel inside
-        the field may be a gap or a missing slice: the cause is unknown.
+        Of each exposure, IFU and slice: number of rows, mean x and y; see `nan_trace.Reach`. Without it, a spaxel
+        inside the field may be a gap or a missing slice: the cause is unknown.
     """
     cause = np.zeros(covered.shape, np.int8)
     ifu, slice_ = np.zeros(covered.shape, np.int8), np.zeros(covered.shape, np.int8)
@@ -106,7 +108,8 @@ def _layout(
     to the slices that are there.
     """
     number = exposure[1:25, 1:49, 0]
-    present = number > 0.2 * np.median(number[number > 0]) if (number > 0).any() else number > 0
+    usual = float(np.median(number[number > 0])) if (number > 0).any() else 0.0
+    present = number > 0.2 * usual
     ifus = np.flatnonzero(present.any(axis=1))
     if present.sum() < 48 or len(ifus) == 0:
         return None

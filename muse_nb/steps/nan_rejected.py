@@ -12,21 +12,28 @@ if TYPE_CHECKING:
 __all__ = ["rejected"]
 
 COSMICRAY = 32
+Cell = tuple[int, int, int]  # x, y, z
 
 
-def rejected(source: Tables, reach: Reach, index: np.ndarray) -> np.ndarray:
-    """True for each voxel (linear index) all of whose good overlapping rows fail the resampler's cosmic-ray test."""
+def rejected(source: Tables, reach: Reach, index: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Make the resampler's cosmic-ray test again for some voxels.
+
+    Returns
+    -------
+    rejected, spoiled : numpy.ndarray of bool
+        All good rows that overlap the voxel (linear index) fail the test; a value in the test was not finite.
+    """
     grid, how = source.placement.grid, source.placement.resampling
-    nz, ny, nx = grid.shape
+    _, ny, nx = grid.shape
+    answer, spoiled = np.zeros((2, len(index)), bool)
     if how.crsigma <= 0:
-        return np.zeros(len(index), bool)
+        return answer, spoiled
     z, rest = np.divmod(index, ny * nx)
     y, x = np.divmod(rest, nx)
     near = _neighbourhood(np.stack([x, y, z], axis=1), grid.shape)
     cells = _rows_of_cells(source, reach, near)
     direction = _direction(source.placement.posang)
-    limits: dict[tuple[int, int, int], float] = {}
-    answer = np.zeros(len(index), bool)
+    limits: dict[Cell, float] = {}
     for number, (i, j, k) in enumerate(zip(x.tolist(), y.tolist(), z.tolist(), strict=True)):
         reached = lost = 0
         for cell in _around(i, j, k, None):
@@ -40,11 +47,12 @@ def rejected(source: Tables, reach: Reach, index: np.ndarray) -> np.ndarray:
                 limits[cell] = _limit(cells, cell, direction, how.crtype, how.crsigma)
             reached += int(good.sum())
             lost += int((rows[good, 0] > limits[cell]).sum())
+            spoiled[number] |= bool(np.isnan(limits[cell]))
         answer[number] = reached > 0 and lost == reached
-    return answer
+    return answer, spoiled
 
 
-def _neighbourhood(voxels: np.ndarray, shape: tuple[int, int, int]) -> set[int]:
+def _neighbourhood(voxels: np.ndarray, shape: Cell) -> np.ndarray:
     """Linear indices of all cells within two of the voxels: their rows, and those their tests compare with."""
     nz, ny, nx = shape
     steps = np.arange(-2, 3)
@@ -52,13 +60,12 @@ def _neighbourhood(voxels: np.ndarray, shape: tuple[int, int, int]) -> set[int]:
     around = around.reshape(-1, 3)
     inside = ((around >= 0) & (around < (nx, ny, nz))).all(axis=1)
     around = around[inside].astype(np.int64)
-    return np.unique((around[:, 2] * ny + around[:, 1]) * nx + around[:, 0])  # type: ignore[return-value]
+    return np.unique((around[:, 2] * ny + around[:, 1]) * nx + around[:, 0])
 
 
-def _rows_of_cells(source: Tables, reach: Reach, near: set[int]) -> dict[tuple[int, int, int], np.ndarray]:
-    """Rows of the cells in question: (data, dq, a, b, wavelength), by cell (x, y, z)."""
+def _rows_of_cells(source: Tables, reach: Reach, wanted: np.ndarray) -> dict[Cell, np.ndarray]:
+    """Rows of the cells in question: (data, dq, a, b, wavelength, stat), by cell (x, y, z)."""
     _, ny, nx = source.placement.grid.shape
-    wanted = np.asarray(near)
     low, high = int(wanted[0] // (ny * nx)), int(wanted[-1] // (ny * nx))
     found, keys = [], []
     for table, start, stop, first, last in reach.chunks:
@@ -71,8 +78,8 @@ def _rows_of_cells(source: Tables, reach: Reach, near: set[int]) -> dict[tuple[i
         if not len(use):
             continue
         opened = source.tables[table]
-        data, dq = (opened.read(name, start, stop)[use] for name in ("data", "dq"))
-        columns = (data, dq, rows.a[use], rows.b[use], rows.wavelength[use])
+        data, dq, stat = (opened.read(name, start, stop)[use] for name in ("data", "dq", "stat"))
+        columns = (data, dq, rows.a[use], rows.b[use], rows.wavelength[use], stat)
         found.append(np.stack([column.astype(np.float64) for column in columns], axis=1))
         keys.append(key[use])
     if not found:
@@ -104,7 +111,7 @@ def _direction(posang: float) -> str | None:
     return "x" if min(abs(posang - 90), abs(posang - 270)) < 5 else None
 
 
-def _around(i: int, j: int, k: int, direction: str | None) -> list[tuple[int, int, int]]:
+def _around(i: int, j: int, k: int, direction: str | None) -> list[Cell]:
     """Cells that are compared: all 27, or only the cell itself and those in other slices."""
     cells = [(i + a, j + b, k + c) for a in (-1, 0, 1) for b in (-1, 0, 1) for c in (-1, 0, 1)]
     if direction is None:
@@ -115,18 +122,23 @@ def _around(i: int, j: int, k: int, direction: str | None) -> list[tuple[int, in
 
 
 def _limit(
-    cells: dict[tuple[int, int, int], np.ndarray],
+    cells: dict[Cell, np.ndarray],
     cell: tuple[int, int, int],
     direction: str | None,
     kind: str,
     sigma: float,
 ) -> float:
-    """Value above which a row of this cell is a cosmic ray; infinite when fewer than three can be compared."""
-    parts = [cells[c][:, :2] for c in _around(*cell, direction) if c in cells]
+    """Value above which a row of a cell is a cosmic ray: infinite with fewer than three to compare, NaN when one is."""
+    parts = [cells[c][:, (0, 1, 5)] for c in _around(*cell, direction) if c in cells]
     values = np.concatenate(parts)
-    data = values[(values[:, 1] == 0) | (values[:, 1] == COSMICRAY), 0]
+    usable = (values[:, 1] == 0) | (values[:, 1] == COSMICRAY)
+    data = values[usable, 0]
     if len(data) < 3:
         return np.inf
+    if not np.isfinite(data).all():
+        return np.nan
+    if kind == "iraf":
+        return float(data.mean() + sigma * np.sqrt(values[usable, 2].sum()) / len(data))
     if kind == "mean":
         return float(data.mean() + sigma * data.std(ddof=1))
     level = float(np.median(data))

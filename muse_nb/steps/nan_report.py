@@ -16,7 +16,7 @@ __all__ = ["findings", "plot"]
 
 def findings(audit: NanAudit) -> list[str]:
     """One sentence for everything that is worth knowing, the most voxels first."""
-    nz, ny, nx = audit.shape
+    nz = audit.shape[0]
     if audit.voxels == int(np.prod(audit.shape)):
         return [f"All {audit.voxels} voxels are NaN: the cube is empty."]
     said = [
@@ -33,8 +33,8 @@ def findings(audit: NanAudit) -> list[str]:
         said.append(f"{audit.infinite} voxels are infinite, not NaN: the pixel tables hold data that overflow.")
     if not audit.exact:
         said.append(
-            "Without the pixel tables, flags, gaps between slices, missing IFUs, rejected cosmic rays and data that are not"
-            " finite cannot be told apart: give them with pixtables=... (--pixtable)."
+            "Without the pixel tables, flags, gaps between slices, missing IFUs, rejected cosmic rays and data that are"
+            " not finite cannot be told apart: give them with pixtables=... (--pixtable)."
         )
     return said
 

@@ -18,6 +18,7 @@ from muse_nb.steps.nan_geometry import Placement
 __all__ = ["Reach", "Tables", "coverage_of", "trace"]
 
 CHUNK = 1 << 19  # rows read at a time
+BLOCK = 2048  # rows in an entry of the index
 SLAB = 1 << 26  # voxels whose stories are told in one pass over the tables
 Progress = Callable[[str, int, int], None]
 
@@ -32,6 +33,8 @@ class Reach:
         First and last plane of each spaxel that a row overlaps, int32, shape (ny, nx); (nz, -1) for none.
     chunks : list of tuple
         (table, start, stop, lowest plane, highest plane) of each chunk of rows.
+    blocks : numpy.ndarray
+        int32, shape (n, 9): table, start, stop of each short run of rows, and the lowest and highest x, y, z of its cells.
     centres : numpy.ndarray
         Shape (tables, 25, 49, 3): number of rows of each IFU and slice, and their mean x and y in the cube [pixel].
     """
@@ -39,7 +42,15 @@ class Reach:
     first: np.ndarray
     last: np.ndarray
     chunks: list[tuple[int, int, int, int, int]]
+    blocks: np.ndarray
     centres: np.ndarray
+
+    def runs(self, voxel: tuple[int, int, int]) -> list[tuple[int, int, int]]:
+        """(table, start, stop) of the rows that may reach a voxel (x, y, z)."""
+        near = np.ones(len(self.blocks), bool)
+        for axis, place in enumerate(voxel):
+            near &= (self.blocks[:, 3 + axis] <= place + 1) & (self.blocks[:, 6 + axis] >= place - 1)
+        return [tuple(block[:3]) for block in self.blocks[near].tolist()]
 
 
 @dataclass(frozen=True)
@@ -115,7 +126,7 @@ def coverage_of(source: Tables, progress: Progress | None = None) -> Reach:
     nz, ny, nx = grid.shape
     first, last = np.full((ny, nx), nz, np.int32), np.full((ny, nx), -1, np.int32)
     centres = np.zeros((len(source.tables), 25 * 64, 3))
-    chunks = []
+    chunks, blocks = [], []
     total = sum(table.nrow for table in source.tables)
     done = 0
     for number, table in enumerate(source.tables):
@@ -129,6 +140,7 @@ def coverage_of(source: Tables, progress: Progress | None = None) -> Reach:
             if len(rows.a):
                 row_coverage(grid, rows, first, last)
                 planes = rows.cell[:, 2]
+                blocks.append(_index(number, start, stop, rows.cell, use))
                 chunks.append((number, start, stop, int(planes.min()), int(planes.max())))
                 key = (origin >> 6 & 0x1F) % 25 * 64 + (origin & 0x3F)
                 for part, weights in enumerate((None, rows.cell[:, 0], rows.cell[:, 1])):
@@ -139,7 +151,16 @@ def coverage_of(source: Tables, progress: Progress | None = None) -> Reach:
     centres = centres.reshape(-1, 25, 64, 3)[:, :, :49]
     with np.errstate(invalid="ignore"):
         centres[..., 1:] /= centres[..., :1]
-    return Reach(first, last, chunks, centres)
+    return Reach(first, last, chunks, np.concatenate(blocks) if blocks else np.zeros((0, 9), np.int32), centres)
+
+
+def _index(table: int, start: int, stop: int, cell: np.ndarray, use: np.ndarray) -> np.ndarray:
+    """Blocks of BLOCK rows with the range of their cells; `cell` has the rows that are used."""
+    edges = np.arange(start, stop, BLOCK)
+    first = np.minimum(np.concatenate(([0], np.cumsum(use)))[edges - start], len(cell) - 1)
+    low, high = np.minimum.reduceat(cell, first), np.maximum.reduceat(cell, first)
+    ends = np.minimum(edges + BLOCK, stop)
+    return np.column_stack([np.full(len(edges), table), edges, ends, low, high]).astype(np.int32)
 
 
 def _take(rows: Rows, use: np.ndarray) -> Rows:
@@ -211,7 +232,9 @@ def _judge(source: Tables, reach: Reach, stories: np.ndarray, index: np.ndarray)
     cause[good & poison] = CODES[Cause.NOT_FINITE]
     open_question = np.flatnonzero(good & ~poison)
     if len(open_question):
-        cause[open_question[rejected(source, reach, index[open_question])]] = CODES[Cause.REJECTED]
+        lost, spoiled = rejected(source, reach, index[open_question])
+        cause[open_question[spoiled]] = CODES[Cause.NOT_FINITE]
+        cause[open_question[lost]] = CODES[Cause.REJECTED]
     flagged = (cause == CODES[Cause.FLAGGED]) | (cause == CODES[Cause.BADPIX])
     shared = stories["common"].view(np.int32)
     dq = np.where((cause == CODES[Cause.FLAGGED]) & (shared != 0), shared, stories["dq"])

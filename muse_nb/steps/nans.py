@@ -54,8 +54,8 @@ class NanAudit:
         Why some spaxels have no data at all.
     holes : Holes
         The other NaN voxels within the range of their spaxel; only listed when their causes can be told.
-    source : Tables or None
-        The pixel tables, for the way back to the detector.
+    source, reach : Tables, Reach or None
+        The pixel tables and where their rows fall, for the way back to the detector (see `provenance`).
     """
 
     cube: CubeFile
@@ -68,6 +68,7 @@ class NanAudit:
     empty: Empty = field(repr=False)
     holes: Holes = field(repr=False)
     source: Tables | None = field(default=None, repr=False)
+    reach: Reach | None = field(default=None, repr=False)
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -153,7 +154,7 @@ class NanAudit:
         return dict(sorted(sums.items(), key=lambda item: -item[1]))
 
     def cause_plane(self, k: int) -> np.ndarray:
-        """Cause of every voxel of plane `k`, int8 codes of `nan_causes.CODES`, 0 where there are data; shape (ny, nx)."""
+        """Causes in plane `k`: int8 codes of `nan_causes.CODES`, 0 where there are data; shape (ny, nx)."""
         nan = np.isnan(self.cube.plane(k))
         plane = np.where((k < self.first) | (k > self.last), CODES[Cause.OUTSIDE_RANGE], CODES[Cause.UNKNOWN])
         plane = np.where(self.empty.cause > 0, self.empty.cause, plane).astype(np.int8)
@@ -244,8 +245,8 @@ def audit_nans(
     cube
         DATACUBE_FINAL or any cube with a DATA extension.
     pixtables
-        The pixel tables it was made from (PIXTABLE_REDUCED of each exposure, or PIXTABLE_COMBINED). With them every cause
-        is known; without, only the field and the ends of the wavelength range can be told from other holes.
+        The pixel tables it was made from (PIXTABLE_REDUCED of each exposure, or PIXTABLE_COMBINED). With them every
+        cause is known; without, only the field and the ends of the wavelength range can be told from other holes.
     badpix
         BADPIX_TABLE that went into the reduction, to tell its flags from those that the recipes set.
     progress
@@ -283,6 +284,7 @@ def audit_nans(
         empty,
         holes,
         source,
+        reach,
     )
 
 
@@ -328,7 +330,7 @@ def _planes(cube: CubeFile) -> Iterator[np.ndarray]:
     buffer = np.empty((ny, nx), ">f4")
     with _data_of(cube) as file:
         for _ in range(cube.shape[0]):
-            if file.readinto(memoryview(buffer).cast("B")) != buffer.nbytes:
+            if file.readinto(buffer.view(np.uint8).reshape(-1)) != buffer.nbytes:
                 raise MuseError(f"{cube.path} became shorter while it was read: make it again")
             yield buffer
 
@@ -347,6 +349,6 @@ def _check(cube: CubeFile, coverage: Coverage, reach: Reach) -> None:
     stray = filled & (reach.last < 0)
     if stray.sum() > 0.01 * max(1, filled.sum()):
         raise MuseError(
-            f"{cube.path} has data in {int(stray.sum())} spaxels that no row of the pixel tables reaches: give the tables"
-            " that this cube was made from, all of them"
+            f"{cube.path} has data in {int(stray.sum())} spaxels that no row of the pixel tables reaches: give all the"
+            " tables that this cube was made from"
         )

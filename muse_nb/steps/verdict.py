@@ -34,6 +34,7 @@ class Finding:
     text: str
 
     def __str__(self) -> str:
+        """Tell the sentence."""
         return self.text
 
 
@@ -133,7 +134,8 @@ def _judge_noise(frame: FrameStatistics, limit: Limits, add: Add) -> None:
         ("noise_low", ratio < limit["noise_low"], "large"),
     ):
         if wrong:
-            text = f"the noise is {ratio:.2f} times sqrt(STAT) (limit {limit[name]:g}): STAT is too {which} or the gain is wrong"
+            text = f"the noise is {ratio:.2f} times sqrt(STAT) (limit {limit[name]:g}):"
+            text += f" STAT is too {which} or the gain is wrong"
             add(name, ratio, text)
     for quadrant, value in frame.noise_ratios.items():
         others = [v for other, v in frame.noise_ratios.items() if other != quadrant]
@@ -288,8 +290,8 @@ def _moved_slices(exposures: Mapping[str, list[FrameStatistics]], limit: Limits)
         usual = np.array([np.median(c[np.isfinite(c)]) if np.isfinite(c).any() else np.nan for c in centres.T])
         for frame, moved in zip(group, centres - usual, strict=True):
             for number in np.flatnonzero(np.nan_to_num(np.abs(moved)) > limit["slice_moved"]):
-                text = f"IFU {ifu}: slice {number + 1} lies {moved[number]:+.1f} pixels from its place in the other exposures"
-                text += f" (limit {limit['slice_moved']:g})"
+                text = f"IFU {ifu}: slice {number + 1} lies {moved[number]:+.1f} pixels from its place"
+                text += f" in the other exposures (limit {limit['slice_moved']:g})"
                 found.append(
                     Finding(
                         frame.file, ifu, frame.exposure, "slice_moved", abs(moved[number]), limit["slice_moved"], text
