@@ -1,7 +1,8 @@
 """The blocks of a FITS file: where each HDU's header and data are, read without its data and without a FITS library.
 
 The combine reads hundreds of gigabytes in a small process; importing a FITS library would cost it a quarter of its
-memory. Everything else gets `astropy.io.fits.Header` objects from `muse_nb.products.header`, which checks the file here first.
+memory. Everything else gets `astropy.io.fits.Header` objects from `muse_nb.products.header`, which checks the file
+here first.
 """
 
 from __future__ import annotations
@@ -86,8 +87,8 @@ def hdus(path: str | Path) -> list[Hdu]:
                 found.append(hdu)
                 if hdu.offset + hdu.size > end:
                     raise MuseError(
-                        f"{path} is truncated: {hdu.name} should end at byte {hdu.offset + hdu.size}, the file has {end};"
-                        " copy or make it again"
+                        f"{path} is truncated: {hdu.name} should end at byte {hdu.offset + hdu.size}, the file has"
+                        f" {end}; copy or make it again"
                     )
                 position = hdu.offset + -(-hdu.size // BLOCK) * BLOCK
                 file.seek(position)

@@ -191,8 +191,7 @@ def write_object_red(
         unit.header["EXTNAME"] = name
         for keyword, value, comment in _EURO3D:
             unit.header[keyword] = (value, comment)
-        for keyword, value in _OWN[name]:
-            unit.header[keyword] = value
+        unit.header.update(dict(_OWN[name]))
         units.append(unit)
     with whole(path, force=force) as part:
         fits.HDUList(units).writeto(part, overwrite=True)

@@ -124,7 +124,7 @@ def _prepare(
         if table.columns[name].dtype.itemsize != 4:
             raise MuseError(f"{table.path}: column {name} is not of 4 bytes: make the table again")
     sky = ("CRVAL1", "CRVAL2") if table.kind == "deg" and "CRVAL1" in table.header else ("RA", "DEC")
-    ra, dec = (float(need(table.header, key, table.path, "its place on the sky is unknown")) for key in sky)  # type: ignore[arg-type]
+    ra, dec = (float(need(table.header, key, table.path, "its place on the sky is unknown")) for key in sky)
     found = offsets.of(str(table.header.get("DATE-OBS"))) if offsets else None
     d_ra, d_dec, scale = found or (0.0, 0.0, math.nan)
     ra, dec = ra - d_ra, dec - d_dec

@@ -16,7 +16,7 @@ from muse_nb.products.errors import MuseError
 from muse_nb.resample.grid import CubeGrid
 from muse_nb.resample.inputs import Inputs
 
-__all__ = ["Settings", "Tally", "planes", "slab_for"]
+__all__ = ["Resampled", "Settings", "default_threads", "planes", "slab_for"]
 
 ROW_BYTES = 34  # a row of a loaded plane: 24 as read, 4 + 4 sorted, some room
 CELL_BYTES = 172  # a spaxel: three planes of sums with their border, centres, output
@@ -48,27 +48,35 @@ class Settings:
     threads: int = 1
 
 
-@dataclass
-class Tally:
-    """Rows counted on the way.
+@dataclass(frozen=True)
+class Resampled:
+    """A finished plane.
 
     Attributes
     ----------
-    used, flagged : int
-        Rows that fell into the cube; of those, rejected as cosmic rays.
+    number : int
+    data, stat : numpy.ndarray of float32, shape (ny, nx)
+        NaN where no row fell.
+    rows, flagged : int
+        Rows of the plane; of these, rejected as cosmic rays.
     not_finite : list of int
-        For each exposure, rows left out because their data are not finite though dq is 0.
+        For each exposure, rows left out because data or variance are not finite though dq is 0.
     """
 
-    used: int = 0
-    flagged: int = 0
-    not_finite: list[int] | None = None
+    number: int
+    data: NDArray[np.float32]
+    stat: NDArray[np.float32]
+    rows: int
+    flagged: int
+    not_finite: list[int]
 
 
 def planes(
-    inputs: Inputs, grid: CubeGrid, settings: Settings, tally: Tally
-) -> Iterator[tuple[int, NDArray[np.float32], NDArray[np.float32]]]:
+    inputs: Inputs, grid: CubeGrid, settings: Settings, first: int = 0, last: int | None = None
+) -> Iterator[Resampled]:
     """Resample plane after plane.
+
+    A plane does not depend on where one starts: those at the edge of the range are computed with their neighbours.
 
     Parameters
     ----------
@@ -78,43 +86,50 @@ def planes(
         The cube.
     settings
         How.
-    tally
-        Filled on the way.
+    first, last
+        Planes to make, `last` excluded; by default all.
 
     Yields
     ------
-    number, data, stat
-        Plane number and its values, shape (ny, nx), NaN where no row fell.
+    Resampled
 
     Raises
     ------
     MuseError
         A table cannot be read any more, or memory is short.
     """
+    nz = grid.shape[0]
+    last = nz if last is None else min(last, nz)
     along_x, whole = search_direction(inputs.exposures[0].table.header)
     kernel_grid = grid.kernel(settings.pixfrac, (settings.low, settings.high), swap=along_x)
     slab = slab_for(inputs.rows, grid.shape, settings)
-    nz = grid.shape[0]
     kernels = [exposure.kernel for exposure in inputs.exposures]
     try:
         work = Planes(kernel_grid, kernels, slab, min(settings.threads, MAXTHREADS))
     except MemoryError as error:
         raise MuseError(f"{error}: give less --memory, or free some") from error
+    counts: dict[int, list[int]] = {}
+
+    def finished(number: int) -> Iterator[Resampled]:
+        data, stat = work.finish(number)
+        if first <= number < last:
+            rows, flagged, *not_finite = counts.pop(number)
+            yield Resampled(number, data, stat, rows, flagged, not_finite)
+
     try:
-        done = 0
-        for first in range(0, nz, slab):
-            last = min(first + slab, nz)
-            work.load(first, last)
-            ready = nz if last == nz else last - 1  # a plane's neighbours must be there for its cosmic rays
+        # rows of the planes beside `first` and `last` reach into them, and a plane's cosmic rays need its neighbours
+        end, done = min(last + 2, nz), max(first - 1, 0)
+        for lower in range(max(first - 2, 0), end, slab):
+            upper = min(lower + slab, end)
+            work.load(lower, upper)
+            ready = min(last + 1, nz) if upper == end else upper - 1
             for plane in range(done, ready):
                 if settings.crsigma > 0:
                     work.cosmics(plane, settings.crsigma, whole=whole)
-                work.drizzle(plane)
-                if plane:
-                    yield plane - 1, *work.finish(plane - 1)
-            done = ready
-        yield nz - 1, *work.finish(nz - 1)
-        tally.used, tally.flagged, tally.not_finite = work.used, work.flagged, work.not_finite
+                counts[plane] = work.drizzle(plane)
+                yield from finished(plane - 1)
+            done = max(done, ready)
+        yield from finished(nz - 1) if last == nz else ()
     except OSError as error:
         raise MuseError(f"the exposures cannot be combined: {error}") from error
     finally:

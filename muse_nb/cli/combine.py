@@ -1,0 +1,126 @@
+"""``muse-nb combine``: pixel tables of several exposures to one cube."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any
+
+__all__ = ["add_arguments", "add_cube_arguments", "print_result", "run", "show_progress"]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    parser.epilog = (
+        "example: muse-nb combine night/reduced/*/PIXTABLE_REDUCED_0001.fits --offsets OFFSET_LIST.fits -o C.fits"
+    )
+    parser.add_argument("pixtables", nargs="+", metavar="PIXTABLE", help="PIXTABLE_REDUCED of each exposure")
+    parser.add_argument("--offsets", metavar="FILE", help="OFFSET_LIST")
+    parser.add_argument("--allow-missing", action="store_true", help="combine exposures that OFFSET_LIST lacks")
+    parser.add_argument("--engine", choices=["stream", "eso"], default="stream", help="ours, or muse_exp_combine")
+    parser.add_argument("--weight", choices=["exptime", "fwhm", "header", "none"], default="exptime")
+    parser.add_argument("--forecast", action="store_true", help="say what it will take, and do nothing")
+    add_cube_arguments(parser, pixfrac=0.6, crsigma=10.0)
+
+
+def add_cube_arguments(parser: argparse.ArgumentParser, pixfrac: float, crsigma: float) -> None:
+    """Declare what ``combine`` and ``cube`` have in common."""
+    parser.add_argument("-o", "--output", metavar="CUBE", help="the cube to make")
+    parser.add_argument("--pixfrac", type=float, default=pixfrac, metavar="F", help="drop size (default %(default)s)")
+    parser.add_argument("--crsigma", type=float, default=crsigma, metavar="S", help="cosmic rays; 0: off (%(default)s)")
+    parser.add_argument("--lambdamin", type=float, default=4000.0, metavar="A", help="[Angstrom]")
+    parser.add_argument("--lambdamax", type=float, default=10000.0, metavar="A", help="[Angstrom]")
+    parser.add_argument("--filter", nargs="+", default=["white"], metavar="NAME", help="images: white V R I ...")
+    parser.add_argument("--filter-list", metavar="FILE", help="FILTER_LIST with further filters")
+    parser.add_argument("--memory", type=memory_size, metavar="4GB", help="memory to stay within")
+    parser.add_argument("--threads", type=int, metavar="N", help="default: the processors at hand")
+    parser.add_argument("--force", action="store_true", help="replace the cube")
+    parser.add_argument("--json", action="store_true", help="print the result for scripts")
+
+
+def memory_size(text: str) -> float:
+    """Read a size such as ``4GB``, ``500M`` or ``2e9`` [byte]."""
+    units = {"k": 1e3, "m": 1e6, "g": 1e9, "t": 1e12}
+    word = text.strip().lower().removesuffix("b").removesuffix("i")
+    factor = units.get(word[-1:], 1.0)
+    try:
+        size = float(word.rstrip("kmgt")) * factor
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no size: write 4GB or 500MB") from None
+    if not size > 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is not above 0")
+    return size
+
+
+def run(args: argparse.Namespace) -> int:
+    """Combine, and print what was made."""
+    if args.forecast:
+        from muse_nb.steps.forecast import forecast
+
+        ahead = forecast(args.pixtables)
+        print(json.dumps(asdict(ahead), indent=1) if args.json else ahead)
+        return 0
+    return make(args, offsets=args.offsets, engine=args.engine, weight=args.weight, allow_missing=args.allow_missing)
+
+
+def make(args: argparse.Namespace, **settings: Any) -> int:
+    """Run the engine with what ``combine`` and ``cube`` have in common."""
+    import warnings
+
+    from muse_nb.products.errors import MuseError, MuseWarning
+    from muse_nb.steps.combine import combine
+
+    if not args.output:
+        raise MuseError("say where the cube goes: -o CUBE.fits")
+    with warnings.catch_warnings(), show_progress() as progress:
+        warnings.simplefilter("ignore", MuseWarning)  # printed with the result
+        result = combine(
+            args.pixtables,
+            output=args.output,
+            pixfrac=args.pixfrac,
+            crsigma=args.crsigma,
+            lambdamin=args.lambdamin,
+            lambdamax=args.lambdamax,
+            filters=args.filter,
+            filter_list=args.filter_list,
+            memory=args.memory,
+            threads=args.threads,
+            force=args.force,
+            progress=progress,
+            **settings,
+        )
+    print_result(result, as_json=args.json)
+    return 0
+
+
+class show_progress:  # used as a function that gives a context
+    """Show planes done on a terminal."""
+
+    def __enter__(self) -> Callable[[int, int], object]:
+        """Start the bar."""
+        from tqdm import tqdm
+
+        self._bar = tqdm(unit="plane", disable=not sys.stderr.isatty())
+
+        def step(done: int, planes: int) -> None:
+            self._bar.total = planes
+            self._bar.update(done - self._bar.n)
+
+        return step
+
+    def __exit__(self, *_: object) -> None:
+        """End the bar."""
+        self._bar.close()
+
+
+def print_result(result: Any, *, as_json: bool) -> None:
+    """Print what was made, as text or for scripts."""
+    if as_json:
+        print(json.dumps(asdict(result), default=str, indent=1))
+        return
+    print(result)
+    for note in result.findings:
+        print(f"note: {note}")
