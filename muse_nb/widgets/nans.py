@@ -10,11 +10,13 @@ import numpy as np
 import traitlets
 
 from muse_nb.products.errors import MuseError
+from muse_nb.products.header import label
 from muse_nb.steps.nan_causes import CODES, MEANING, Cause
 from muse_nb.steps.nans import NanAudit, audit_nans
 from muse_nb.widgets import picture, spaxel, transport
 from muse_nb.widgets.base import COLOUR_MAPS, Viewer, guarded
 from muse_nb.widgets.frames import limits
+from muse_nb.widgets.object_red import ObjectRedViewer
 from muse_nb.widgets.static import module
 
 __all__ = ["CAUSE_COLOURS", "NanViewer"]
@@ -49,6 +51,8 @@ class NanViewer(Viewer):
         Pixel tables that the cube was made from, where the audit is done now; with them every cause is known.
     badpix
         BADPIX_TABLE that went into the reduction.
+    viewer
+        An `ObjectRedViewer` of the same exposures, to show a detector pixel in.
     **options
         `plane`, `shown` (plane or fraction), `stretch`, `limits`, `cmap`, `hidden` (causes that are not coloured),
         `height`.
@@ -83,6 +87,8 @@ class NanViewer(Viewer):
     view = traitlets.List(traitlets.Float()).tag(sync=True)
     voxel = traitlets.List(traitlets.Int()).tag(sync=True)
     story = traitlets.List(traitlets.Unicode()).tag(sync=True)
+    pixels = traitlets.List(help="Detector pixels that reach the voxel, the largest weight first.").tag(sync=True)
+    linked = traitlets.Bool(False, help="Whether a detector pixel can be shown in an ObjectRedViewer.").tag(sync=True)
 
     cube = traitlets.Dict(help="Shape, wavelengths, causes and compass of the cube.").tag(sync=True)
     layer = traitlets.Dict(help="Coding and limits of the kept plane.").tag(sync=True)
@@ -99,6 +105,7 @@ class NanViewer(Viewer):
         audit: NanAudit | None = None,
         pixtables: str | Path | Iterable[str | Path] | None = None,
         badpix: str | Path | None = None,
+        viewer: ObjectRedViewer | None = None,
         **options: Any,
     ) -> None:
         self.audit = audit_nans(cube, pixtables, badpix) if audit is None else audit
@@ -106,9 +113,11 @@ class NanViewer(Viewer):
             raise MuseError(f"the audit is of {self.audit.cube.path}, not of {cube}: give the audit of this cube")
         nz, ny, nx = self.audit.shape
         options.setdefault("plane", nz // 2)
+        self.viewer = viewer
         self._bins = max(1, int(np.ceil(np.sqrt(nx * ny / THUMB_PIXELS))))
         super().__init__(
             cube=self._described(),
+            linked=viewer is not None,
             kept_fraction=transport.halves(transport.thumbnail(self.audit.fraction_map(), self._bins), 0, 1).tobytes(),
             profile=self.audit.profile().astype("<f4").tobytes(),
             **options,
@@ -163,7 +172,7 @@ class NanViewer(Viewer):
         nz, ny, nx = self.audit.shape
         if len(self.voxel) != 3:
             with self.hold_sync():
-                self.story, self.spectrum, self.spectrum_causes = [], b"", b""
+                self.story, self.pixels, self.spectrum, self.spectrum_causes = [], [], b"", b""
             return
         x, y, k = self.voxel
         if not (0 <= x < nx and 0 <= y < ny and 0 <= k < nz):
@@ -171,6 +180,7 @@ class NanViewer(Viewer):
         values = spaxel.spectrum(self.audit.cube, x, y)
         with self.hold_sync():
             self.story = spaxel.story(self.audit, x, y, k, values)
+            self.pixels = spaxel.pixels(self.audit, x, y, k)
             self.spectrum = values.astype("<f4").tobytes()
             self.spectrum_causes = spaxel.gaps(self.audit, x, y, values).tobytes()
 
@@ -197,6 +207,15 @@ class NanViewer(Viewer):
     def _on_ready(self, _: dict[str, Any]) -> None:
         if self._bins > 1:
             self._show()
+
+    def _on_show(self, message: dict[str, Any]) -> None:
+        """Show a detector pixel of the story in the linked viewer."""
+        if self.viewer is None:
+            return
+        pixel = self.pixels[int(message["row"])]
+        x, y = int(pixel["x"]) - 1, int(pixel["y"]) - 1
+        self.viewer.show(ifu=int(pixel["ifu"]), exposure=label(str(pixel["exposure"])))
+        self.viewer.pixel, self.viewer.view = [x, y], [x, y, 8.0]
 
     # ---- exports
     def picture(self) -> bytes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import traitlets
@@ -18,6 +18,10 @@ from muse_nb.widgets.base import COLOUR_MAPS, Viewer, guarded
 from muse_nb.widgets.frames import LIMITS, Cache, LoadedFrame, signal_to_noise
 from muse_nb.widgets.geometry import geometry_by_ifu
 from muse_nb.widgets.static import module
+
+if TYPE_CHECKING:
+    from muse_nb.steps.inspect import Inspection
+    from muse_nb.widgets.mosaic import Mosaic
 
 __all__ = ["ObjectRedViewer"]
 
@@ -126,6 +130,20 @@ class ObjectRedViewer(Viewer):
         with self.hold_trait_notifications():
             self.exposure, self.ifu = place, wanted
         return self
+
+    def mosaic(self, inspection: Inspection | None = None, **options: Any) -> Mosaic:
+        """All frames of this viewer on one sheet, coloured by a statistic; a click there shows the frame here.
+
+        Parameters
+        ----------
+        inspection
+            What `muse_nb.inspect` measured; default: the files are measured now.
+        """
+        from muse_nb.steps.inspect import inspect
+        from muse_nb.widgets.mosaic import Mosaic
+
+        paths = dict.fromkeys(frame.path for here in self._frames.values() for frame in here.values())
+        return Mosaic(inspect(list(paths)) if inspection is None else inspection, viewer=self, **options)
 
     @property
     def data(self) -> LoadedFrame:

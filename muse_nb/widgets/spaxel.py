@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from muse_nb.products import dq as quality
 from muse_nb.products.cube_file import CubeFile
 from muse_nb.products.errors import MuseError
-from muse_nb.steps.nan_causes import CODES, MEANING, Cause
+from muse_nb.steps import provenance
+from muse_nb.steps.nan_causes import CODES, Cause
 
 if TYPE_CHECKING:
     from muse_nb.steps.nans import NanAudit
 
-__all__ = ["gaps", "spectrum", "story"]
+__all__ = ["gaps", "pixels", "spectrum", "story"]
 
 
 def spectrum(cube: CubeFile, x: int, y: int) -> NDArray[np.float32]:
@@ -37,7 +37,7 @@ def spectrum(cube: CubeFile, x: int, y: int) -> NDArray[np.float32]:
 
 def gaps(audit: NanAudit, x: int, y: int, values: NDArray[np.float32]) -> NDArray[np.int8]:
     """Cause of each plane of a spaxel as in `NanAudit.cause_plane`, 0 where `values` has data; shape (nz,)."""
-    nz, ny, nx = audit.shape
+    nz = audit.shape[0]
     k = np.arange(nz)
     beyond = (k < audit.first[y, x]) | (k > audit.last[y, x])
     found = np.where(beyond, CODES[Cause.OUTSIDE_RANGE], CODES[Cause.UNKNOWN])
@@ -50,38 +50,28 @@ def gaps(audit: NanAudit, x: int, y: int, values: NDArray[np.float32]) -> NDArra
 
 
 def story(audit: NanAudit, x: int, y: int, k: int, values: NDArray[np.float32]) -> list[str]:
-    """Why a voxel is NaN, in sentences; what it holds where it is not."""
+    """Why a voxel is NaN (or what it holds) and how long the gap around it is, in sentences."""
+    said = [provenance.story(audit, x, y, k)]
     if not np.isnan(values[k]):
-        return [f"{_at(audit, k)} it holds {values[k]:.5g} {str(audit.cube.header.get('BUNIT', '')).strip()}."]
+        return said
     codes = gaps(audit, x, y, values)
-    cause = list(Cause)[int(codes[k]) - 1]
     start, stop = _run(codes, k)
-    said = [f"{cause[0].upper()}{cause[1:]}: {MEANING[cause]}."]
-    where = _at(audit, k, "")
     if stop - start > 1:
-        where = f"{_at(audit, start, '')} to {_at(audit, stop - 1, '')}, {stop - start} planes"
-    said.append(f"The gap in this spaxel: {where}.")
-    said += _culprit(audit, x, y, k)
+        ends = " to ".join(_where(audit, plane) for plane in (start, stop - 1))
+        said.append(f"The gap in this spaxel is {stop - start} planes long, {ends}.")
     number = int((codes > 0).sum())
     said.append(f"{number} of the {len(codes)} planes of this spaxel are NaN ({number / len(codes):.1%}).")
     return said
 
 
-def _culprit(audit: NanAudit, x: int, y: int, k: int) -> list[str]:
-    """IFU, slice and flags behind a hole, as far as they are known."""
-    empty = audit.empty
-    if empty.cause[y, x]:
-        known = [f"{name} {int(a[y, x])}" for name, a in (("IFU", empty.ifu), ("slice", empty.slice)) if a[y, x]]
-        return [f"It should have been seen by {', '.join(known)}."] if known else []
-    place, there = _holes(audit, x, y)
-    if not (len(place) and there[k]):
+def pixels(audit: NanAudit, x: int, y: int, k: int, most: int = 12) -> list[dict[str, Any]]:
+    """The detector pixels that reach a voxel, the largest weight first; none without the pixel tables."""
+    if audit.source is None:
         return []
-    holes, i = audit.holes, place[k]
-    flags = quality.names(int(holes.dq[i]) & 0xFFFFFFFF)
-    if not holes.ifu[i]:
-        return []
-    seen = f"IFU {int(holes.ifu[i])}, slice {int(holes.slice[i])}"
-    return [f"The pixel that matters most is in {seen}{', flagged ' + ' and '.join(flags) if flags else ''}."]
+    columns = ("exposure", "ifu", "slice", "x", "y", "wavelength", "data", "dq", "flags", "weight")
+    rows = provenance.voxel_pixels(audit, x, y, k)[:most]
+    found = [{name: row[name].item() if hasattr(row[name], "item") else row[name] for name in columns} for row in rows]
+    return [{name: None if value != value else value for name, value in row.items()} for row in found]
 
 
 def _holes(audit: NanAudit, x: int, y: int) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
@@ -102,8 +92,8 @@ def _run(codes: NDArray[np.int8], k: int) -> tuple[int, int]:
     return start, int(full[after]) if after < len(full) else len(codes)
 
 
-def _at(audit: NanAudit, k: int, word: str = "At ") -> str:
+def _where(audit: NanAudit, k: int) -> str:
     try:
-        return f"{word}{float(audit.cube.wavelength(k)):.1f} Å (plane {k})" + ("," if word else "")
+        return f"{float(audit.cube.wavelength(k)):.1f} Å"
     except MuseError:
-        return f"{word}plane {k}" + ("," if word else "")
+        return f"plane {k}"

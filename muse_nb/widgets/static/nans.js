@@ -11,7 +11,7 @@ function render({ model, el }) {
   const profileHost = h("div", { class: "mnb-profile" }), spectrumHost = h("div", { class: "mnb-spectrum" });
   const slider = h("input", { type: "range", class: "mnb-slider", min: 0, max: cube.nz - 1, step: 1, title: "Plane (← →)", "aria-label": "Plane" });
   const where = h("span", { class: "mnb-where" });
-  let frame = null, fraction = null, player = null, wanted = null;
+  let frame = null, fraction = null, top = null, player = null, wanted = null;
 
   const image = new ImageCanvas(stage, {
     onview: (view) => { model.set("view", view ?? []); save(); },
@@ -63,9 +63,10 @@ function render({ model, el }) {
   }
   function show() {
     const whole = traits.get("shown") === "fraction";
+    top ??= fractionTop();
     image.keepView = true;
     image.setMap(mapOf(bytes(traits.get("colour_maps")[whole ? "cividis" : traits.get("cmap")])));
-    if (whole) { image.set({ stretch: "linear", limits: [0, 1], opacity: 1 }); image.setFrame(fraction); }
+    if (whole) { image.set({ stretch: "linear", limits: [0, top], opacity: 1 }); image.setFrame(fraction); }
     else { image.set({ stretch: traits.get("stretch"), limits: frame.limits[traits.get("limits")], opacity: 1 }); image.setFrame(frame); }
     slider.value = String(traits.get("plane"));
     where.textContent = `${cube.wavelength.length ? `${waveOf(traits.get("plane")).toFixed(1)} Å · ` : ""}plane ${traits.get("plane")} of ${cube.nz}`;
@@ -107,7 +108,14 @@ function render({ model, el }) {
   }
   function tell() {
     const voxel = traits.get("voxel"), lines = traits.get("story");
-    story.replaceChildren(...(lines.length ? [h("div", { class: "mnb-heading" }, `Spaxel ${voxel[0]}, ${voxel[1]}`), ...lines.map((text) => h("p", {}, text))] : [h("p", { class: "mnb-hint" }, "Click a hole for its story.")]));
+    story.replaceChildren(...(lines.length ? [h("div", { class: "mnb-heading" }, `Spaxel ${voxel[0]}, ${voxel[1]}`), ...lines.map((text) => h("p", {}, text)), detector()] : [h("p", { class: "mnb-hint" }, "Click a hole for its story.")]));
+  }
+  function detector() {
+    const pixels = traits.get("pixels"), linked = traits.get("linked");
+    if (!pixels.length) return null;
+    const row = (p, i) => h("tr", linked ? { class: "mnb-link", title: "Show it in the OBJECT_RED viewer", onclick: () => traits.send({ type: "show", row: i }) } : {},
+      h("td", {}, `${p.ifu}/${p.slice}`), h("td", {}, `${p.x}, ${p.y}`), h("td", {}, number(p.data, 3)), h("td", {}, p.weight.toFixed(2)), h("td", { title: p.flags }, p.dq ? p.flags : "good"));
+    return h("table", {}, h("thead", {}, h("tr", {}, ...["IFU/slice", "x, y", "value", "weight", "DQ"].map((name) => h("th", {}, name)))), h("tbody", {}, ...pixels.map(row)));
   }
   function legend() {
     const hidden = traits.get("hidden");
@@ -128,7 +136,7 @@ function render({ model, el }) {
       context.strokeStyle = "#000a"; context.lineWidth = 3.5; context.strokeRect(x - half, y - half, 2 * half, 2 * half);
       context.strokeStyle = "#fff"; context.lineWidth = 1.5; context.strokeRect(x - half, y - half, 2 * half, 2 * half);
     }
-    const text = traits.get("shown") === "fraction" ? "NaN over all planes (0 dark, 1 bright)" : `${cube.name}   ${where.textContent}`;
+    const text = traits.get("shown") === "fraction" ? `NaN over all planes, 0 to ${(100 * top).toFixed(0)} %` : `${cube.name}   ${where.textContent}`;
     context.font = "12px sans-serif"; context.textBaseline = "top"; context.textAlign = "left";
     context.lineWidth = 3; context.strokeStyle = "#000b"; context.strokeText(text, 8, 8); context.fillStyle = "#fff"; context.fillText(text, 8, 8);
     const [a, b, c, d] = cube.compass, det = a * d - b * c;
@@ -155,6 +163,7 @@ function render({ model, el }) {
       marker(context, sx, top, bottom, plot.ink);
     });
   }
+  const fractionTop = () => Math.max(0.02, ...Array.from(fraction.planes.DATA, (_, i) => { const v = fraction.value((i % fraction.width) * fraction.bin, Math.floor(i / fraction.width) * fraction.bin); return v < 1 ? v : 0; }));
   function drawSpectrum() {
     const raw = traits.get("spectrum");
     spectrumHost.hidden = !raw?.byteLength;
@@ -170,7 +179,9 @@ function render({ model, el }) {
         if (cause) { context.fillStyle = cause.colour + "cc"; context.fillRect(sx(waves[k]) - half, top + 1, Math.max(1.5, sx(waves[end - 1]) - sx(waves[k]) + 2 * half), bottom - top - 1); }
         k = end;
       }
+      context.save(); context.beginPath(); context.rect(sx(first), top, sx(last) - sx(first), bottom - top); context.clip();
       trace(context, waves, values, sx, sy, plot.ink, 1);
+      context.restore();
       marker(context, sx, top, bottom, plot.ink);
     });
   }
@@ -206,7 +217,7 @@ function render({ model, el }) {
   traits.watch("shown stretch limits cmap", show);
   traits.watch("hidden", () => { colours(); legend(); });
   traits.watch("voxel", () => image.draw());
-  traits.watch("story voxel", later(tell, 0));
+  traits.watch("story voxel pixels", later(tell, 0));
   traits.watch("spectrum spectrum_causes", later(drawSpectrum, 0));
   traits.watch("height", height);
   traits.watch("view", () => image.setView(traits.get("view")));
