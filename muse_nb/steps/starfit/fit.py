@@ -52,7 +52,7 @@ class Fit:
         # as far out as the wing is 0.3 of the noise
         reach = (np.maximum(frame.amplitude, 0) / (0.3 * noise)) ** (1 / frame.psf[3]) - 1
         reach = np.sqrt(psf.scale(frame.psf) * np.maximum(reach, 0))
-        radius = np.clip(np.ceil(reach), np.ceil(1.8 * width), np.ceil(7 * width)).astype(np.int64)
+        radius = np.clip(np.ceil(reach), np.ceil(1.8 * width), np.ceil(frame.reach * width)).astype(np.int64)
         ny, nx = frame.shape
         inside = (position > -radius[:, None]).all(1) & (position < radius[:, None] + [nx - 1, ny - 1]).all(1)
         near = np.flatnonzero(inside)

@@ -78,6 +78,7 @@ class Frame:
             self.map = self.filtered()
             self.peaks = find_peaks(self.map, 5.0)
         self.first_psf = self.psf = psf.round_psf(self.width)
+        self.reach = 7.0  # FWHM: how far out the brightest stars are drawn
         self.level, self.leverage = 0.0, np.zeros(self.raw.shape)
         self.amplitude = np.zeros(0)
         self.model, self.residual, self.weight = np.zeros(self.raw.shape), self.data, self.ok / self.floor

@@ -122,10 +122,14 @@ def wider_than_stars(fit: Fit) -> NDArray:
     return (weight > 0) & (mean > 0.25) & (mean * np.sqrt(weight) > 5)
 
 
-def core_chi2(frame: Frame) -> float:
-    """Mean squared residual over variance on the stars' cores; 1 when there are too few pixels to tell."""
+def core_chi2(frame: Frame, trust: float = 0.0) -> float:
+    """Mean squared residual over variance on the stars' cores; 1 when there are too few pixels to tell.
+
+    `trust` is the share of the model that is allowed for as its own error: no analytic PSF fits a star of S/N 1000.
+    """
     core = frame.used() & (frame.model - frame.level > np.sqrt(frame.floor))
     if core.sum() <= 30:
         return 1.0
     freedom = np.maximum(1 - frame.leverage[core], 0.0).sum()
-    return float((frame.residual[core] ** 2 * frame.weight[core]).sum() / max(freedom, 1.0))
+    variance = frame.variance(trust)[core]
+    return float((frame.residual[core] ** 2 / variance).sum() / max(freedom, 1.0))

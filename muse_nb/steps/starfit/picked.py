@@ -107,10 +107,16 @@ def solve_picks(measurement: Measurement, picks: Table) -> Solution:
     frozen = far >= NEIGHBOUR * wide
     frames = [_cut(measurement, i, first[i], sky, dropped, others, frozen) for i in placed]
     stars = np.r_[sky, others[neighbour]]
-    amplitude = np.ones(len(stars))
+    amplitude = np.max(
+        [
+            _as_sources(frame, stars, first[i]).amplitude * (frame.width * frame.plane.scale / wide) ** 2
+            for i, frame in zip(placed, frames, strict=True)
+        ],
+        axis=0,
+    )
     fit = Fit(frames, first[placed] - first[placed[0]], stars + first[placed[0]], amplitude, wide)
     for _ in range(6):
-        if fit.step(1.0) < 2e-6:
+        if fit.step(1.0) < 2e-5:
             break
     names = np.r_[numbers, np.full(int(neighbour.sum()), -1)]
     return finish(fit, placements, placed, n, names)
@@ -153,10 +159,11 @@ def _place(measurement: Measurement, picks: Table, numbers: NDArray, sky: NDArra
     return placements, first
 
 
-def _as_sources(frame: Frame, sky: NDArray) -> Sources:
+def _as_sources(frame: Frame, sky: NDArray, offset: NDArray | float = 0.0) -> Sources:
+    """Stars of given positions with the amplitudes that the frame's matched filter has there."""
     from scipy import ndimage
 
-    x, y = frame.plane.pixel(sky).T
+    x, y = frame.plane.pixel(sky + offset).T
     top = ndimage.map_coordinates(frame.map.numerator, [y, x], order=1)
     bottom = ndimage.map_coordinates(frame.map.denominator, [y, x], order=1)
     amplitude = np.where(bottom > 0, top / np.maximum(bottom, 1e-300), 0)
@@ -169,7 +176,7 @@ def _cut(
     """A copy of frame `i` that holds but the surroundings of the picked stars, far stars taken away."""
     frame = copy.copy(measurement.frames[i])
     base = measurement.solution
-    frame.first_psf = frame.psf.copy()
+    frame.first_psf, frame.reach = frame.psf.copy(), AREA + 1
     yy, xx = np.indices(frame.shape)
     near = np.zeros(frame.shape, bool)
     for x, y in frame.plane.pixel(sky + offset):

@@ -21,6 +21,8 @@ ROUNDS = 3
 STEPS = (5, 4, 4)  # Gauss-Newton steps a round
 CONVERGED = 2e-6  # arcsec
 STARS = 900
+MODEL_ERROR = 0.03  # of the light: what an analytic PSF may miss before an exposure is suspect
+SAME = 0.01  # arcsec: stars that agree to this are not rejected, however bright
 OUTLIER = 5.0  # errors beyond which a star is left out of an exposure
 
 
@@ -161,9 +163,12 @@ def _distance(points: NDArray, others: NDArray) -> NDArray:
 def finish(
     fit: Fit, placements: list[Placement], placed: list[int], n: int, numbers: NDArray | None = None
 ) -> Solution:
-    """Errors, star by star residuals, and the robust correction where stars disagree beyond their noise."""
+    """Errors, star by star residuals, and the robust correction where stars disagree beyond their noise.
+
+    Stars that an observer picked (`numbers`) are named when they disagree, but kept.
+    """
     stars = catalogue.adjust(catalogue.star_shifts(fit), fit.sky, fit.reference)
-    if reject(fit, stars):
+    if numbers is None and reject(fit, stars):
         for _ in range(3):
             fit.step(0.5)
         again = catalogue.adjust(catalogue.star_shifts(fit), fit.sky, fit.reference)
@@ -179,15 +184,18 @@ def finish(
     full[placed] = offset
     covariance[np.ix_(placed, [0, 1], placed, [0, 1])] = own
     cores = np.ones(n)
-    cores[placed] = chi2
+    cores[placed] = [noise.core_chi2(frame, MODEL_ERROR) for frame in fit.frames]
     numbers = np.arange(len(fit.sky)) if numbers is None else numbers
     return Solution(placements, placed, fit, full, covariance, cores, stars, numbers)
 
 
 def reject(fit: Fit, stars: catalogue.Adjustment) -> bool:
     """Mask the stars that disagree, where they do; one that does in a third of its exposures, in all."""
-    bad = np.nan_to_num(stars.deviation) > OUTLIER
+    far = np.hypot(*np.nan_to_num(np.moveaxis(stars.residual, -1, 0))) > SAME
+    bad = (np.nan_to_num(stars.deviation) > OUTLIER) & far
     known = np.isfinite(stars.deviation).sum(0)
+    if (known > 0).sum() < 4:  # nobody can say which one is wrong
+        return False
     bad |= (bad.sum(0) >= np.maximum(2, known / 3)) & fit.active
     if not bad.any() or bad.sum() > 0.3 * fit.active.sum():
         return False

@@ -1,0 +1,124 @@
+"""Figures of offsets, of the stars' residuals and of the wobble."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from muse_nb.steps.offsets import Offsets
+    from muse_nb.steps.wobble import Wobble
+
+__all__ = ["ANGLE_COLOURS", "angle_colour", "plot_offsets", "plot_residuals", "plot_wobble"]
+
+ANGLE_COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7")  # Okabe-Ito: 0, 90, 180, 270 degrees
+OTHER, BAD = "#666666", "#D55E00"
+
+
+def angle_colour(posang: float | None) -> str:
+    """Colour of a rotator angle, the nearest of the four."""
+    if posang is None or not np.isfinite(posang):
+        return OTHER
+    return ANGLE_COLOURS[round(posang / 90) % 4]
+
+
+def _axes(ax: Any, size: tuple[float, float]) -> Any:
+    if ax is not None:
+        return ax
+    import matplotlib.pyplot as plt
+
+    return plt.subplots(figsize=size, layout="constrained")[1]
+
+
+def plot_offsets(offsets: Offsets, ax: Any = None) -> Any:
+    """Offsets on the sky, east to the left, with error bars, exposure numbers, and colour by rotator angle."""
+    ax = _axes(ax, (6, 5.6))
+    shown = set()
+    for number, row in enumerate(offsets.table, start=1):
+        if not np.isfinite(row["ra_offset"]):
+            continue
+        angle = row["posang"]
+        label = f"{angle:.0f}°" if np.isfinite(angle) else "unknown"
+        ax.errorbar(
+            row["ra_offset"], row["dec_offset"], xerr=row["ra_error"], yerr=row["dec_error"], fmt="o", ms=6, capsize=2,
+            color=angle_colour(angle), markeredgecolor=BAD if row["verdict"] != "agree" else "white", zorder=3,
+            label=None if label in shown else label,
+        )  # fmt: skip
+        shown.add(label)
+        ax.annotate(str(number), (row["ra_offset"], row["dec_offset"]), xytext=(5, 5), textcoords="offset points", fontsize=8)
+    refused = int((~offsets.accepted).sum())
+    ax.axhline(0, color="0.85", lw=0.8, zorder=0)
+    ax.axvline(0, color="0.85", lw=0.8, zorder=0)
+    ax.set_aspect("equal", adjustable="datalim")
+    ax.invert_xaxis()
+    ax.set_xlabel("RA offset × cos δ [arcsec], east to the left")
+    ax.set_ylabel("Dec offset [arcsec], north up")
+    ax.set_title(f"Offsets of {len(offsets.table) - refused} exposures" + (f", {refused} refused" if refused else ""))
+    if shown:
+        ax.legend(title="rotator angle", frameon=False, fontsize=9)
+    return ax
+
+
+def plot_residuals(offsets: Offsets, ax: Any = None) -> Any:
+    """Distance of every star from the common solution in every exposure [mas]; those that disagree in red."""
+    ax = _axes(ax, (8, 4))
+    table = offsets.residuals
+    exposures = [str(name) for name in offsets.table["date_obs"]]
+    place = {name: i + 1 for i, name in enumerate(exposures)}
+    for axis, shift, colour in (("ra", -0.15, ANGLE_COLOURS[0]), ("dec", 0.15, ANGLE_COLOURS[1])):
+        x = np.array([place[str(name)] for name in table["date_obs"]], float)
+        good = np.isfinite(table["deviation"]) if len(table) else np.zeros(0, bool)
+        spread = np.random.default_rng(0).uniform(-0.1, 0.1, len(x))
+        bad = np.asarray(table["outlier"], bool)
+        for which, paint in ((good & ~bad, colour), (bad, BAD)):
+            ax.errorbar(
+                (x + shift + spread)[which], np.asarray(table[f"{axis}_residual"])[which],
+                yerr=np.asarray(table[f"{axis}_error"])[which], fmt="o", ms=3, lw=0.6, color=paint,
+                label={"ra": "RA", "dec": "Dec"}[axis] if paint == colour else None,
+            )  # fmt: skip
+    ax.axhline(0, color="0.6", lw=0.8)
+    ax.set_xlabel("exposure, in time order")
+    ax.set_xticks(range(1, len(exposures) + 1))
+    ax.set_ylabel("residual of each star [mas]")
+    if len(table):
+        limit = 4 * np.nanpercentile(np.abs(np.r_[table["ra_residual"], table["dec_residual"]]), 68)
+        ax.set_ylim(-max(limit, 1), max(limit, 1))
+    ax.set_title("Stars against the common solution (disagreeing ones red)")
+    ax.legend(frameon=False)
+    return ax
+
+
+def plot_wobble(wobble: Wobble, ax: Any = None) -> Any:
+    """Measured offsets by rotator angle and the vector that turns with it."""
+    ax = _axes(ax, (6, 5.6))
+    for row in wobble.table:
+        colour = angle_colour(row["posang"])
+        ax.plot(
+            [row["ra_model"], row["ra_offset"]], [row["dec_model"], row["dec_offset"]], color=colour, lw=0.7, alpha=0.6
+        )
+        ax.errorbar(
+            row["ra_offset"], row["dec_offset"], xerr=row["ra_error"], yerr=row["dec_error"], fmt="o", ms=5, color=colour,
+            markeredgecolor=BAD if row["outlier"] else "white",
+        )  # fmt: skip
+    for pointing, centre in enumerate(wobble.centre):
+        turn = np.radians(np.arange(0, 361, 3))
+        ring = wobble.vector_at(np.degrees(turn))
+        ax.plot(centre[0] + ring[:, 0], centre[1] + ring[:, 1], color="0.6", lw=0.8, zorder=0)
+        angles = np.unique(np.round(np.asarray(wobble.table["posang"])[np.asarray(wobble.table["pointing"]) == pointing]))
+        for angle in angles:
+            tip = centre + wobble.vector_at(np.array([angle]))[0]
+            ax.annotate(
+                "", tip, centre, arrowprops={"arrowstyle": "->", "color": angle_colour(angle), "lw": 2}, zorder=2
+            )
+            ax.annotate(f"{angle:.0f}°", tip, xytext=(4, 4), textcoords="offset points", color=angle_colour(angle))
+        ax.plot(*centre, "+", color="black", ms=9)
+    ax.set_aspect("equal", adjustable="datalim")
+    ax.invert_xaxis()
+    ax.set_xlabel("RA offset × cos δ [arcsec], east to the left")
+    ax.set_ylabel("Dec offset [arcsec], north up")
+    ax.set_title(
+        f"Derotator wobble {1e3 * wobble.length:.0f} ± {1e3 * wobble.length_error:.0f} mas, "
+        f"scatter {1e3 * wobble.scatter:.0f} mas per axis"
+    )
+    return ax
