@@ -69,12 +69,17 @@ static void drizzle_share(void *argument, int thread, int threads) {
     }
 }
 
-// Add the rows of plane z to the sums of planes z - 1, z and z + 1.
-void stream_drizzle(const Grid *grid, Ring *ring, const Exposure *exposure, int exposures, int z) {
+// Add the rows of plane z to the sums of planes z - 1, z and z + 1. tally: rows of the plane, of these rejected as cosmic
+// rays, and for each exposure the rows that were left out because they are not finite.
+void stream_drizzle(const Grid *grid, Ring *ring, const Exposure *exposure, int exposures, int z, int64_t *tally) {
     int slow = grid->swap ? grid->nx : grid->ny;
     Drizzle d = {.grid = grid, .ring = ring, .exposure = exposure, .exposures = exposures, .z = z, .stripes = slow >= 2 * STRIPES ? STRIPES : 2};
     for (d.odd = 0; d.odd < 2; d.odd++) run_threads(drizzle_share, &d, slow >= 2 * STRIPES ? ring->threads : 1);
-    for (int t = 0; t < ring->threads; t++) ring->flagged += d.flagged[t];
+    const Plane *plane = ring->plane + z % ring->nplane;
+    tally[0] = plane->total;
+    tally[1] = 0;
+    for (int t = 0; t < ring->threads; t++) tally[1] += d.flagged[t];
+    memcpy(tally + 2, plane->bad, exposures * sizeof *tally);
 }
 
 // Values of plane z, which no further row can reach, as (y, x) arrays; NaN where no row fell. Its sums are set to zero.

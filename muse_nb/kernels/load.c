@@ -73,7 +73,7 @@ static int keep(const Load *load, int number, int thread, Buffers *b, int skip, 
         if (z < 0 || dq & ~COSMICRAY) continue;
         float data = swapped(b->word[DATA][i]), stat = swapped(b->word[STAT][i]);
         if (!isfinite(data) || !isfinite(stat)) {
-            __atomic_fetch_add(&load->exposure[number].bad, 1, __ATOMIC_RELAXED);
+            __atomic_fetch_add(ring->plane[(load->first + z) % ring->nplane].bad + number, 1, __ATOMIC_RELAXED);
             continue;
         }
         uint32_t cell = b->places->cell[i];
@@ -187,13 +187,13 @@ int stream_load(const Grid *grid, Exposure *exposure, int exposures, Ring *ring,
     if (!load || (double)ring->cells * exposures >= 2147483648.) return -1;
     load->grid = grid, load->exposure = exposure, load->exposures = exposures, load->ring = ring;
     load->first = first, load->last = last;
+    for (int z = first; z < last; z++) memset(ring->plane[z % ring->nplane].bad, 0, exposures * sizeof(int64_t));
     int failed = 0;
     Task tasks[3] = {load_share, begin_share, sort_share};
     for (int k = 0; k < 3 && !failed; k++) {
         run_threads(tasks[k], load, ring->threads);
         for (int t = 0; t < ring->threads; t++) failed |= load->failed[t];
     }
-    for (int z = first; z < last; z++) ring->used += ring->plane[z % ring->nplane].total;
     free(load);
     return failed ? -1 : 0;
 }
@@ -202,6 +202,7 @@ void stream_close(Ring *ring) {
     for (int i = 0; ring->plane && i < ring->nplane; i++) {
         Plane *p = ring->plane + i;
         for (int t = 0; t < MAXTHREADS; t++) free(p->row[t]);
+        free(p->bad);
         free(p->start);
         free(p->order);
         free(p->value);
@@ -214,7 +215,7 @@ void stream_close(Ring *ring) {
 }
 
 // A ring for `slab` planes at a time; NULL where there is no memory for it.
-Ring *stream_open(const Grid *grid, int slab, int threads) {
+Ring *stream_open(const Grid *grid, int exposures, int slab, int threads) {
     Ring *ring = calloc(1, sizeof *ring);
     if (!ring) return 0;
     int fast = grid->swap ? grid->ny : grid->nx, slow = grid->swap ? grid->nx : grid->ny;
@@ -225,7 +226,11 @@ Ring *stream_open(const Grid *grid, int slab, int threads) {
     ring->plane = calloc(ring->nplane, sizeof *ring->plane);
     ring->sky = malloc(bordered * 3 * sizeof(double));
     int failed = !ring->plane || !ring->sky;
-    for (int i = 0; i < ring->nplane && !failed; i++) failed = !(ring->plane[i].start = calloc(ring->cells + 1, sizeof(uint32_t)));
+    for (int i = 0; i < ring->nplane && !failed; i++) {
+        ring->plane[i].start = calloc(ring->cells + 1, sizeof(uint32_t));
+        ring->plane[i].bad = calloc(exposures, sizeof(int64_t));
+        failed = !ring->plane[i].start || !ring->plane[i].bad;
+    }
     for (int t = 0; t < ring->threads; t++) failed |= !(ring->count[t] = malloc(ring->cells * slab * sizeof(uint32_t)));
     for (int i = 0; i < 3; i++) failed |= !(ring->sum[i] = calloc(bordered * 4, sizeof(double)));
     if (failed) {

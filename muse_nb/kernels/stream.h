@@ -28,7 +28,6 @@ typedef struct {                        // one exposure's pixel table
     float weight, flux;                 // weight in the drizzle, factor on the flux
     float *index;                       // smallest and largest wavelength of each block
     double limit[6];                    // out: extremes of tan(dRA) or dRA, of sin(dec)-sin(dec0) or dDEC, of lambda
-    int64_t bad;                        // out: rows with dq 0 whose data or variance are not finite, left out
 } Exposure;
 
 typedef struct {                        // the cube
@@ -47,6 +46,7 @@ typedef struct {                        // a row on its way: offset from the ref
 typedef struct {                        // the rows of one plane, as read by each thread and in the order of the cells
     Row *row[MAXTHREADS];
     int64_t count[MAXTHREADS], room[MAXTHREADS], total, capacity;
+    int64_t *bad;                       // for each exposure: rows with dq 0 that were left out, data or variance not finite
     uint32_t *start;                    // of each cell in order and value; one more at the end
     uint32_t *order;                    // REJECTED | thread << 25 | number of the row
     float *value;
@@ -59,7 +59,6 @@ typedef struct {                        // planes by number modulo nplane, and t
     double *sum[3];                     // (weight, weight x data, weight^2 x variance, unused), with a border of one cell
     double *sky;                        // (RA, DEC, cos DEC) of the cells with that border
     uint32_t *count[MAXTHREADS];
-    int64_t used, flagged;              // out: rows that fell into the cube, rows rejected as cosmic rays
 } Ring;
 
 static inline float swapped(uint32_t word) {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-from ctypes import POINTER, Structure, c_double, c_float, c_int, c_int32, c_int64, c_uint32, c_void_p
+from ctypes import POINTER, Structure, c_double, c_float, c_int, c_int32, c_int64, c_void_p
 from functools import cache
 
 import numpy as np
@@ -35,7 +35,6 @@ class Exposure(Structure):
         ("flux", c_float),
         ("index", POINTER(c_float)),
         ("limit", c_double * 6),
-        ("bad", c_int64),
     )
 
 
@@ -50,32 +49,16 @@ class Grid(Structure):
     )
 
 
-class _Ring(Structure):
-    """The end of ``Ring`` in ``stream.h`` is read for its counts."""
-
-    _fields_ = (
-        ("nplane", c_int32),
-        ("threads", c_int32),
-        ("cells", c_int64),
-        ("plane", c_void_p),
-        ("sum", c_void_p * 3),
-        ("sky", c_void_p),
-        ("count", POINTER(c_uint32) * MAXTHREADS),
-        ("used", c_int64),
-        ("flagged", c_int64),
-    )
-
-
 @cache
 def _kernels() -> ctypes.CDLL:
     core = library()
-    grid, exposure, ring = POINTER(Grid), POINTER(Exposure), POINTER(_Ring)
+    grid, exposure, ring = POINTER(Grid), POINTER(Exposure), c_void_p
     core.stream_scan.argtypes = [exposure, c_double, c_double, c_int]
-    core.stream_open.argtypes, core.stream_open.restype = [grid, c_int, c_int], ring
+    core.stream_open.argtypes, core.stream_open.restype = [grid, c_int, c_int, c_int], ring
     core.stream_close.argtypes, core.stream_close.restype = [ring], None
     core.stream_load.argtypes = [grid, exposure, c_int, ring, c_int, c_int]
     core.stream_cosmics.argtypes = [grid, ring, c_int, c_int, c_double]
-    core.stream_drizzle.argtypes, core.stream_drizzle.restype = [grid, ring, exposure, c_int, c_int], None
+    core.stream_drizzle.argtypes, core.stream_drizzle.restype = [grid, ring, exposure, c_int, c_int, c_void_p], None
     core.stream_finish.argtypes, core.stream_finish.restype = [grid, ring, c_int, c_void_p, c_void_p], None
     return core
 
@@ -132,7 +115,7 @@ class Planes:
     def __init__(self, grid: Grid, exposures: list[Exposure], slab: int, threads: int) -> None:
         self._grid, self._slab = grid, slab
         self._exposures = (Exposure * len(exposures))(*exposures)
-        self._ring = _kernels().stream_open(ctypes.byref(grid), slab, threads)
+        self._ring = _kernels().stream_open(ctypes.byref(grid), len(exposures), slab, threads)
         if not self._ring:
             raise MemoryError("not enough memory for a slab of planes")
 
@@ -158,27 +141,23 @@ class Planes:
         if _kernels().stream_cosmics(self._grid, self._ring, plane, whole, sigma):
             raise MemoryError("not enough memory for the search of cosmic rays")
 
-    def drizzle(self, plane: int) -> None:
-        """Add a plane's rows to the sums of itself and its neighbours."""
-        _kernels().stream_drizzle(self._grid, self._ring, self._exposures, len(self._exposures), plane)
+    def drizzle(self, plane: int) -> list[int]:
+        """Add a plane's rows to the sums of itself and its neighbours.
+
+        Returns
+        -------
+        list of int
+            Rows of the plane; of these, rejected as cosmic rays; then for each exposure the rows with dq 0 that were left
+            out because their data or variance are not finite.
+        """
+        tally = np.empty(2 + len(self._exposures), np.int64)
+        _kernels().stream_drizzle(
+            self._grid, self._ring, self._exposures, len(self._exposures), plane, tally.ctypes.data
+        )
+        return [int(value) for value in tally]
 
     def finish(self, plane: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Return DATA and STAT of a plane that no further row can reach, shape (ny, nx), NaN where none fell."""
         data, stat = np.empty((2, self._grid.ny, self._grid.nx), np.float32)
         _kernels().stream_finish(self._grid, self._ring, plane, data.ctypes.data, stat.ctypes.data)
         return data, stat
-
-    @property
-    def used(self) -> int:
-        """Rows that fell into the cube so far."""
-        return int(self._ring.contents.used)
-
-    @property
-    def flagged(self) -> int:
-        """Rows rejected so far, as cosmic rays or because dq says so."""
-        return int(self._ring.contents.flagged)
-
-    @property
-    def not_finite(self) -> list[int]:
-        """For each exposure, the rows with dq 0 left out because their data are not finite."""
-        return [int(exposure.bad) for exposure in self._exposures]
