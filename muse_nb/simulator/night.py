@@ -161,10 +161,13 @@ def simulate(
         "offsets": offset_table(pointings),
         "exposures": exposure_table(pointings, instrument.layout, seed),
     }
-    if not same_night(folder, truth["exposures"]) and not force:
+    same = same_night(folder, truth["exposures"])
+    if not same and not force:
         raise MuseError(f"{folder} holds another night: choose another folder, or replace it with --force (force=True)")
     _check_disk(folder, disk_needed(layout, exposures, raw=raw, products=products))
     workshop = Workshop(folder, instrument, truth["stars"], pointings, force=force)
+    if not same:
+        workshop.clear()
     written = write_truth(folder / "truth", truth, force=force)
     tasks = workshop.tasks(raw=raw, products=products)
     _run(tasks, workers or _workers(instrument.layout), progress or _bar)

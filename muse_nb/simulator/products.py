@@ -111,7 +111,8 @@ def _write_image(
 ) -> None:
     """Write the white-light image, its cosmic rays rejected as well as is possible: from the truth."""
     data, crpix = white_light(columns["xpos"], columns["ypos"], columns["data"], clean & (columns["dq"] == 0))
-    wcs = fits.Header()
+    wcs = fits.Header([("INHERIT", True), ("EXTNAME", "DATA"), ("HDUCLASS", "ESO"), ("HDUDOC", "DICD")])
+    wcs.update({"HDUVERS": "DICD version 6", "HDUCLAS1": "IMAGE", "HDUCLAS2": "DATA"})
     for axis, (kind, value, sign) in enumerate((("RA---TAN", pointing.ra, -1), ("DEC--TAN", pointing.dec, 1)), start=1):
         wcs[f"CRPIX{axis}"], wcs[f"CD{axis}_{axis}"] = crpix[axis - 1], sign * STEP
         wcs[f"CTYPE{axis}"], wcs[f"CUNIT{axis}"], wcs[f"CRVAL{axis}"] = kind, "deg", value

@@ -19,7 +19,7 @@ from muse_nb.simulator.headers import chip_header, label, lamp_header, observati
 from muse_nb.simulator.instrument import Instrument
 from muse_nb.simulator.layouts import Layout
 from muse_nb.simulator.plan import Pointing
-from muse_nb.simulator.product_headers import product_files
+from muse_nb.simulator.product_headers import FILES, product_files
 from muse_nb.simulator.rendering import slice_profiles
 from muse_nb.simulator.static import STATIC, write_static
 
@@ -71,6 +71,14 @@ class Workshop:
         folder, ifus = self.folder / "calib", self._layout.ifus
         files = {name: [folder / f"{name}-{ifu:02d}.fits" for ifu in ifus] for name in CHIP_CALIBRATIONS}
         return files | {name: [folder / f"{name}.fits"] for name in (*STATIC, ILLUM)}
+
+    def clear(self) -> None:
+        """Remove the frames of another night, and what was made of them."""
+        for path in (self.folder / "raw").glob("MUSE.*.fits"):
+            path.unlink()
+        for product in FILES.values():
+            for path in (self.folder / "reduced").glob(f"*/{product.format(ifu=0).replace('00', '??')}"):
+                path.unlink()
 
     def tasks(self, *, raw: bool, products: bool) -> list[Task]:
         """What remains to be done, calibrations first."""

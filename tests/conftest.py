@@ -1,0 +1,68 @@
+"""What every room's tests share: small simulated nights, made once, and the recipes or the reason why not."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from filelock import FileLock
+
+import muse_nb
+
+if TYPE_CHECKING:
+    from muse_nb.recipes.reduce import Reduction
+    from muse_nb.simulator.night import Night
+
+EXPOSURES = 4  # one at each rotator angle
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip what needs ESO's recipes where there are none, and say so; in CI that is a failure."""
+    if item.get_closest_marker("eso") is None:
+        return
+    from muse_nb.recipes.backends import available
+
+    if any(backend.usable for backend in available().values()):
+        return
+    reason = next(iter(available().values())).detail
+    if os.environ.get("CI"):
+        pytest.fail(f"CI must not skip this test: {reason}")
+    pytest.skip(reason)
+
+
+def kept(config: pytest.Config, name: str, *rooms: str) -> Path:
+    """Folder that outlives the test run, emptied when the code of `rooms` changes."""
+    digest = hashlib.sha256()
+    package = Path(muse_nb.__file__).parent
+    for path in sorted(path for room in rooms for path in (package / room).rglob("*.py")):
+        digest.update(path.read_bytes())
+    cache = getattr(config, "cache", None)
+    base = Path(cache.mkdir("muse_nb")) if cache else Path(tempfile.gettempdir()) / "muse_nb-tests"
+    base.mkdir(parents=True, exist_ok=True)
+    folder = base / f"{name}-{digest.hexdigest()[:12]}"
+    with FileLock(base / f"{name}.lock"):
+        for old in base.glob(f"{name}-*"):
+            if old != folder:
+                shutil.rmtree(old, ignore_errors=True)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def night(request: pytest.FixtureRequest) -> Night:
+    """Four micro exposures with raw frames, calibrations, and products made without the recipes. Read only."""
+    folder = kept(request.config, "night", "simulator", "products")
+    with FileLock(f"{folder}.lock"):  # one of the workers makes it, the others find it
+        return muse_nb.simulate(folder, EXPOSURES, products=True, progress=list)
+
+
+@pytest.fixture(scope="session")
+def recipe_night(request: pytest.FixtureRequest, night: Night) -> list[Reduction]:
+    """The first two exposures of `night` reduced by ESO's recipes (mark the test ``eso``). Read only."""
+    folder = kept(request.config, "recipes", "simulator", "recipes")
+    with FileLock(f"{folder}.lock"):
+        return [muse_nb.reduce(raw, night.folder / "calib", folder) for raw in night.raw[:2]]
