@@ -38,7 +38,7 @@ def run(args: argparse.Namespace) -> int:
 
         mpl.use("Agg")
         with whole(args.plot, force=args.force) as part:
-            result.plot().get_figure(root=True).savefig(part, dpi=150, format="png")
+            result.plot().figure.savefig(part, dpi=150, format="png")  # type: ignore[union-attr]
     if args.json:
         print(json.dumps(result.records(), indent=1))
     else:

@@ -1,5 +1,5 @@
 // Counts over every pixel of a frame, big-endian as it lies in the file: DQ bits, not finite, implausibly high.
-#include <stdint.h>
+#include "stream.h"
 #include <string.h>
 
 #define RUN 32
@@ -19,55 +19,52 @@ static inline float as_float(uint32_t u) {
 #define NOT_FINITE 34
 #define HIGH 35
 
-static void count_flags(const uint32_t *dq, int n, int swap, int64_t *counts) {
-    uint32_t last = 0;
-    int64_t length = 0;  // flags come in runs (gaps between slices, columns): add a run at a time
-    for (int i = 0; i <= n; i++) {
-        uint32_t value = i < n ? dq[i] : ~last;
-        if (i < n && value == last) {
-            length++;
-            continue;
-        }
-        if (last) {
-            counts[ANY] += length;
-            for (uint32_t bits = native(last, swap); bits; bits &= bits - 1) counts[__builtin_ctz(bits)] += length;
-        }
-        last = value;
-        length = 1;
+static inline __attribute__((always_inline)) void count_flags(const uint32_t *dq, int m, int swap, uint32_t any, int64_t *counts) {
+    uint32_t flagged = 0;
+    for (int i = 0; i < m; i++) flagged += dq[i] != 0;
+    counts[ANY] += flagged;
+    for (uint32_t bits = any; bits; bits &= bits - 1) {  // one or two as a rule
+        uint32_t bit = bits & -bits, number = 0;
+        for (int i = 0; i < m; i++) number += (dq[i] & bit) != 0;
+        counts[__builtin_ctz(native(bit, swap))] += number;
     }
 }
 
-void frame_counts(const uint32_t *data, const uint32_t *dq, const uint32_t *stat, int64_t n, int swap, float level,
-                  float snr, int64_t *counts) {
-    const int32_t exponent = 0x7f800000;
-    int32_t threshold;
-    memcpy(&threshold, &level, 4);  // floats above 0 are ordered as integers
+// Exponent of a float, 255 for what is not finite; of a big-endian one without turning it around, which vectorises.
+static inline uint32_t exponent(uint32_t u, int swap) { return swap ? (u & 0x7fu) << 1 | (u >> 15 & 1u) : u >> 23 & 0xffu; }
+
+static inline __attribute__((always_inline)) void scan(const uint32_t *data, const uint32_t *dq, const uint32_t *stat, int64_t n, const int swap,
+                        float level, float snr, int64_t *counts) {
+    uint32_t bits;
+    memcpy(&bits, &level, 4);
+    const uint32_t large = stat ? bits >> 23 : 255;  // no float of a smaller exponent is above the level
     for (int64_t start = 0; start < n; start += RUN) {
         int m = n - start < RUN ? (int)(n - start) : RUN;
         const uint32_t *d = data + start;
-        uint32_t any = 0;
-        int32_t odd = 0, high = 0;
+        uint32_t any = 0, odd = 0;
         if (dq) {
             for (int i = 0; i < m; i++) any |= dq[start + i];
-            if (any) count_flags(dq + start, m, swap, counts);
+            if (any) count_flags(dq + start, m, swap, any, counts);
         }
+        for (int i = 0; i < m; i++) odd += exponent(d[i], swap) >= large;
+        if (!odd) continue;
+        uint32_t infinite = 0, spoilt = 0, high = 0;
         for (int i = 0; i < m; i++) {
-            int32_t bits = (int32_t)native(d[i], swap);
-            odd += (bits & exponent) == exponent;
-            high += bits > threshold;
+            uint32_t good = dq ? dq[start + i] == 0 : 1, strange = exponent(d[i], swap) == 255;
+            infinite += strange;
+            spoilt += strange & good;
+            if (!stat) continue;
+            float value = as_float(native(d[i], swap)), variance = as_float(native(stat[start + i], swap));
+            high += good & (strange ^ 1) & (value > level) & (value * value > snr * snr * variance);
         }
-        if (!(odd | (stat ? high : 0))) continue;
-        for (int i = 0; i < m; i++) {
-            int32_t bits = (int32_t)native(d[i], swap);
-            int good = !dq || dq[start + i] == 0;
-            if ((bits & exponent) == exponent) {
-                counts[NOT_FINITE]++;
-                counts[BAD_VALUE] += good;
-            } else if (stat && good && bits > threshold) {
-                float value = as_float((uint32_t)bits);
-                float variance = as_float(native(stat[start + i], swap));
-                counts[HIGH] += value > snr * snr * (variance / value);
-            }
-        }
+        counts[NOT_FINITE] += infinite;
+        counts[BAD_VALUE] += spoilt;
+        counts[HIGH] += high;
     }
+}
+
+HOT void frame_counts(const uint32_t *data, const uint32_t *dq, const uint32_t *stat, int64_t n, int swap, float level,
+                  float snr, int64_t *counts) {
+    if (swap) scan(data, dq, stat, n, 1, level, snr, counts);
+    else scan(data, dq, stat, n, 0, level, snr, counts);
 }

@@ -9,13 +9,16 @@ from typing import Any
 
 import numpy as np
 
+from muse_nb.products.blocks import Hdu, hdus
 from muse_nb.products.errors import MuseError
+from muse_nb.products.header import read_all
+from muse_nb.products.object_red import open_object_red
 
 __all__ = ["QUADRANTS", "Frame", "Sample", "frames", "take_sample"]
 
 QUADRANTS = ("BL", "BR", "TR", "TL")  # the order of MUSE's four read-out ports
 RUN = 4  # neighbouring rows (planes of a cube) in each block: enough for second differences
-BLOCKS = 64
+PIXELS = 300_000  # in the sample, at least 24 blocks
 LOUD = 25.0  # variance over the signal, and over the usual variance
 
 
@@ -49,41 +52,65 @@ class Frame:
 def frames(path: str | Path) -> Iterator[Frame]:
     """Yield the frames of a file: one for each IFU of an OBJECT_RED, else its image or cube.
 
+    Plain float and integer extensions are mapped, not read: the statistics look at each pixel once and keep none.
+
     Raises
     ------
     MuseError
         The file cannot be read, or holds no image and no cube.
     """
-    from muse_nb.products import header as headers
-
     path = Path(path)
-    primary = headers.read(path)
-    if str(primary.get("ESO PRO CATG", "")).strip() == "OBJECT_RED":
-        from muse_nb.products.object_red import open_object_red
-
+    if path.suffix == ".gz":
+        yield _plain(path)
+        return
+    units = hdus(path)
+    names = [unit.name.rpartition(".")[2].upper() for unit in units]
+    if str(units[0].cards.get("ESO PRO CATG", "")).strip() == "OBJECT_RED" and "DATA" in names:
         for red in open_object_red(path):
-            yield Frame(path, red.ifu, red.header, red.data, red.dq, red.stat)
+            arrays = [_array(path, units, red.extensions.get(name), red.shape) for name in ("DATA", "DQ", "STAT")]
+            data, dq, stat = (
+                getattr(red, name) if array is None else array
+                for name, array in zip(("data", "dq", "stat"), arrays, strict=True)
+            )
+            yield Frame(path, red.ifu, red.header, data, dq, stat)
     else:
-        yield _plain(path, primary)
+        yield _plain(path)
 
 
-def _plain(path: Path, primary: Any) -> Frame:
+def _array(path: Path, units: list[Hdu], number: int | None, shape: tuple[int, ...]) -> np.ndarray | None:
+    """Map an extension that lies in the file as it is: four bytes a value, not compressed, not scaled."""
+    if number is None:
+        return None
+    unit = units[number]
+    kind = {-32: ">f4", 32: ">i4"}.get(int(str(unit.cards.get("BITPIX"))))
+    scaled = {"BSCALE", "BZERO", "BLANK"} & set(unit.cards)
+    if kind is None or scaled or unit.cards.get("XTENSION") != "IMAGE" or unit.shape != shape or 0 in shape:
+        return None
+    return np.memmap(path, kind, "r", unit.offset, shape)
+
+
+def _plain(path: Path) -> Frame:
     """Read the first image or cube of any FITS file, with its DQ and STAT where they are there."""
     from astropy.io import fits
 
+    headers = read_all(path)
     try:
-        with fits.open(path) as hdus:
-            by_name = {hdu.name.upper(): hdu for hdu in hdus if hdu.is_image and hdu.header.get("NAXIS", 0) in (2, 3)}
-            data = by_name.get("DATA") or next(iter(by_name.values()), None)
+        with fits.open(path, memmap=False) as opened:
+            usable = [
+                hdu for hdu in opened if hdu.is_image and hdu.header.get("NAXIS", 0) in (2, 3) and 0 not in hdu.shape
+            ]
+            by_name = {hdu.name.upper(): hdu for hdu in reversed(usable)}
+            data = by_name.get("DATA", usable[0] if usable else None)
             if data is None:
                 raise MuseError(f"{path} holds no image and no cube: inspect needs an OBJECT_RED, an image or a cube")
             others = [by_name.get(name) for name in ("DQ", "STAT")]
             dq, stat = (
                 hdu.data if hdu is not None and hdu is not data and hdu.shape == data.shape else None for hdu in others
             )
-            return Frame(path, None, primary, data.data, dq, stat, str(data.header.get("BUNIT", "")).strip())
+            unit = str(data.header.get("BUNIT", "")).strip()
+            return Frame(path, None, headers[0], data.data, dq, stat, unit)
     except (OSError, TypeError, ValueError) as error:
-        raise MuseError(f"{path} cannot be read as FITS: {error}") from error
+        raise MuseError(f"{path} cannot be read as FITS ({error}): make the file again") from error
 
 
 @dataclass(frozen=True)
@@ -119,10 +146,11 @@ class Sample:
             return self.stat < LOUD * np.maximum(self.data, np.median(known) if known.size else 0)
 
 
-def take_sample(frame: Frame, blocks: int = BLOCKS) -> Sample:
-    """Copy `blocks` runs of four rows out of a frame, or all of its rows when it has fewer."""
+def take_sample(frame: Frame, pixels: int = PIXELS) -> Sample:
+    """Copy runs of four rows out of a frame, about `pixels` in all, or all of its rows when it has fewer."""
     n = frame.data.shape[0]
     run = min(RUN, n)
+    blocks = max(24, round(pixels / (run * frame.data[0].size)))
     start = np.unique(np.linspace(0, n - run, max(1, min(blocks, n // run))).astype(int))
     rows = start[:, None] + np.arange(run)
     data = np.asarray(frame.data[rows], dtype=np.float32)

@@ -12,7 +12,7 @@ __all__ = ["SLICES", "Slices", "find_slices"]
 
 SLICES = 48
 MAD = 1.482602218505602  # sigma of a normal distribution / its median absolute deviation
-BANDS = 8  # slices lean by a few pixels over the chip: each band of rows is taken for itself
+BANDS = 4  # slices lean by a few pixels over the chip: each band of rows is taken for itself
 DARK = 0.4  # of the background: a column of a slice that has less is not lit
 WILD = (
     3.0  # times the noise of the other columns, in units of sqrt(STAT): a column that varies more is not of this slice
@@ -22,7 +22,7 @@ BEYOND = 5.0  # times the usual sigma: the gap between two slices
 
 @dataclass(frozen=True)
 class Slices:
-    """Slices 1 to 48 of a frame, each array of shape (48,); NaN for a slice that was not found.
+    """Slices 1 to 48 of a frame, arrays of shape (48,); NaN for a slice that was not found.
 
     Attributes
     ----------
@@ -32,6 +32,8 @@ class Slices:
         Median signal inside the slice over that of all slices.
     lost_left, lost_right : numpy.ndarray
         Columns in the left (right) half that have no light, or noise that STAT does not explain.
+    columns : numpy.ndarray
+        Median signal of each column of the frame, the mean over bands; shape (nx,).
     """
 
     left: np.ndarray
@@ -39,6 +41,7 @@ class Slices:
     light: np.ndarray
     lost_left: np.ndarray
     lost_right: np.ndarray
+    columns: np.ndarray
 
     def inside(self, nx: int, margin: int = 2) -> np.ndarray:
         """True for the columns of an nx wide frame that lie in a slice, `margin` columns from its ends."""
@@ -64,8 +67,8 @@ def find_slices(sample: Sample) -> Slices | None:
     usable = np.array([band[1] for band in bands if band])
     wild = np.array([band[2] for band in bands if band])
     runs = [_runs(row) for row in usable]
-    lit = [np.median(medians[b, lo:hi]) for b, band in enumerate(runs) for lo, hi in band.values()]
-    level = np.median(lit) if lit else np.nan
+    light = {(b, n): float(medians[b, lo:hi].mean()) for b, band in enumerate(runs) for n, (lo, hi) in band.items()}
+    level = float(np.median(list(light.values()))) if light else np.nan
     table = np.full((5, len(runs), SLICES), np.nan)
     for b, band in enumerate(runs):
         for number, (lo, hi) in band.items():
@@ -73,11 +76,11 @@ def find_slices(sample: Sample) -> Slices | None:
             table[:, b, number] = (
                 lo,
                 hi - 1,
-                np.median(medians[b, lo:hi]) / level if level else np.nan,
+                light[b, number] / level if level else np.nan,
                 *_lost(lost),
             )
     table[:, :, np.isfinite(table[0]).mean(axis=0) < 0.25] = np.nan
-    return Slices(*_median(table))
+    return Slices(*_median(table), medians.mean(axis=0))
 
 
 def _median(table: np.ndarray) -> np.ndarray:
@@ -97,10 +100,10 @@ def _band(sample: Sample, blocks: np.ndarray) -> tuple[np.ndarray, np.ndarray, n
     rows = part.reshape(-1, part.shape[-1])
     with np.errstate(invalid="ignore", over="ignore"):
         second = np.abs(part[:, 1:-1] - 0.5 * (part[:, :-2] + part[:, 2:])).reshape(-1, rows.shape[1])
-        scatter = MAD * np.median(second, axis=0) / np.sqrt(1.5)
-        medians = np.median(rows, axis=0)
+        scatter = MAD * _column_median(second) / np.sqrt(1.5)
+        medians = _column_median(rows)
     if sample.stat is not None:
-        sigma = np.sqrt(np.maximum(np.median(sample.stat[blocks].reshape(rows.shape), axis=0), 0))
+        sigma = np.sqrt(np.maximum(_column_median(sample.stat[blocks].reshape(rows.shape)), 0))
         beyond = BEYOND
     else:
         sigma, beyond = scatter, 10 * BEYOND  # stars scatter too
@@ -113,6 +116,11 @@ def _band(sample: Sample, blocks: np.ndarray) -> tuple[np.ndarray, np.ndarray, n
     if sample.dq is not None:
         usable &= (sample.dq[blocks] == 0).reshape(rows.shape).mean(axis=0) > 0.5
     return np.where(np.isfinite(medians), medians, 0), usable, wild
+
+
+def _column_median(values: np.ndarray) -> np.ndarray:
+    """Median of each column (the upper middle one of an even number); NaN sort to the end."""
+    return np.sort(values, axis=0)[len(values) // 2]
 
 
 def _runs(usable: np.ndarray) -> dict[int, tuple[int, int]]:

@@ -132,8 +132,7 @@ class Placement:
         ra, dec = _spaxel_centres(wcs, shape[1:])
         if how.method != "drizzle":
             raise MuseError(
-                f"{path} was resampled with {how.method!r}: NaN are traced through the pixel tables for drizzle only, leave"
-                " the tables out"
+                f"{path} was resampled with {how.method!r}: NaN are traced for drizzle only, leave the pixel tables out"
             )
         first = next((t for t in tables if t.header.get("DATE-OBS") == primary.get("DATE-OBS")), tables[0])
         pixel = _pixel_scales(first)

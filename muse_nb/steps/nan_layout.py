@@ -129,7 +129,7 @@ def _layout(
     missing = np.zeros(24 * 48, np.int8)
     loaded = (every_ifu >= ifus.min()) & (every_ifu <= ifus.max())
     missing[loaded & ~measured] = 1
-    missing[loaded & ~present.any(axis=1)[every_ifu]] = 2
+    missing[loaded & ~np.isin(every_ifu, ifus)] = 2
     along, across = stack / np.hypot(*stack), row / np.hypot(*row)
     return place, missing, (along, across), (0.5 * float(np.hypot(*stack)), 0.5 * float(np.hypot(*row)))
 

@@ -34,7 +34,7 @@ class Reach:
     chunks : list of tuple
         (table, start, stop, lowest plane, highest plane) of each chunk of rows.
     blocks : numpy.ndarray
-        int32, shape (n, 9): table, start, stop of each short run of rows, and the lowest and highest x, y, z of its cells.
+        int32, shape (n, 9): table, start, stop of each short run of rows, the lowest and the highest x, y, z.
     centres : numpy.ndarray
         Shape (tables, 25, 49, 3): number of rows of each IFU and slice, and their mean x and y in the cube [pixel].
     """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -35,9 +36,9 @@ def voxel_pixels(audit: NanAudit, x: int, y: int, z: int) -> Table:
     Returns
     -------
     astropy.table.Table
-        exposure (DATE-OBS), ifu, slice, x and y on the detector (1-based, borders trimmed, as in OBJECT_RED), wavelength
-        [Angstrom], data, dq, flags (names), weight (overlap over the volume of a drop), file and row of the pixel table;
-        the largest weight first.
+        exposure (DATE-OBS), ifu, slice, x and y on the detector (1-based, borders trimmed, as in OBJECT_RED),
+        wavelength [Angstrom], data, dq, flags (names), weight (overlap over the volume of a drop), file and row of the
+        pixel table; the largest weight first.
 
     Raises
     ------
@@ -123,10 +124,8 @@ def story(audit: NanAudit, x: int, y: int, z: int) -> str:
     nz = audit.shape[0]
     value = float(audit.cube.plane(z)[y, x])
     where = f"Voxel x {x}, y {y}, plane {z}"
-    try:
+    with suppress(MuseError):
         where += f" ({float(audit.cube.wavelength(z)):.2f} Angstrom)"
-    except MuseError:
-        pass
     code = int(audit.cause_plane(z)[y, x])
     cause = list(Cause)[code - 1] if code else None
     said = [f"{where} is {value:.4g}." if cause is None else f"{where} is NaN: {cause} - {MEANING[cause]}."]
@@ -140,8 +139,8 @@ def story(audit: NanAudit, x: int, y: int, z: int) -> str:
     pixels = voxel_pixels(audit, x, y, z)
     said.append(f"{len(pixels)} detector pixels overlap it, {int((pixels['dq'] == 0).sum())} of them good.")
     for pixel in pixels[:3]:
-        text = f"IFU {pixel['ifu']} slice {pixel['slice']}, detector pixel ({pixel['x']}, {pixel['y']}) of {pixel['exposure']}"
-        text += f", {pixel['wavelength']:.2f} Angstrom, weight {pixel['weight']:.2f}"
+        text = f"IFU {pixel['ifu']} slice {pixel['slice']}, detector pixel ({pixel['x']}, {pixel['y']})"
+        text += f" of {pixel['exposure']}, {pixel['wavelength']:.2f} Angstrom, weight {pixel['weight']:.2f}"
         said.append(text + (f": flagged {pixel['flags']}." if pixel["dq"] else f": {pixel['data']:.4g}."))
     return " ".join(said)
 
@@ -159,8 +158,8 @@ def pixel_voxels(audit: NanAudit, ifu: int, x: int, y: int, exposure: str | None
     Returns
     -------
     astropy.table.Table
-        exposure, x, y, z (0-based voxel), wavelength of its plane [Angstrom], weight, nan; empty when the pixel is in no
-        slice or outside the cube.
+        exposure, x, y, z (0-based voxel), wavelength of its plane [Angstrom], weight, nan; empty when the pixel is
+        in no slice or outside the cube.
     """
     from astropy.table import Table
 
