@@ -6,10 +6,9 @@ from threading import Lock
 
 import numpy as np
 
-from muse_nb.simulator.calibrations import MasterFlat, master_flat
 from muse_nb.simulator.detector import Chip
+from muse_nb.simulator.flats import MasterFlat, flat_spectrum, master_flat
 from muse_nb.simulator.instrument import Instrument
-from muse_nb.simulator.reduction import flat_spectrum
 
 __all__ = ["Chips"]
 

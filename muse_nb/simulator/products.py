@@ -10,10 +10,10 @@ from astropy.io import fits
 from muse_nb.products.image_fov import write_image_fov
 from muse_nb.products.object_red import write_object_red
 from muse_nb.products.pixtable import write_pixtable
-from muse_nb.simulator.calibrations import LAMP_FLUX
 from muse_nb.simulator.chips import Chips
 from muse_nb.simulator.detector import cosmic_rays
 from muse_nb.simulator.drizzle import STEP, white_light
+from muse_nb.simulator.flats import LAMP_FLUX
 from muse_nb.simulator.instrument import Instrument
 from muse_nb.simulator.layouts import SLICES, Layout
 from muse_nb.simulator.plan import LATITUDE, LONGITUDE, Pointing

@@ -13,14 +13,14 @@ import numpy as np
 from muse_nb.products.dq import DQ
 from muse_nb.simulator import spectra
 from muse_nb.simulator.atmosphere import refraction_shift
-from muse_nb.simulator.calibrations import FLAT_VARIANCE, MasterFlat, bias_variance
 from muse_nb.simulator.detector import GAIN, QUADRANTS, Chip, chip_defects, quadrant_slices
+from muse_nb.simulator.flats import FLAT_VARIANCE, MasterFlat, bias_variance
 from muse_nb.simulator.instrument import Instrument
 from muse_nb.simulator.layouts import PRESCAN
 from muse_nb.simulator.plan import Pointing
 from muse_nb.simulator.static import response_curve
 
-__all__ = ["ReducedFrame", "flat_spectrum", "native_spherical", "pixel_rows", "reduce_frame"]
+__all__ = ["ReducedFrame", "native_spherical", "pixel_rows", "reduce_frame"]
 
 OVERSCAN_IGNORED = 3  # columns next to the data, where charge leaks [pix]
 OVERSCAN_ORDER = 5
@@ -75,16 +75,6 @@ def _overscan(raw: np.ndarray, right: int, top: int) -> np.ndarray:
     level = raw[top * half_y : (top + 1) * half_y, columns].mean(axis=1, dtype=float)
     y = np.linspace(-1, 1, half_y)
     return np.polynomial.chebyshev.chebval(y, np.polynomial.chebyshev.chebfit(y, level, OVERSCAN_ORDER))
-
-
-def flat_spectrum(flats: list[np.ndarray]) -> np.ndarray:
-    """Mean spectrum of the lamp over all IFUs: rows of wavelength [Angstrom] and smooth relative flux."""
-    low = max(spectrum[0, 0] for spectrum in flats)
-    high = min(spectrum[0, -1] for spectrum in flats)
-    wavelength = np.arange(low, high, 1.25)
-    mean = np.mean([np.interp(wavelength, *spectrum) for spectrum in flats], axis=0)
-    fit = np.polynomial.Chebyshev.fit(wavelength, mean, 7 if high - low > 1000 else 3)
-    return np.array([wavelength, fit(wavelength)])
 
 
 def pixel_rows(

@@ -10,8 +10,8 @@ from astropy.io import fits
 
 from muse_nb.products.dq import DQ
 from muse_nb.simulator import spectra
-from muse_nb.simulator.calibrations import LAMP_FLUX
 from muse_nb.simulator.detector import Defect, chip_defects
+from muse_nb.simulator.flats import LAMP_FLUX
 from muse_nb.simulator.headers import MODE, calibration_header, eso, hierarch
 from muse_nb.simulator.instrument import Instrument
 from muse_nb.simulator.layouts import PRESCAN, SLICES, Layout

@@ -111,7 +111,7 @@ class Workshop:
 
     def _chip_calibration(self, name: str, ifu: int, path: Path) -> None:
         with whole(path, force=self.force) as part:
-            write_chip_calibration(self._chips.chip(ifu), name, part)
+            write_chip_calibration(name, self._chips, ifu, part)
         self._count(1)
 
     def _static(self, name: str, path: Path) -> None:
