@@ -100,17 +100,22 @@ def _band(sample: Sample, blocks: np.ndarray) -> tuple[np.ndarray, np.ndarray, n
     rows = part.reshape(-1, part.shape[-1])
     with np.errstate(invalid="ignore", over="ignore"):
         second = np.abs(part[:, 1:-1] - 0.5 * (part[:, :-2] + part[:, 2:])).reshape(-1, rows.shape[1])
-        scatter = MAD * _column_median(second) / np.sqrt(1.5)
-        medians = _column_median(rows)
+        good = sample.good[blocks]
+        three = (good[:, 1:-1] & good[:, :-2] & good[:, 2:]).reshape(second.shape)
+        scatter = MAD * column_medians(second, three) / np.sqrt(1.5)
+        medians = column_medians(rows, good.reshape(rows.shape))
     if sample.stat is not None:
-        sigma = np.sqrt(np.maximum(_column_median(sample.stat[blocks].reshape(rows.shape)), 0))
+        sigma = np.sqrt(
+            np.maximum(column_medians(sample.stat[blocks].reshape(rows.shape), good.reshape(rows.shape)), 0)
+        )
         beyond = BEYOND
     else:
         sigma, beyond = scatter, 10 * BEYOND  # stars scatter too
     with np.errstate(invalid="ignore"):
-        usable = sigma < beyond * np.median(
-            sigma
-        )  # between the slices the flat is about 0, and the noise beyond measure
+        known = sigma[np.isfinite(sigma)]
+        usual = float(np.median(known)) if known.size else 0.0
+        # between the slices the flat is about 0, and the noise beyond measure: a bright star has less of it
+        usable = sigma < beyond * np.sqrt(np.maximum(usual**2, np.nan_to_num(medians)))
         inside = usable & (sigma > 0)
         wild = scatter > WILD * sigma * (np.median((scatter / sigma)[inside]) if inside.any() else 1)
     if sample.dq is not None:
@@ -118,9 +123,15 @@ def _band(sample: Sample, blocks: np.ndarray) -> tuple[np.ndarray, np.ndarray, n
     return np.where(np.isfinite(medians), medians, 0), usable, wild
 
 
-def _column_median(values: np.ndarray) -> np.ndarray:
-    """Median of each column (the upper middle one of an even number); NaN sort to the end."""
-    return np.sort(values, axis=0)[len(values) // 2]
+def column_medians(values: np.ndarray, good: np.ndarray) -> np.ndarray:
+    """Median of the good values of each column; NaN where there is none."""
+    ordered = np.sort(np.where(good, values, np.inf), axis=0)
+    number = good.sum(axis=0)
+    columns = np.arange(values.shape[1])
+    low = ordered[np.maximum(number - 1, 0) // 2, columns]
+    high = ordered[np.minimum(number // 2, len(values) - 1), columns]
+    with np.errstate(invalid="ignore"):
+        return np.where(number > 0, 0.5 * (low + high), np.nan)
 
 
 def _runs(usable: np.ndarray) -> dict[int, tuple[int, int]]:

@@ -10,13 +10,13 @@ import numpy as np
 from muse_nb.kernels.frame_stats import count_pixels
 from muse_nb.products.dq import names
 from muse_nb.steps.frame_sample import QUADRANTS, Frame, Sample, take_sample
-from muse_nb.steps.frame_slices import MAD, Slices, find_slices
+from muse_nb.steps.frame_slices import MAD, Slices, column_medians, find_slices
 
 __all__ = ["MAD", "FrameStatistics", "clipped_median", "frame_statistics", "noise_ratio"]
 
 SATURATION = 60000.0  # electrons; a MUSE pixel holds about 65500 x 1.1
 ENOUGH = 20_000  # values for a median: it is then good to 1 % of their scatter
-MIDDLE = 8  # rows on either side of the middle that are compared
+MIDDLE = 16  # rows on either side of the middle that are compared
 SHARPER_THAN_A_STAR = 1.0  # a column's excess over its neighbours', in units of their own: a star of 0.5" reaches 0.6
 
 
@@ -193,20 +193,6 @@ def middle_step(frame: Frame) -> tuple[float, float]:
         low = np.median(below[half][use]) if use.any() else np.nan
         steps.append(float(np.median(above[half][use]) / low) if low > 0 else float("nan"))
     return steps[0], steps[1]
-
-
-def column_medians(data: np.ndarray, good: np.ndarray) -> np.ndarray:
-    """Median over all but the last axis of the good values; NaN where there is none."""
-    values = np.where(good, data, np.inf).reshape(-1, data.shape[-1])
-    values.sort(axis=0)
-    number = good.reshape(values.shape).sum(axis=0)
-    columns = np.arange(values.shape[1])
-    high, low = (
-        values[np.minimum(number // 2, len(values) - 1), columns],
-        values[np.maximum(number - 1, 0) // 2, columns],
-    )
-    with np.errstate(invalid="ignore"):
-        return np.where(number > 0, 0.5 * (high + low), np.nan)
 
 
 def row_stripes(sample: Sample) -> float:
