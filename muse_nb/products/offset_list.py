@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from muse_nb.products.bintable import read_table
+from muse_nb.products.blocks import hdus
 from muse_nb.products.errors import MuseError
-from muse_nb.products.header import read_all
 from muse_nb.products.whole import whole
 
 if TYPE_CHECKING:
@@ -60,35 +62,30 @@ class OffsetList:
         MuseError
             The file is not readable or has not the form that muse_exp_combine takes, and would be ignored by it.
         """
-        import numpy as np
-        from astropy.table import Table
-
         path = Path(path)
-        headers = read_all(path)
-        if len(headers) < 2 or headers[1].get("XTENSION", "").strip() != "BINTABLE":
+        units = hdus(path)
+        if len(units) < 2 or units[1].cards.get("XTENSION") != "BINTABLE":
             raise MuseError(
                 f"{path} has no table in its first extension: muse_exp_combine would ignore it; write it again"
             )
-        try:
-            table = Table.read(path, hdu=1, unit_parse_strict="silent")
-        except Exception as error:
-            raise MuseError(f"{path} cannot be read as a table ({error}): write it again") from error
-        missing = [name for name in _COLUMNS[:4] if name not in table.colnames]
+        table = read_table(path, units[1])
+        missing = [name for name in _COLUMNS[:4] if name not in table]
         if missing:
             raise MuseError(f"{path} lacks {', '.join(missing)}: muse_exp_combine would ignore it; write it again")
         for name in ("RA_OFFSET", "DEC_OFFSET"):
-            if str(table[name].unit or "deg").strip() not in ("deg", "degree"):
+            if table[name].unit not in ("", "deg", "degree"):
                 raise MuseError(f"{path}: {name} is in {table[name].unit}, must be in deg: convert it")
-        try:
-            if "FLUX_SCALE" not in table.colnames:
-                table["FLUX_SCALE"] = np.nan
-            numbers = [tuple(np.ma.filled(np.ma.asarray(table[name], float), np.nan).tolist()) for name in _COLUMNS[1:]]
-        except (TypeError, ValueError) as error:
-            raise MuseError(f"{path} has columns that are not numbers ({error}): write it again") from error
+        rows = len(table["DATE_OBS"].values)
+        numbers = []
+        for name in _COLUMNS[1:]:
+            values = table[name].values if name in table else [math.nan] * rows
+            if not all(isinstance(value, (int, float)) for value in values):
+                raise MuseError(f"{path}: {name} holds no numbers: write it again")
+            numbers.append(tuple(float(value) for value in values))  # type: ignore[arg-type]
         mjd, ra, dec, scale = numbers
-        if not np.isfinite([*ra, *dec]).all():
+        if not all(math.isfinite(value) for value in (*ra, *dec)):
             raise MuseError(f"{path} has offsets that are not finite: measure them again")
-        return cls(tuple(_text(value) for value in table["DATE_OBS"]), mjd, ra, dec, scale)
+        return cls(tuple(str(value) for value in table["DATE_OBS"].values), mjd, ra, dec, scale)
 
     def write(self, path: str | Path, *, header: Header | None = None, force: bool = False) -> None:
         """Write the list in the form that muse_exp_combine takes.
@@ -130,7 +127,3 @@ class OffsetList:
     def missing(self, dates: Iterable[str]) -> list[str]:
         """Name the exposures that the list has no row for."""
         return [date for date in dates if self.of(date) is None]
-
-
-def _text(value: object) -> str:
-    return (value.decode("latin-1") if isinstance(value, bytes) else str(value)).strip()

@@ -49,6 +49,12 @@ class Input:
         """DATE-OBS of the exposure."""
         return str(self.table.header["DATE-OBS"])
 
+    def fingerprint(self) -> list[object]:
+        """List what the exposure's part in a cube depends on."""
+        state = self.table.path.stat()
+        file = [str(self.table.path.absolute()), state.st_size, state.st_mtime_ns]
+        return [*file, self.ra, self.dec, self.weight, self.flux]
+
 
 class Inputs:
     """All exposures of a combine, their files open.

@@ -1,0 +1,154 @@
+"""A cube and its images written plane by plane; both appear whole or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+from numpy.typing import NDArray
+
+from muse_nb.products.cards import card, header_block
+from muse_nb.products.errors import MuseError
+from muse_nb.products.filters import Filter, throughput
+from muse_nb.products.whole import whole
+from muse_nb.resample.cube_header import extension
+from muse_nb.resample.grid import CubeGrid
+from muse_nb.resample.stream import Resampled
+from muse_nb.resample.unfinished import Unfinished
+
+__all__ = ["CubeWriter", "Images", "refuse_existing", "write_image"]
+
+BLOCK = 2880
+
+
+class Images:
+    """Images of a cube in several filters, summed up plane by plane.
+
+    Parameters
+    ----------
+    grid
+        The cube's.
+    filters
+        ``white``, ``V``, ``R``, ``I``, or names in `curves`.
+    curves
+        Of a FILTER_LIST.
+    """
+
+    def __init__(self, grid: CubeGrid, filters: tuple[str, ...], curves: dict[str, Filter] | None = None) -> None:
+        nz, ny, nx = grid.shape
+        wavelength = grid.crval[2] + (np.arange(nz) + 1 - grid.crpix[2]) * grid.lambda_step
+        self._through = [throughput(name, wavelength, curves) for name in filters]
+        self._sum = np.zeros((len(filters), ny, nx))
+        self._weight = np.zeros((len(filters), ny, nx))
+
+    def add(self, number: int, data: NDArray[np.float32]) -> None:
+        """Add a plane."""
+        good = np.isfinite(data)
+        values = np.where(good, data, 0)
+        for through, total, weight in zip(self._through, self._sum, self._weight, strict=True):
+            if through[number] > 0:
+                total += through[number] * values
+                weight += through[number] * good
+
+    def image(self, number: int) -> NDArray[np.float32]:
+        """Return the mean over a filter, NaN where there are no data."""
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return (self._sum[number] / self._weight[number]).astype(np.float32)
+
+
+class CubeWriter:
+    """The cube's file.
+
+    Parameters
+    ----------
+    path
+        To make.
+    primary
+        Cards of the primary header.
+    grid
+        Its shape and WCS.
+    units
+        BUNIT of DATA and of STAT.
+    object_name
+        OBJECT of the first exposure.
+    recipe
+        All that the content depends on, for a rerun after an interruption.
+    force
+        Replace a file that is there.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        primary: list[str],
+        grid: CubeGrid,
+        units: tuple[str, str],
+        object_name: str,
+        recipe: dict[str, object],
+        *,
+        force: bool = False,
+    ) -> None:
+        nz, ny, nx = self.shape = grid.shape
+        self.plane = ny * nx * 4
+        size = -(-nz * self.plane // BLOCK) * BLOCK
+        heads = [
+            header_block(extension(n, self.shape, grid, u, object_name))
+            for n, u in zip(("DATA", "STAT"), units, strict=True)
+        ]
+        first = header_block(primary)
+        self.start = (len(first) + len(heads[0]), len(first) + len(heads[0]) + size + len(heads[1]))
+        self.file = Unfinished(path, self.start[1] + size, recipe, force=force)
+        self.file.write(0, first + heads[0])
+        self.file.write(self.start[1] - len(heads[1]), heads[1])
+
+    def __enter__(self) -> CubeWriter:
+        """Use as a context; see `Unfinished`."""
+        return self
+
+    def __exit__(self, kind: type | None, value: BaseException | None, trace: TracebackType | None) -> None:
+        """Give the file its name."""
+        self.file.__exit__(kind, value, trace)
+
+    def kept(self) -> Iterator[Resampled]:
+        """Give the planes that an interrupted run has left, up to the first that is missing or damaged."""
+        for number in range(self.shape[0]):
+            found = self.file.kept(str(number))
+            if found is None:
+                return
+            facts, blocks = found
+            data, stat = (np.frombuffer(block, ">f4").astype(np.float32).reshape(self.shape[1:]) for block in blocks)
+            yield Resampled(number, data, stat, facts["rows"], facts["flagged"], facts["not_finite"])  # type: ignore[arg-type]
+
+    def write(self, plane: Resampled) -> None:
+        """Write a plane."""
+        blocks = []
+        for start, array in zip(self.start, (plane.data, plane.stat), strict=True):
+            blocks.append((start + plane.number * self.plane, array.byteswap().data.cast("B")))
+        facts = {"rows": plane.rows, "flagged": plane.flagged, "not_finite": plane.not_finite}
+        self.file.note(str(plane.number), blocks, **facts)
+
+
+def write_image(
+    path: Path, primary: list[str], grid: CubeGrid, name: str, unit: str, data: NDArray[np.float32], *, force: bool
+) -> None:
+    """Write an IMAGE_FOV.
+
+    Raises
+    ------
+    MuseError
+        The file is there, or cannot be written.
+    """
+    head = header_block([*primary, card("ESO DRS MUSE FILTER NAME", name, "filter name used")])
+    body = data.astype(">f4").tobytes()
+    cards = [line for line in extension("DATA", data.shape, grid, unit, "") if not line.startswith("OBJECT")]
+    with whole(path, force=force) as part:
+        part.write_bytes(head + header_block(cards) + body.ljust(-(-len(body) // BLOCK) * BLOCK, b"\0"))
+
+
+def refuse_existing(paths: list[Path], *, force: bool) -> None:
+    """Refuse at once what would be refused at the end."""
+    for path in paths:
+        if path.exists() and not force:
+            raise MuseError(f"{path} is already there: choose another name, or replace it with --force (force=True)")

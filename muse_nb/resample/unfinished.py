@@ -1,0 +1,201 @@
+"""A file in the making that survives an interruption: finished planes are kept, checked and not made again."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import hashlib
+import json
+import os
+import zlib
+from pathlib import Path
+from types import TracebackType
+
+from muse_nb.products.errors import MuseError
+
+__all__ = ["Unfinished"]
+
+
+class Unfinished:
+    """The part of a file that is written, and a journal of the pieces that are complete.
+
+    Both lie beside the file to make, under hidden names that depend on its name only, so that a rerun finds them.
+
+    Parameters
+    ----------
+    path
+        The file to make.
+    size
+        Its bytes; the room for them is reserved at once.
+    recipe
+        All that the content depends on. Pieces made with another recipe are thrown away.
+    force
+        Replace a file that is there.
+
+    Raises
+    ------
+    MuseError
+        The file is there, another process is making it, or the disk has no room for it.
+    """
+
+    def __init__(self, path: str | Path, size: int, recipe: dict[str, object], *, force: bool = False) -> None:
+        self.path = Path(path)
+        if self.path.exists() and not force:
+            raise MuseError(
+                f"{self.path} is already there: choose another name, or replace it with --force (force=True)"
+            )
+        self._force = force
+        self.part = self.path.with_name(f".part-{self.path.name}")
+        self._notes = self.path.with_name(f".part-{self.path.name}.journal")
+        self._key = hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self.fd = os.open(self.part, os.O_RDWR | os.O_CREAT, 0o666)
+        except OSError as error:
+            raise MuseError(f"{self.path} cannot be written: {error.strerror}") from error
+        try:
+            self._lock()
+            self.pieces = self._kept()
+            self._journal = self._notes.open("a" if self.pieces else "w")
+            if not self.pieces:
+                os.ftruncate(self.fd, 0)
+                print(json.dumps({"recipe": self._key}), file=self._journal, flush=True)
+            reserve(self.fd, size, self.path)
+        except MuseError:
+            if hasattr(self, "pieces") and not self.pieces:
+                self._remove()
+            os.close(self.fd)
+            raise
+
+    def _lock(self) -> None:
+        try:
+            fcntl.flock(self.fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise MuseError(
+                f"{self.path} is being made by another process: wait for it, or choose another name"
+            ) from error
+
+    def _kept(self) -> dict[str, dict[str, object]]:
+        """Pieces in the journal of an earlier run with the same recipe; a line that was cut off is left out."""
+        try:
+            lines = self._notes.read_text().splitlines()
+            if json.loads(lines[0])["recipe"] != self._key:
+                return {}
+        except (OSError, ValueError, IndexError, KeyError, TypeError):
+            return {}
+        found = {}
+        for line in lines[1:]:
+            try:
+                note = json.loads(line)
+                found[str(note["piece"])] = note
+            except (ValueError, KeyError, TypeError):
+                break
+        return found
+
+    def write(self, position: int, content: bytes | memoryview) -> None:
+        """Write bytes at a position of the file."""
+        view = memoryview(content).cast("B")
+        try:
+            while view:
+                done = os.pwrite(self.fd, view, position)
+                position, view = position + done, view[done:]
+        except OSError as error:
+            raise MuseError(f"{self.path} cannot be written: {error.strerror}") from error
+
+    def read(self, position: int, size: int) -> bytes:
+        """Read bytes that are in the file already, fewer at its end."""
+        return os.pread(self.fd, size, position)
+
+    def note(self, piece: str, blocks: list[tuple[int, memoryview]], **facts: object) -> None:
+        """Write a piece and put it down in the journal.
+
+        Parameters
+        ----------
+        piece
+            Its name.
+        blocks
+            Position and content.
+        facts
+            To be kept with it.
+        """
+        for position, content in blocks:
+            self.write(position, content)
+        checks = [[position, len(content), zlib.crc32(content)] for position, content in blocks]
+        try:
+            print(json.dumps({"piece": piece, "blocks": checks, **facts}), file=self._journal, flush=True)
+        except OSError as error:
+            raise MuseError(f"{self.path} cannot be written: {error.strerror}") from error
+
+    def kept(self, piece: str) -> tuple[dict[str, object], list[bytes]] | None:
+        """Return the facts and the content of a piece of an earlier run, None where it is missing or was changed."""
+        note = self.pieces.get(piece)
+        if note is None:
+            return None
+        content = []
+        for position, size, check in note["blocks"]:  # type: ignore[attr-defined]
+            content.append(self.read(position, size))
+            if zlib.crc32(content[-1]) != check or len(content[-1]) != size:
+                return None
+        return note, content
+
+    def __enter__(self) -> Unfinished:
+        """Use as a context: complete at its end, thrown away after an error, kept after an interruption."""
+        return self
+
+    def __exit__(self, kind: type | None, value: BaseException | None, trace: TracebackType | None) -> None:
+        """Give the file its name, or leave what a rerun can use."""
+        try:
+            if kind is None:
+                self._publish()
+            elif issubclass(kind, Exception):
+                self._remove()
+        except OSError as error:
+            raise MuseError(f"{self.path} cannot be written: {error.strerror}") from error
+        finally:
+            self._journal.close()
+            os.close(self.fd)
+
+    def _publish(self) -> None:
+        os.fsync(self.fd)
+        if self._force:
+            self.part.replace(self.path)
+        else:
+            try:
+                os.link(self.part, self.path)
+            except FileExistsError:
+                raise MuseError(
+                    f"{self.path} was written by another process meanwhile: choose another name or --force"
+                ) from None
+            except OSError:  # a file system without hard links
+                self.part.replace(self.path)
+        self._remove()
+
+    def _remove(self) -> None:
+        self.part.unlink(missing_ok=True)
+        self._notes.unlink(missing_ok=True)
+
+
+def reserve(fd: int, size: int, path: Path) -> None:
+    """Take the room on the disk now rather than find it full after an hour.
+
+    Raises
+    ------
+    MuseError
+        There is not enough.
+    """
+    try:
+        free = os.fstatvfs(fd)
+        have = os.fstat(fd)
+        room = free.f_bavail * free.f_frsize + have.st_blocks * 512
+        if room < size:
+            raise MuseError(
+                f"{path} needs {size / 1e9:.2f} GB, its disk has {room / 1e9:.2f} GB free:"
+                " make room, or write elsewhere"
+            )
+        os.truncate(fd, max(size, have.st_size))
+        if hasattr(os, "posix_fallocate"):
+            os.posix_fallocate(fd, 0, size)
+    except OSError as error:
+        if error.errno in (errno.EOPNOTSUPP, errno.EINVAL):
+            return  # this file system cannot reserve
+        raise MuseError(f"{path} cannot be written: {error.strerror}") from error
