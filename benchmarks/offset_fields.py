@@ -123,7 +123,7 @@ def _galaxy(plane: Plane, side: int) -> NDArray:
     y, x = np.indices((side, side))
     sky = plane.sky(np.stack([x, y], -1).reshape(-1, 2)).reshape(side, side, 2)
     r = np.hypot(sky[..., 0], sky[..., 1] / 0.6)
-    return np.exp(-r / 4.0) * (1 + 0.1 * np.sin(sky[..., 0] * 1.3))
+    return np.exp(-r / 4.0) * (1 + 0.05 * np.sin(sky[..., 0] * 1.3))
 
 
 def _cosmic_rays(image: NDArray, rng: np.random.Generator) -> None:
@@ -161,7 +161,8 @@ def _write(path: Path, image: NDArray, wcs: fits.Header, i: int, angle: float, o
 def bound(frames: list[tuple], sky: NDArray, offset: NDArray) -> NDArray:
     """Cramer-Rao bound (n, 2) [arcsec] on the offsets against the first exposure.
 
-    Fluxes (of each exposure) and positions of all stars above 5 sigma in the stack are free; PSF and fainter stars are known.
+    Fluxes (of each exposure) and positions of all stars above 5 sigma in the stack are free; PSF and fainter stars are
+    known.
     """
     n, stars = len(frames), len(sky)
     worth = sum(amplitude**2 * np.pi * 4 / (FLOOR + SLOPE * amplitude) for _, amplitude, _, _ in frames)

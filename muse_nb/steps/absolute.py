@@ -85,7 +85,7 @@ def _at_epoch(table: Table, mjd: float, name: str) -> tuple[NDArray, NDArray]:
         if column not in columns:
             return np.full(len(table), default)
         try:
-            array = np.ma.filled(np.ma.asarray(table[columns[column]], float), np.nan)
+            array: NDArray = np.ma.filled(np.ma.asarray(table[columns[column]], float), np.nan)
         except (TypeError, ValueError) as error:
             raise MuseError(f"{name}: column {columns[column]} holds no numbers ({error})") from error
         return np.where(np.isfinite(array), array, default)

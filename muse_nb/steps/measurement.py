@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -37,11 +38,11 @@ def open_images(images: Iterable[str | Path | ImageFov]) -> list[ImageFov]:
         what = f"{opened[0].path} is the only image" if opened else "no image was given"
         raise MuseError(f"{what}: an offset lies between exposures, give at least two IMAGE_FOVs")
     opened.sort(key=lambda image: (image.date_obs, str(image.path)))
-    for one, two in zip(opened, opened[1:], strict=False):
+    for one, two in pairwise(opened):
         if one.date_obs[:23] == two.date_obs[:23]:
             raise MuseError(
-                f"{one.path} and {two.path} have the same DATE-OBS {one.date_obs}: the recipe matches offsets by it and "
-                "would use one of them only; give each exposure once"
+                f"{one.path} and {two.path} have the same DATE-OBS {one.date_obs}: the recipe matches offsets by it "
+                "and would use one of them only; give each exposure once"
             )
     return opened
 

@@ -46,7 +46,8 @@ def plot_offsets(offsets: Offsets, ax: Any = None) -> Any:
             label=None if label in shown else label,
         )  # fmt: skip
         shown.add(label)
-        ax.annotate(str(number), (row["ra_offset"], row["dec_offset"]), xytext=(5, 5), textcoords="offset points", fontsize=8)
+        at = row["ra_offset"], row["dec_offset"]
+        ax.annotate(str(number), at, xytext=(5, 5), textcoords="offset points", fontsize=8)
     refused = int((~offsets.accepted).sum())
     ax.axhline(0, color="0.85", lw=0.8, zorder=0)
     ax.axvline(0, color="0.85", lw=0.8, zorder=0)
@@ -98,15 +99,15 @@ def plot_wobble(wobble: Wobble, ax: Any = None) -> Any:
             [row["ra_model"], row["ra_offset"]], [row["dec_model"], row["dec_offset"]], color=colour, lw=0.7, alpha=0.6
         )
         ax.errorbar(
-            row["ra_offset"], row["dec_offset"], xerr=row["ra_error"], yerr=row["dec_error"], fmt="o", ms=5, color=colour,
-            markeredgecolor=BAD if row["outlier"] else "white",
+            row["ra_offset"], row["dec_offset"], xerr=row["ra_error"], yerr=row["dec_error"], fmt="o", ms=5,
+            color=colour, markeredgecolor=BAD if row["outlier"] else "white",
         )  # fmt: skip
     for pointing, centre in enumerate(wobble.centre):
         turn = np.radians(np.arange(0, 361, 3))
         ring = wobble.vector_at(np.degrees(turn))
         ax.plot(centre[0] + ring[:, 0], centre[1] + ring[:, 1], color="0.6", lw=0.8, zorder=0)
-        angles = np.unique(np.round(np.asarray(wobble.table["posang"])[np.asarray(wobble.table["pointing"]) == pointing]))
-        for angle in angles:
+        own = np.asarray(wobble.table["pointing"]) == pointing
+        for angle in np.unique(np.round(np.asarray(wobble.table["posang"])[own])):
             tip = centre + wobble.vector_at(np.array([angle]))[0]
             ax.annotate(
                 "", tip, centre, arrowprops={"arrowstyle": "->", "color": angle_colour(angle), "lw": 2}, zorder=2

@@ -31,8 +31,8 @@ class Offsets:
     ----------
     table : astropy.table.Table
         One row an exposure, in time order: date_obs, mjd_obs, posang [deg], ra_offset (times cos dec), dec_offset and
-        their errors [arcsec], n_stars, chi2 of the stars' cores, fwhm [arcsec], flux relative to the reference, rotation
-        and its error [deg], margin (ln L over any other offset), method, verdict (agree, check, refuse) and why.
+        their errors [arcsec], n_stars, chi2 of the stars' cores, fwhm [arcsec], flux relative to the reference,
+        rotation and its error [deg], margin (ln L over any other offset), method, verdict (agree, check, refuse), why.
     residuals : astropy.table.Table
         One row a star and exposure: star, ra, dec [deg], date_obs, ra_residual, dec_residual and their errors [mas],
         deviation (in errors), outlier.
@@ -71,8 +71,8 @@ class Offsets:
         missing = [str(name) for name in self.table["date_obs"][~self.accepted]]
         if missing:
             warnings.warn(
-                f"no offset could be measured for {', '.join(missing)}: the list does not hold them, and a combine would "
-                "leave them where they are",
+                f"no offset could be measured for {', '.join(missing)}: the list does not hold them, and a combine "
+                "would leave them where they are",
                 MuseWarning,
                 stacklevel=2,
             )

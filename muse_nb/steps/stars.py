@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from muse_nb.kernels.psf import moffat_stamps
 from muse_nb.products.errors import MuseError
 from muse_nb.products.image_fov import ImageFov
 from muse_nb.steps.starfit.frame import Frame
@@ -156,15 +157,15 @@ def _fit(frame: Frame, at: NDArray) -> tuple[float, float]:
     if ok.mean() < 0.9:
         return np.nan, np.nan
     data = frame.data[cut][ok]
-    yy, xx = (array[ok] for array in np.mgrid[-reach : reach + 1, -reach : reach + 1])
     peak = data.max()
     noise = np.sqrt(frame.floor + (0.02 * np.maximum(data, 0)) ** 2)  # the core must not drown the flanks
+    centre, one, side = np.array([reach, reach], float), np.ones(1), 2 * reach + 1
 
     def residual(p: NDArray) -> NDArray:
-        u, v = xx - p[0], yy - p[1]
-        radius = 4 * (2 ** (1 / p[6]) - 1) / p[3] ** 2
-        t = 1 + radius * (np.exp(p[4]) * u * u + np.exp(-p[4]) * v * v + 2 * p[5] * u * v)
-        return (p[2] * np.maximum(t, 1e-3) ** -p[6] + p[7] - data) / noise
+        core = 4 * (2 ** (1 / p[6]) - 1) / p[3] ** 2
+        shape = np.array([core * np.exp(p[4]), core * p[5], core * np.exp(-p[4]), p[6]])
+        profile = moffat_stamps((centre + p[:2])[None], one, np.array([2 * reach]), shape, (side, side)).model
+        return (p[2] * profile[ok] + p[7] - data) / noise
 
     start = [at[0] - x0, at[1] - y0, peak, frame.width, 0.0, 0.0, 2.5, 0.0]
     low = [-2, -2, 0, 1.0, -0.5, -0.4, 1.3, -peak]

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["Wobble", "fit_wobble"]
 
 OUTLIER = 4.0  # times the scatter
+MEASURED = ("ra_offset", "dec_offset", "ra_error", "dec_error")
 
 
 @dataclass(frozen=True)
@@ -120,7 +121,7 @@ def fit_wobble(offsets: Offsets, pointing: Sequence[int] | None = None) -> Wobbl
             "date_obs": [str(name) for name in table["date_obs"][use]],
             "pointing": group[use],
             "posang": posang[use],
-            **{name: np.asarray(table[name], float)[use] for name in ("ra_offset", "dec_offset", "ra_error", "dec_error")},
+            **{name: np.asarray(table[name], float)[use] for name in MEASURED},
             "ra_model": model[:, 0],
             "dec_model": model[:, 1],
             "ra_residual": left[:, 0],

@@ -11,6 +11,7 @@ from muse_nb.steps.starfit.fit import Fit
 
 __all__ = ["Adjustment", "StarShifts", "adjust", "star_shifts", "with_rejected"]
 
+AXES = np.arange(2)
 MOST = 250  # stars with their own shift in an exposure: the most informative
 
 
@@ -97,15 +98,18 @@ def star_shifts(fit: Fit) -> StarShifts:
     return StarShifts(shift, covariance)
 
 
-def adjust(shifts: StarShifts, sky: NDArray, reference: int, use: NDArray | None = None) -> Adjustment:
-    """Weighted mean of the stars' shifts with outliers down-weighted and an error floor found from their scatter."""
-    measured = shifts.measured if use is None else shifts.measured & use
+def adjust(shifts: StarShifts, sky: NDArray, reference: int, least: float = 0.0) -> Adjustment:
+    """Weighted mean of the stars' shifts with outliers down-weighted and an error floor found from their scatter.
+
+    The floor is no less than `least` arcsec.
+    """
+    measured = shifts.measured
     n = len(measured)
     d = np.where(measured[..., None], shifts.shift, 0.0)
     base = np.where(measured[..., None, None], shifts.covariance, np.eye(2))
     shared = measured & (measured.sum(0) > 1)
     sharp = _sharp(base, shared)
-    trust, floor, chi2 = measured.astype(float), 0.0, 1.0
+    trust, floor, chi2 = measured.astype(float), least, 1.0
     free = np.array([i for i in range(n) if i != reference], int)
     for iteration in range(30):
         inverse = np.linalg.inv(base + floor**2 * np.eye(2))
@@ -121,21 +125,22 @@ def adjust(shifts: StarShifts, sky: NDArray, reference: int, use: NDArray | None
         solved = np.linalg.pinv(small, hermitian=True)
         offset, covariance = np.zeros((n, 2)), np.zeros((n, 2, n, 2))
         offset[free] = (solved @ right[free].ravel()).reshape(-1, 2)
-        covariance[np.ix_(free, [0, 1], free, [0, 1])] = solved.reshape(free.size, 2, free.size, 2)
+        covariance[np.ix_(free, AXES, free, AXES)] = solved.reshape(free.size, 2, free.size, 2)
         position = np.einsum("kab,kb->ka", mean_inverse, total - np.einsum("ikab,ib->ka", weight, offset))
         residual = d - offset[:, None] - position
         deviation = np.sqrt(np.einsum("ika,ikab,ikb->ik", residual, inverse, residual))
         trust = np.where(
             shared, np.where(deviation < 3, 1.0, np.where(deviation < 6, 3 / np.maximum(deviation, 3), 0)), 0
         )
-        typical = shared & sharp & (deviation < 5)
+        typical = shared & sharp
         freedom = _freedom(shared) * typical.sum()
         if not shared.any() or freedom < 2 * n:
             break
-        chi2 = float((deviation[typical] ** 2).sum() / freedom)
+        chi2 = float(np.minimum(deviation[typical] ** 2, 16).sum() / freedom)  # one outlier makes no floor
         if iteration < 25:  # a floor only where chi2 asks for it by 3 sigma
             above = chi2 > 1 + 3 * np.sqrt(2 / freedom)
             floor = max(floor * 1.25, 2e-4) if above else floor * 0.9 if chi2 < 0.98 else floor
+            floor = max(floor, least)
     rotation, rotation_error = _rotation(residual, inverse * trust[..., None, None], sky)
     error = np.sqrt(np.diagonal(base, axis1=2, axis2=3) + floor**2)
     hidden = ~measured

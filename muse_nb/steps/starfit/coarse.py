@@ -1,4 +1,4 @@
-"""First offsets: where do the sources of one exposure fall on another? A likelihood scan that knows when it is unsure."""
+"""First offsets: where do the sources of one exposure fall on another? A scan that knows when it is unsure."""
 
 from __future__ import annotations
 

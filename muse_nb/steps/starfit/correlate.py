@@ -55,10 +55,22 @@ def correlate(first: Frame, second: Frame, radius: float = 6.0) -> Shift | None:
     bend = np.array([2 * peak[1, 1] - peak[1, 0] - peak[1, 2], 2 * peak[1, 1] - peak[0, 1] - peak[2, 1]])
     slope = np.array([peak[1, 2] - peak[1, 0], peak[2, 1] - peak[0, 1]]) / 2
     pixel = np.array([x, y]) - reach + slope / bend
-    # the peak moves by the noise's slope over the bend; the slope of a smoothed noise is its scatter over its width
-    error = scatter / (0.42 * second.width) / bend
+    error = _error(first, second, template, mask)
     to_sky = np.linalg.inv(second.plane.matrix)
     return Shift(to_sky @ pixel, np.sqrt(to_sky**2 @ error**2), significance)
+
+
+def _error(first: Frame, second: Frame, template: NDArray, mask: NDArray) -> NDArray:
+    """Error [pixel] of the shift along x and y: noise of both images over the gradients that hold the template.
+
+    The template is smoother than the images, which makes the error about twice too large: this is the fallback.
+    """
+    inside = ndimage.binary_erosion(mask > 0)
+    smoothing = first.width / 2.355
+    own_noise = first.floor / (8 * np.pi * smoothing**4)  # gradient of the smoothed noise, squared
+    held = [float(((ndimage.sobel(template, axis)[inside] / 8) ** 2 - own_noise).sum()) for axis in (1, 0)]
+    weakest = own_noise * max(int(inside.sum()), 1) * 0.1
+    return np.sqrt((first.floor + second.floor) / np.maximum(held, weakest))
 
 
 def _smooth(frame: Frame) -> NDArray:

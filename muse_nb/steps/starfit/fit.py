@@ -154,7 +154,7 @@ class Fit:
         gradient -= stretch * difference * (frame.psf[0] - frame.psf[2])
 
     def step(self, limit: float) -> float:
-        """One Gauss-Newton step, no position moving by more than `limit` pixel; the largest offset's change [arcsec]."""
+        """Gauss-Newton step of at most `limit` pixel for any position; the largest offset's change [arcsec]."""
         equations = self.equations()
         step = equations.solve(equations.right_side())
         sky, offset = step.sky[..., 0], step.frame[:, 5:, 0]

@@ -38,7 +38,7 @@ class Frame:
     leverage : ndarray
         Share of each pixel's noise that the fit has taken up: residuals are smaller by sqrt(1 - leverage).
     clipped, edge, wing : ndarray of bool
-        Outliers in the residuals; light of no listed star, to be left out; wings of stars whose core is not in the data.
+        Outliers in the residuals; light of no listed star; wings of stars whose core is not in the data.
     """
 
     raw: NDArray
@@ -55,6 +55,7 @@ class Frame:
     peaks: Peaks = field(init=False)
 
     def __post_init__(self) -> None:
+        """Prepare the image: background, noise, cosmic rays, seeing, sources."""
         self.finite = np.isfinite(self.raw)
         self.galaxy = np.zeros(self.raw.shape)
         self.ok = self.finite
@@ -86,7 +87,7 @@ class Frame:
     @property
     def shape(self) -> tuple[int, int]:
         """(ny, nx)."""
-        return self.raw.shape  # type: ignore[return-value]
+        return self.raw.shape
 
     @property
     def information(self) -> float:

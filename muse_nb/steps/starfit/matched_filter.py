@@ -38,6 +38,7 @@ class Peaks:
     amplitude: NDArray
 
     def __len__(self) -> int:
+        """How many."""
         return len(self.significance)
 
     def first(self, n: int) -> Peaks:

@@ -17,7 +17,7 @@ LEAN = 3000  # pixels: the weight of all exposures' slope against an exposure's 
 
 
 def noise_law(frames: list[Frame]) -> None:
-    """Variance = floor + slope * model: the floor where no star is, the slope from the median of r^2 / variance on stars.
+    """Variance = floor + slope * model: floor where no star is, slope from the median of r^2 / variance on stars.
 
     A wrong slope ruins the errors and costs up to 1.8 in the offsets' rms. Exposures of a night share one gain, so an
     exposure with few bright pixels leans on all of them.

@@ -60,7 +60,7 @@ class Vector:
     def dot(self, other: Vector) -> NDArray:
         """Scalar product, column by column."""
         pairs = ((self.amplitude, other.amplitude), (self.sky, other.sky), (self.frame, other.frame))
-        return sum(np.einsum("abm,abm->m", a, b) for a, b in pairs)  # type: ignore[return-value]
+        return sum(np.einsum("abm,abm->m", a, b) for a, b in pairs)
 
     def plus(self, factor: NDArray, other: Vector) -> Vector:
         """Sum with `factor` (m,) times another."""

@@ -74,7 +74,8 @@ def _shows(frame: Frame, sky: NDArray) -> bool:
 def _worth(solution: Solution) -> tuple[NDArray, NDArray, NDArray]:
     """Positions, mean significance less what neighbours take from it, and exposures, of the fit's stars."""
     fit = solution.fit
-    assert fit is not None and solution.stars is not None
+    assert fit is not None
+    assert solution.stars is not None
     significance = np.zeros((len(fit.frames), len(fit.sky)))
     for j, frame in enumerate(fit.frames):
         noise = np.sqrt((frame.floor + frame.slope * frame.amplitude) / psf.core_area(frame.psf))
@@ -119,7 +120,8 @@ def solve_picks(measurement: Measurement, picks: Table) -> Solution:
         if fit.step(1.0) < 2e-5:
             break
     names = np.r_[numbers, np.full(int(neighbour.sum()), -1)]
-    return finish(fit, placements, placed, n, names)
+    floor = base.stars.floor if base.stars is not None else 0.0
+    return finish(fit, placements, placed, n, names, floor)
 
 
 def _positions(measurement: Measurement, picks: Table) -> tuple[NDArray, NDArray, NDArray]:

@@ -161,13 +161,14 @@ def _distance(points: NDArray, others: NDArray) -> NDArray:
 
 
 def finish(
-    fit: Fit, placements: list[Placement], placed: list[int], n: int, numbers: NDArray | None = None
+    fit: Fit, placements: list[Placement], placed: list[int], n: int, numbers: NDArray | None = None, floor: float = 0.0
 ) -> Solution:
     """Errors, star by star residuals, and the robust correction where stars disagree beyond their noise.
 
-    Stars that an observer picked (`numbers`) are named when they disagree, but kept.
+    Stars that an observer picked (`numbers`) are named when they disagree, but kept; `floor` is the least error of a
+    star [arcsec].
     """
-    stars = catalogue.adjust(catalogue.star_shifts(fit), fit.sky, fit.reference)
+    stars = catalogue.adjust(catalogue.star_shifts(fit), fit.sky, fit.reference, floor)
     if numbers is None and reject(fit, stars):
         for _ in range(3):
             fit.step(0.5)

@@ -1,0 +1,127 @@
+"""Methods side by side, an OFFSET_LIST from elsewhere, the wobble: what is wrong is said."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from star_fields import TRUE, write
+
+from muse_nb import MuseError, OffsetList, measure_offsets
+from muse_nb.steps.crosscheck import check_offset_list, cross_check
+from muse_nb.steps.measurement import Measurement
+from muse_nb.steps.offsets import Offsets
+from muse_nb.steps.wobble import fit_wobble
+
+
+@pytest.fixture(scope="module")
+def measurement(tmp_path_factory: pytest.TempPathFactory) -> Measurement:
+    return Measurement(write(tmp_path_factory.mktemp("field"), TRUE))
+
+
+@pytest.fixture(scope="module")
+def measured(measurement: Measurement) -> Offsets:
+    return measure_offsets(measurement)
+
+
+@pytest.fixture(scope="module")
+def own(measured: Offsets) -> OffsetList:
+    return measured.offset_list()
+
+
+def test_automatic_stars_and_correlation_agree(measurement: Measurement, measured: Offsets) -> None:
+    check = cross_check(measurement, measured, eso=False)
+    assert check.methods == ("automatic", "correlation")
+    assert list(check.table["verdict"]) == ["agree"] * 4
+    assert np.allclose(check.table["correlation_ra"], TRUE[:, 0], atol=0.05)
+
+
+def test_a_method_that_is_away_is_named(measurement: Measurement, measured: Offsets) -> None:
+    table = measured.table.copy()
+    table["ra_offset"][2] += 0.5
+    check = cross_check(measurement, replace(measured, table=table), eso=False)
+    assert check.table["verdict"][2] == "check"
+    assert "correlation is" in check.table["why"][2]
+
+
+def test_a_good_list_passes(own: OffsetList, measured: Offsets) -> None:
+    assert check_offset_list(own, measured) == []
+    assert check_offset_list(own, list(own.date_obs)) == []
+
+
+def scaled(own: OffsetList, ra: float, dec: float) -> OffsetList:
+    east, north = tuple(v * ra for v in own.ra_offset), tuple(v * dec for v in own.dec_offset)
+    return replace(own, ra_offset=east, dec_offset=north)
+
+
+COSINE = float(np.cos(np.radians(-53.7)))
+
+
+@pytest.mark.parametrize(
+    ("ra", "dec", "sentence"),
+    [
+        (-1, -1, "wrong sign"),
+        (COSINE, 1, "cos"),
+        (3600, 3600, "arcsec"),
+        (3600 * COSINE, 3600, "arcsec"),
+    ],
+)
+def test_the_usual_mistakes_are_recognized(
+    own: OffsetList, measured: Offsets, ra: float, dec: float, sentence: str
+) -> None:
+    findings = check_offset_list(scaled(own, ra, dec), measured)
+    assert any(sentence in finding for finding in findings), findings
+
+
+def test_a_missing_exposure_is_named(own: OffsetList, measured: Offsets) -> None:
+    names = ("date_obs", "mjd_obs", "ra_offset", "dec_offset", "flux_scale")
+    short = OffsetList(*(getattr(own, name)[:-1] for name in names))
+    assert any("03:03:00" in finding for finding in check_offset_list(short, measured))
+
+
+def with_offsets(measured: Offsets, offset: np.ndarray, posang: np.ndarray) -> Offsets:
+    from astropy.table import Table
+
+    n = len(offset)
+    table = Table({"date_obs": [f"2014-07-27T03:{i:02d}:00" for i in range(n)], "posang": posang})
+    table["ra_offset"], table["dec_offset"] = offset.T
+    table["ra_error"] = table["dec_error"] = np.full(n, 0.002)
+    table["verdict"] = ["agree"] * n
+    return replace(measured, table=table)
+
+
+def test_the_wobble_is_found_with_its_errors_and_its_outlier(measured: Offsets) -> None:
+    rng = np.random.default_rng(3)
+    posang = 90.0 * (np.arange(16) % 4)
+    a = np.radians(-posang)
+    vector = np.array([0.12, 0.2])
+    turned = np.c_[np.cos(a) * vector[0] + np.sin(a) * vector[1], -np.sin(a) * vector[0] + np.cos(a) * vector[1]]
+    pointing = np.arange(16) // 8
+    offset = turned + rng.normal(0, 0.02, (16, 2)) + np.array([[0, 0], [1.0, -2.0]])[pointing]
+    offset[5] += 0.5
+    wobble = fit_wobble(with_offsets(measured, offset, posang), pointing)
+    assert wobble.sense == -1
+    assert (np.abs(wobble.vector - vector) < 5 * wobble.vector_error).all()
+    assert wobble.length == pytest.approx(np.hypot(0.12, 0.2), abs=0.04)
+    assert np.allclose(wobble.centre[1] - wobble.centre[0], [1, -2], atol=0.1)
+    assert list(np.flatnonzero(wobble.table["outlier"])) == [5]
+
+
+def test_a_wobble_needs_angles(measured: Offsets) -> None:
+    with pytest.raises(MuseError, match="two rotator angles"):
+        fit_wobble(with_offsets(measured, TRUE, np.zeros(4)))
+
+
+def test_figures_are_drawn(measured: Offsets, tmp_path: Path) -> None:
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    import matplotlib.pyplot as plt
+
+    for draw in (measured.plot, measured.plot_residuals, fit_wobble(measured).plot):
+        ax = draw()
+        assert "[" in ax.get_xlabel() or ax.get_xlabel().startswith("exposure")
+        ax.figure.savefig(tmp_path / "figure.png")
+        plt.close(ax.figure)

@@ -1,0 +1,160 @@
+"""measure_offsets: the truth within its errors, in the recipe's sign and units, and one clear sentence otherwise."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from astropy.io import fits
+from star_fields import PEAKS, STARS, TRUE, found, within, write
+
+from muse_nb import MuseError, MuseWarning, OffsetList, measure_offsets
+from muse_nb.steps.measurement import Measurement
+from muse_nb.steps.offsets import Offsets
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    return write(tmp_path_factory.mktemp("field"), TRUE)
+
+
+@pytest.fixture(scope="module")
+def measurement(files: list[Path]) -> Measurement:
+    return Measurement(files)
+
+
+@pytest.fixture(scope="module")
+def measured(measurement: Measurement) -> Offsets:
+    return measure_offsets(measurement)
+
+
+def test_offsets_are_true_within_their_errors_and_errors_are_small(measured: Offsets) -> None:
+    assert list(measured.table["verdict"]) == ["agree"] * 4
+    assert within(measured, TRUE)
+    assert np.max(measured.table["ra_error"]) < 0.004
+    assert found(measured)[0] == pytest.approx(0)
+    assert (np.asarray(measured.table["n_stars"]) >= 7).all()
+    assert np.allclose(measured.table["fwhm"], 0.8, atol=0.02)
+
+
+def test_the_offset_list_has_the_recipes_sign_and_units(measured: Offsets, tmp_path: Path) -> None:
+    measured.write(tmp_path / "OFFSET_LIST.fits")
+    given = OffsetList.read(tmp_path / "OFFSET_LIST.fits")
+    ra, dec, scale = given.of("2014-07-27T03:01:00.000")
+    assert ra * 3600 * np.cos(np.radians(-53.7)) == pytest.approx(0.31, abs=0.02)
+    assert dec * 3600 == pytest.approx(-0.22, abs=0.02)
+    assert np.isnan(scale)
+    assert fits.getheader(tmp_path / "OFFSET_LIST.fits", 1)["TUNIT3"] == "deg"
+    with pytest.raises(MuseError, match="already there"):
+        measured.write(tmp_path / "OFFSET_LIST.fits")
+
+
+@pytest.mark.parametrize("angle", [37.0, 180.0])
+def test_a_rotated_wcs_changes_nothing(angle: float, tmp_path: Path) -> None:
+    assert within(measure_offsets(write(tmp_path, TRUE, angle=angle)), TRUE)
+
+
+def test_near_the_pole_the_offset_is_still_on_the_sky(tmp_path: Path) -> None:
+    offsets = measure_offsets(write(tmp_path, TRUE, origin=(30.0, -75.0)))
+    assert within(offsets, TRUE)
+    assert offsets.offset_list().ra_offset[2] * 3600 == pytest.approx(-0.4 / np.cos(np.radians(75)), abs=0.05)
+
+
+def test_reference_and_mean(measurement: Measurement) -> None:
+    assert within(measure_offsets(measurement, reference="mean"), TRUE - TRUE.mean(0))
+    assert within(measure_offsets(measurement, reference="2014-07-27T03:02:00.000"), TRUE - TRUE[2])
+    with pytest.raises(MuseError, match="no exposure has DATE-OBS 2000"):
+        measure_offsets(measurement, reference="2000-01-01T00:00:00")
+
+
+def test_a_pc_matrix_an_extra_filter_and_no_bunit(files: list[Path], measured: Offsets, tmp_path: Path) -> None:
+    changed = []
+    for file in files:
+        with fits.open(file) as hdus:
+            header = hdus["DATA"].header
+            for i in (1, 2):
+                header[f"CDELT{i}"] = 1.0
+                for j in (1, 2):
+                    header[f"PC{i}_{j}"] = header.pop(f"CD{i}_{j}")
+            del header["BUNIT"]
+            other = fits.ImageHDU(np.zeros((5, 5), np.float32), name="Johnson_V")
+            changed.append(tmp_path / file.name)
+            fits.HDUList([hdus[0], other, hdus["DATA"]]).writeto(changed[-1])
+    assert np.allclose(found(measure_offsets(changed)), found(measured), atol=1e-6)
+
+
+def test_an_exposure_without_pixels_is_refused_and_the_list_says_so(files: list[Path], tmp_path: Path) -> None:
+    empty = tmp_path / "IMAGE_FOV_0002.fits"
+    with fits.open(files[1]) as hdus:
+        hdus["DATA"].data[:] = np.nan
+        hdus.writeto(empty)
+    offsets = measure_offsets([files[0], empty, *files[2:]])
+    assert list(offsets.table["verdict"]) == ["agree", "refuse", "agree", "agree"]
+    assert "no finite pixel" in offsets.table["why"][1]
+    with pytest.warns(MuseWarning, match="03:01:00"):
+        assert offsets.offset_list().missing(["2014-07-27T03:01:00.000"])
+
+
+def test_empty_fields_are_refused(tmp_path: Path) -> None:
+    offsets = measure_offsets(write(tmp_path, TRUE, sky=np.zeros((0, 2)), peaks=np.zeros(0)))
+    assert set(offsets.table["verdict"]) == {"refuse"}
+    with pytest.raises(MuseError, match="could be measured"):
+        offsets.offset_list()
+
+
+def test_one_bright_star_is_enough(tmp_path: Path) -> None:
+    assert within(measure_offsets(write(tmp_path, TRUE, sky=STARS[:1], peaks=PEAKS[:1])), TRUE)
+
+
+def test_one_image_or_the_same_exposure_twice_is_one_sentence(files: list[Path]) -> None:
+    with pytest.raises(MuseError, match="only image"):
+        measure_offsets(files[:1])
+    with pytest.raises(MuseError, match="same DATE-OBS"):
+        measure_offsets([files[0], files[0], files[1]])
+
+
+def test_a_star_that_moved_is_named_and_left_out(tmp_path: Path) -> None:
+    folder, sky = tmp_path / "all", []
+    files = []
+    for i, offset in enumerate(TRUE):
+        moved = STARS.copy()
+        moved[1] += [0.06 * i, 0]
+        sky.append(moved)
+        files += write(folder / str(i), np.repeat([offset], i + 1, axis=0), sky=moved, seed=i)[i:]
+    offsets = measure_offsets(files)
+    assert within(offsets, TRUE)
+    table = offsets.residuals
+    bad = set(table["star"][np.asarray(table["outlier"], bool)])
+    assert len(bad) == 1
+    row = table[table["star"] == bad.pop()][0]
+    assert row["dec"] == pytest.approx(-53.7 + 3 / 3600, abs=0.2 / 3600)
+
+
+def test_flux_is_measured_and_written_only_when_asked(files: list[Path], tmp_path: Path) -> None:
+    dim = tmp_path / "IMAGE_FOV_0002.fits"
+    with fits.open(files[1]) as hdus:
+        hdus["DATA"].data *= 0.8
+        hdus.writeto(dim)
+    offsets = measure_offsets([files[0], dim, *files[2:]])
+    assert offsets.table["flux"][1] == pytest.approx(0.8, abs=0.02)
+    assert offsets.offset_list(flux_scale=True).flux_scale[1] == pytest.approx(1.25, abs=0.03)
+
+
+def test_a_catalogue_puts_the_exposures_on_its_positions_at_their_epoch(measurement: Measurement) -> None:
+    from astropy.table import Table
+
+    d = np.radians(-53.7)
+    years = 2000 + (56865.125 - 51544.5) / 365.25 - 2016.0
+    true = STARS - [0.5, -0.3]  # the header of the first exposure is off by this
+    before = true - np.array([0.1, -0.05]) * years  # as in 2016, with proper motions
+    catalogue = Table({"ra": 265.2 + before[:, 0] / 3600 / np.cos(d), "dec": -53.7 + before[:, 1] / 3600})
+    catalogue["pmra"], catalogue["pmdec"], catalogue["ref_epoch"] = 100.0, -50.0, 2016.0
+    offsets = measure_offsets(measurement, catalogue=catalogue)
+    assert np.allclose(found(offsets), TRUE + np.array([0.5, -0.3]), atol=0.01)
+
+
+def test_an_absurd_header_name_cannot_inject_html(measured: Offsets) -> None:
+    table = measured.table.copy()
+    table["why"] = np.array(["<script>alert(1)</script>"] * 4)
+    assert "<script>" not in Offsets(table, measured.residuals, "<b>", 0.0)._repr_html_()

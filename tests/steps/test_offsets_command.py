@@ -1,0 +1,36 @@
+"""``muse-nb offsets``: the same numbers as the function, JSON for scripts, exit 1 with a sentence for bad data."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from star_fields import TRUE, write
+
+from muse_nb import OffsetList, measure_offsets
+from muse_nb.cli import main
+
+
+def test_json_and_list_hold_the_functions_numbers(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    files = write(tmp_path, TRUE)
+    output = tmp_path / "OFFSET_LIST.fits"
+    assert main(["offsets", *map(str, files), "-o", str(output), "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    table = measure_offsets(files).table
+    assert [row["date_obs"] for row in rows] == list(table["date_obs"])
+    assert np.allclose([row["ra_offset_arcsec"] for row in rows], table["ra_offset"], atol=1e-9)
+    assert {"dec_offset_arcsec", "ra_error_arcsec", "dec_error_arcsec", "n_stars", "verdict", "why"} <= set(rows[0])
+    assert OffsetList.read(output).missing([row["date_obs"] for row in rows]) == []
+    assert main(["offsets", *map(str, files), "-o", str(output)]) == 1
+    assert "already there" in capsys.readouterr().err
+
+
+def test_bad_input_is_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "IMAGE_FOV.fits"
+    file.write_bytes(b"SIMPLE  =  nonsense")
+    assert main(["offsets", str(file), str(file)]) == 1
+    error = capsys.readouterr().err
+    assert str(file) in error
+    assert error.count("\n") == 1

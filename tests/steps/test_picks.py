@@ -1,0 +1,87 @@
+"""Picked stars: the same fit limited to them; picks.ecsv saved whole and merged between notebooks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from astropy.table import Table
+from star_fields import TRUE, within, write
+
+from muse_nb import MuseError, measure_offsets
+from muse_nb.steps.measurement import Measurement
+from muse_nb.steps.picks import empty_picks, merge_picks, read_picks, save_picks
+from muse_nb.steps.starfit.picked import centre
+
+
+@pytest.fixture(scope="module")
+def measurement(tmp_path_factory: pytest.TempPathFactory) -> Measurement:
+    return Measurement(write(tmp_path_factory.mktemp("field"), TRUE))
+
+
+def picks_of(candidates: Table, numbers: list[int]) -> Table:
+    picks = empty_picks()
+    for k in numbers:
+        picks.add_row([k + 1, candidates["ra"][k], candidates["dec"][k], "", np.nan, np.nan, False])
+    return picks
+
+
+def test_candidates_are_the_stars_and_a_click_finds_their_centre(measurement: Measurement) -> None:
+    stars = measurement.candidates(5)
+    assert len(stars) == 5
+    assert (np.asarray(stars["n_exposures"]) == 4).all()
+    x, y = centre(measurement.frames[0], stars["x"][0] + 2, stars["y"][0] - 1)
+    assert np.hypot(x - stars["x"][0], y - stars["y"][0]) < 0.1
+    assert centre(measurement.frames[0], 8, 8) is None
+
+
+@pytest.mark.parametrize("numbers", [[0], [0, 1, 2]])
+def test_a_few_picked_stars_give_the_offsets(measurement: Measurement, numbers: list[int], tmp_path: Path) -> None:
+    picks = picks_of(measurement.candidates(5), numbers)
+    save_picks(tmp_path / "picks.ecsv", picks)
+    offsets = measure_offsets(measurement, picks=tmp_path / "picks.ecsv")
+    assert within(offsets, TRUE)
+    assert (np.asarray(offsets.table["n_stars"]) == len(numbers)).all()
+    assert set(offsets.table["method"]) == {"picks"}
+
+
+def test_dropped_picks_do_not_count(measurement: Measurement) -> None:
+    picks = picks_of(measurement.candidates(5), [0, 1])
+    picks["dropped"][1] = True
+    assert (np.asarray(measure_offsets(measurement, picks=picks).table["n_stars"]) == 1).all()
+    picks["dropped"] = True
+    assert set(measure_offsets(measurement, picks=picks).table["verdict"]) == {"refuse"}
+
+
+def test_picks_come_back_as_they_were_saved(tmp_path: Path) -> None:
+    picks = empty_picks()
+    picks.add_row([1, 265.2, -53.7, "", np.nan, np.nan, False])
+    picks.add_row([1, np.nan, np.nan, "2014-07-27T03:01:00.000", 10.5, 20.25, True])
+    save_picks(tmp_path / "picks.ecsv", picks)
+    back = read_picks(tmp_path / "picks.ecsv")
+    assert back.pformat() == picks.pformat()
+    (tmp_path / "bad.ecsv").write_text("no table")
+    with pytest.raises(MuseError, match=r"bad\.ecsv"):
+        read_picks(tmp_path / "bad.ecsv")
+
+
+def test_two_notebooks_do_not_lose_each_others_picks(tmp_path: Path) -> None:
+    path, start = tmp_path / "picks.ecsv", empty_picks()
+    start.add_row([1, 10.0, 0.0, "", np.nan, np.nan, False])
+    start.add_row([2, 10.1, 0.0, "", np.nan, np.nan, False])
+    save_picks(path, start)
+    mine, theirs = start.copy(), start.copy()
+    mine.add_row([3, 10.2, 0.0, "", np.nan, np.nan, False])
+    theirs.add_row([3, 10.3, 0.0, "", np.nan, np.nan, False])  # the same number for another star
+    theirs.remove_row(0)
+    save_picks(path, theirs, before=start)
+    save_picks(path, mine, before=start)
+    assert sorted(read_picks(path)["ra"]) == [10.1, 10.2, 10.3]
+
+
+def test_the_same_star_picked_twice_is_one() -> None:
+    start, mine, theirs = empty_picks(), empty_picks(), empty_picks()
+    mine.add_row([1, 10.0, -60.0, "", np.nan, np.nan, False])
+    theirs.add_row([4, 10.0 + 0.1 / 3600, -60.0, "", np.nan, np.nan, False])
+    assert len(merge_picks(start, mine, theirs)) == 1
