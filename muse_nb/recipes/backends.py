@@ -12,7 +12,7 @@ from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
-__all__ = ["BACKENDS", "Backend", "available", "environment", "plugin_folders"]
+__all__ = ["BACKENDS", "Backend", "available", "environment", "library", "plugin_folders"]
 
 BACKENDS = ("python-cpl", "esorex")
 _USUAL = (
@@ -75,8 +75,24 @@ def _python_cpl(version: str) -> tuple[bool, str]:
     return True, version
 
 
-def environment(threads: int = 1) -> dict[str, str]:
-    """Return the environment for a recipe's process: its threads, no user configuration, plain C messages."""
+def library(recipe: str) -> Path | None:
+    """Find the shared library of a recipe."""
+    if not re.fullmatch(r"\w+", recipe):
+        return None
+    return next((found for folder in plugin_folders() for found in folder.rglob(f"{recipe}.so")), None)
+
+
+def environment(threads: int = 1, home: Path | None = None) -> dict[str, str]:
+    """Return the environment for a recipe's process: its threads, plain C messages, nothing left in ``/tmp``.
+
+    Parameters
+    ----------
+    threads
+        OMP_NUM_THREADS.
+    home
+        Folder that stands for the home folder and ``/tmp``: a user's ``~/.esorex`` would change parameters silently.
+    """
     kept = {key: value for key, value in os.environ.items() if not key.startswith(("ESOREX_", "OMP_"))}
     folders = ":".join(str(path) for path in plugin_folders())
-    return kept | {"OMP_NUM_THREADS": str(threads), "ESOREX_RECIPE_DIR": folders, "LC_ALL": "C.UTF-8"}
+    own = {"HOME": str(home), "TMPDIR": str(home)} if home else {}
+    return kept | {"OMP_NUM_THREADS": str(threads), "ESOREX_RECIPE_DIR": folders, "LC_ALL": "C.UTF-8"} | own

@@ -18,6 +18,7 @@ _EMPTY = (  # what CPL prints around the reason
     "Error code:",
     "Failed to execute",
     "Recipe 'muse",
+    "Found ",  # ... error(s), the sum of those before
 )
 
 

@@ -22,11 +22,14 @@ class Parameter:
     default : object
     choices : tuple or None
         The values it may take, where the recipe lists them.
+    limits : tuple or None
+        The smallest and largest value, where the recipe says them.
     """
 
     name: str
     default: object
     choices: tuple[object, ...] | None = None
+    limits: tuple[float, float] | None = None
 
 
 def check(recipe: str, request: Mapping[str, object], known: Mapping[str, Parameter]) -> dict[str, object]:
@@ -58,13 +61,29 @@ def check(recipe: str, request: Mapping[str, object], known: Mapping[str, Parame
             if not isinstance(value, bool):
                 raise RecipeError(f"{wrong}: it is True or False", recipe)
         elif isinstance(parameter.default, (int, float)):
-            kind = type(parameter.default)
-            try:
-                value = kind(value)  # type: ignore[call-overload,arg-type]
-            except (TypeError, ValueError):
-                raise RecipeError(f"{wrong}: it is {'a whole' if kind is int else 'a'} number", recipe) from None
+            number = _number(value, type(parameter.default))
+            if number is None:
+                raise RecipeError(
+                    f"{wrong}: it is a {'whole ' if isinstance(parameter.default, int) else ''}number", recipe
+                )
+            if parameter.limits and not parameter.limits[0] <= number <= parameter.limits[1]:
+                low, high = parameter.limits
+                raise RecipeError(f"{wrong}: it is between {low} and {high}", recipe)
+            value = number
         checked[name] = value
     return checked
+
+
+def _number(value: object, kind: type[int] | type[float]) -> float | None:
+    if isinstance(value, bool):
+        return None
+    try:
+        number = float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        return None
+    if kind is float:
+        return number
+    return int(number) if number.is_integer() else None
 
 
 _PARAMETER = re.compile(r"^\s{2}(?P<name>[\w.-]+)\s*:\s?(?P<value>.*)$")

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
-import resource
+import re
 import signal
 import subprocess
 import sys
@@ -13,12 +12,20 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Event
+from typing import BinaryIO, Protocol
 
-__all__ = ["Ended", "die_with_parent", "run"]
+__all__ = ["Ended", "Stop", "dies_with_parent", "run"]
 
-_LOOK = 0.05  # seconds between two looks at the process
-_PR_SET_PDEATHSIG = 1
+_LOOK = 0.02  # seconds between two looks at the process
+_MEASURE = 0.1  # seconds between two looks at its memory
+
+
+class Stop(Protocol):
+    """Anything that can ask a command to stop, a `threading.Event` above all."""
+
+    def is_set(self) -> bool:
+        """Whether to stop."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -32,7 +39,7 @@ class Ended:
     seconds, cpu_seconds : float
         Wall and CPU time [s].
     peak_memory : int
-        Largest resident size of the process and its children together [byte].
+        Largest resident size of the process or one of its children [byte].
     stopped : str
         Why we stopped it: ``cancelled``, ``time limit``, or empty.
     """
@@ -44,6 +51,12 @@ class Ended:
     stopped: str
 
 
+def dies_with_parent(command: Sequence[str]) -> list[str]:
+    """Put the launcher before a program that would outlive us after a ``kill -9``."""
+    launcher = Path(__file__).with_name("launch.py")
+    return [sys.executable, "-I", "-S", str(launcher), str(os.getpid()), *command]
+
+
 def run(
     command: Sequence[str],
     *,
@@ -51,7 +64,7 @@ def run(
     output: Path,
     env: dict[str, str],
     timeout: float | None = None,
-    cancel: Event | None = None,
+    cancel: Stop | None = None,
     on_text: Callable[[str], object] | None = None,
 ) -> Ended:
     """Run a command to its end.
@@ -78,7 +91,7 @@ def run(
     Ended
         Also after a stop; an exception here (Ctrl-C included) stops the command first.
     """
-    started, stopped, peak = time.monotonic(), "", 0
+    started, measured, stopped, peak = time.monotonic(), 0.0, "", 0
     with output.open("wb") as sink, output.open("rb") as tail:
         process = subprocess.Popen(
             list(command),
@@ -88,67 +101,67 @@ def run(
             stdout=sink,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            preexec_fn=die_with_parent if sys.platform == "linux" else None,
         )
         try:
             while True:
                 pid, status, usage = os.wait4(process.pid, os.WNOHANG)
                 if pid:
+                    process.returncode = os.waitstatus_to_exitcode(status)
                     break
-                peak = max(peak, _resident(process.pid))
+                now = time.monotonic()
+                if now - measured > _MEASURE:
+                    measured, peak = now, max(peak, _peak(process.pid))
+                    _pass_on(tail, on_text)
                 if cancel is not None and cancel.is_set():
                     stopped = "cancelled"
-                elif timeout is not None and time.monotonic() - started > timeout:
+                elif timeout is not None and now - started > timeout:
                     stopped = "time limit"
                 if stopped:
-                    _stop(process.pid)
-                _pass_on(tail, on_text)
+                    _kill(process.pid)
                 time.sleep(_LOOK)
-            process.returncode = os.waitstatus_to_exitcode(status)
         finally:
+            _kill(process.pid)  # all of it after an exception; else children that outlived it
             if process.returncode is None:
-                _stop(process.pid)
                 with suppress(ChildProcessError):
                     os.waitpid(process.pid, 0)
                 process.returncode = -signal.SIGKILL
-            _stop(process.pid)  # grandchildren that outlived it
         _pass_on(tail, on_text)
-    own = usage.ru_maxrss * (1024 if sys.platform == "linux" else 1)
     cpu = usage.ru_utime + usage.ru_stime
-    return Ended(process.returncode, time.monotonic() - started, cpu, max(peak, own), stopped)
+    return Ended(process.returncode, time.monotonic() - started, cpu, peak, stopped)
 
 
-def _pass_on(tail: object, on_text: Callable[[str], object] | None) -> None:
-    text = tail.read().decode("utf-8", "replace")  # type: ignore[attr-defined]
-    if text and on_text is not None:
+def _pass_on(tail: BinaryIO, on_text: Callable[[str], object] | None) -> None:
+    if on_text is not None and (text := tail.read().decode("utf-8", "replace")):
         on_text(text)
 
 
-def _stop(group: int) -> None:
+def _kill(group: int) -> None:
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(group, signal.SIGKILL)
 
 
-def _resident(pid: int) -> int:
-    """Resident memory of a process and its descendants [byte]."""
+def _peak(pid: int) -> int:
+    """Largest resident size so far of a process or one of its descendants [byte].
+
+    The kernel's own figure for a child (ru_maxrss) starts from the size of the process that started it, a notebook of
+    many gigabytes perhaps; the high-water mark does not.
+    """
+    largest = 0
+    with suppress(OSError):
+        status = Path(f"/proc/{pid}/status").read_text()
+        if mark := re.search(r"VmHWM:\s*(\d+) kB", status):
+            largest = int(mark[1]) * 1024
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            for child in (task / "children").read_text().split():
+                largest = max(largest, _peak(int(child)))
+        return largest
+    return max(largest, _peak_elsewhere(pid)) if sys.platform != "linux" else largest
+
+
+def _peak_elsewhere(pid: int) -> int:
     import psutil
 
-    try:
+    with suppress(psutil.Error):
         process = psutil.Process(pid)
-        family = [process, *process.children(recursive=True)]
-    except psutil.Error:
-        return 0
-    total = 0
-    for member in family:
-        with suppress(psutil.Error):
-            total += member.memory_info().rss
-    return total
-
-
-def die_with_parent() -> None:
-    """Ask the kernel to kill this process when its parent dies, even by kill -9; keep core dumps off the disk."""
-    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-
-
-_libc = ctypes.CDLL(None)
+        return max(p.memory_info().rss for p in [process, *process.children(recursive=True)])
+    return 0

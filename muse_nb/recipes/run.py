@@ -5,28 +5,26 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import signal
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
+from html import escape
 from pathlib import Path
-from threading import Event
 
 from muse_nb.products.errors import MuseError
 from muse_nb.recipes import frames as framesets
 from muse_nb.recipes import parameters as request
-from muse_nb.recipes.backends import BACKENDS, available, environment, plugin_folders
+from muse_nb.recipes.backends import BACKENDS, available, environment, library
 from muse_nb.recipes.errors import RecipeError, reasons
-from muse_nb.recipes.process import Ended
+from muse_nb.recipes.prechecks import refuse
+from muse_nb.recipes.process import Ended, Stop, dies_with_parent
 from muse_nb.recipes.process import run as run_process
+from muse_nb.recipes.work import work_folder
 
 __all__ = ["RecipeResult", "choose_backend", "known_parameters", "run_recipe"]
-
-_WORK = ".recipe-"  # private folders inside the output folder
 
 
 @dataclass(frozen=True)
@@ -53,6 +51,15 @@ class RecipeResult:
     cpu_seconds: float
     peak_memory: int
 
+    def _repr_html_(self) -> str:
+        files = "".join(
+            f"<tr><td>{escape(tag)}</td><td>{escape(str(path))}</td></tr>"
+            for tag, paths in self.products.items()
+            for path in paths
+        )
+        facts = f"{self.seconds:.1f} s, {self.cpu_seconds:.1f} s of CPU, {self.peak_memory / 1e6:.0f} MB"
+        return f"<p><b>{escape(self.recipe)}</b> by {escape(self.backend)}: {facts}</p><table>{files}</table>"
+
 
 def run_recipe(
     name: str,
@@ -64,8 +71,8 @@ def run_recipe(
     threads: int = 1,
     timeout: float | None = None,
     progress: Callable[[str], object] | None = None,
-    cancel: Event | None = None,
-    log_name: str | None = None,
+    cancel: Stop | None = None,
+    log: str | Path | None = None,
     force: bool = False,
 ) -> RecipeResult:
     """Run a recipe in a process of its own.
@@ -90,8 +97,8 @@ def run_recipe(
         Called with each line of the recipe's log.
     cancel
         Stops the recipe when set.
-    log_name
-        Name of the log in `output`; by default the recipe's name with ``.log``.
+    log
+        File for the log; by default in `output`, with the recipe's name and ``.log``. It is written after a failure too.
     force
         Replace products that are already there.
 
@@ -105,32 +112,34 @@ def run_recipe(
         The recipe is not installed, does not take a parameter, failed, crashed, ran too long or was cancelled; the
         message gives the reason from its log.
     MuseError
-        A frame is missing or damaged, or a product is already there.
+        A frame is missing, damaged or of the kind that the recipe turns into a wrong product without a word; or a
+        product is already there.
     """
     backend = choose_backend(backend, name)
     pairs = framesets.frame_list(frames)
     framesets.check(pairs, name)
+    refuse(name, pairs)
     checked = request.check(name, parameters or {}, known_parameters(name, backend))
     output = Path(output).absolute()
-    with _work_folder(output) as work:
-        made = work / "products"
+    log = Path(log).absolute() if log else output / f"{name}.log"
+    with work_folder(output) as work:
+        for part in ("products", "frames", "temporary"):
+            (work / part).mkdir()
         linked = framesets.link(pairs, work / "frames")
-        command = _command(backend, name, linked, checked, work)
         ended = run_process(
-            command,
+            _command(backend, name, linked, checked, work),
             folder=work,
             output=work / "log",
-            env=environment(threads),
+            env=environment(threads, home=work / "temporary"),
             timeout=timeout,
             cancel=cancel,
             on_text=_by_line(progress),
         )
-        text, failure = _log_of(backend, work)
-        log = output / (log_name or f"{name}.log")
+        text, failure = (work / "log").read_text(errors="replace"), _failure(work)
         _keep_log(text, log)
         if ended.code or ended.stopped or failure:
             raise RecipeError(_sentence(name, ended, text, failure, log), name, log)
-        products = _move(made, output, force=force)
+        products = _move(work / "products", output, force=force)
     if not products:
         raise RecipeError(f"{name} ended without a product: read {log}", name, log)
     return RecipeResult(name, backend, products, log, ended.seconds, ended.cpu_seconds, ended.peak_memory)
@@ -163,29 +172,31 @@ def known_parameters(recipe: str, backend: str) -> dict[str, request.Parameter]:
     RecipeError
         There is no such recipe.
     """
-    if not re.fullmatch(r"\w+", recipe) or not any(next(p.rglob(f"{recipe}.so"), None) for p in plugin_folders()):
+    if library(recipe) is None:
         raise RecipeError(f"there is no recipe {recipe!r} in the installed MUSE pipeline: check its name", recipe)
     with tempfile.TemporaryDirectory(prefix="muse_nb-") as folder:
         work = Path(folder)
         if backend == "esorex":
-            command = ["esorex", f"--log-dir={work}", "--params", recipe]
+            own = [f"--log-dir={work}", "--log-level=off", "--params"]
+            command = dies_with_parent(["esorex", *own, recipe])
         else:
             command = _worker(work, {"what": "describe", "recipe": recipe})
-        ended = run_process(command, folder=work, output=work / "log", env=environment(), timeout=120)
+        ended = run_process(command, folder=work, output=work / "log", env=environment(home=work), timeout=120)
+        printed = (work / "log").read_text(errors="replace")
         if ended.code:
-            raise RecipeError(f"{recipe} does not say which parameters it has: {_last_line(work / 'log')}", recipe)
+            raise RecipeError(f"{recipe} does not say which parameters it has: {_last_line(printed)}", recipe)
         if backend == "esorex":
-            return request.parse_params((work / "log").read_text(errors="replace"))
+            return request.parse_params(printed)
         answer = json.loads((work / "request.answer").read_text())
     return {
-        key: request.Parameter(key, value["default"], tuple(value["choices"]) if value["choices"] else None)
-        for key, value in answer["parameters"].items()
+        key: request.Parameter(key, value["default"], tuple(value["choices"]) or None, tuple(value["range"]) or None)
+        for key, value in answer.items()
     }
 
 
 def _worker(work: Path, content: dict[str, object]) -> list[str]:
-    content = content | {"plugins": ":".join(map(str, plugin_folders()))}
-    (work / "request.json").write_text(json.dumps(content))
+    more = {"library": str(library(str(content["recipe"]))), "parent": os.getpid()}
+    (work / "request.json").write_text(json.dumps(content | more))
     return [sys.executable, "-m", "muse_nb.recipes.worker", str(work / "request.json")]
 
 
@@ -204,33 +215,8 @@ def _command(
         return _worker(work, content)
     (work / "frames.sof").write_text("".join(f"{path} {tag}\n" for path, tag in frames))
     words = [f"--{key}={str(value).upper() if isinstance(value, bool) else value}" for key, value in parameters.items()]
-    own = ["--output-dir=products", "--suppress-prefix=TRUE", "--log-dir=.", "--msg-level=info"]
-    return ["esorex", *own, name, *words, "frames.sof"]
-
-
-@contextmanager
-def _work_folder(output: Path) -> Iterator[Path]:
-    """A private folder inside the output folder, removed at the end; those of runs that were killed are removed too."""
-    try:
-        output.mkdir(parents=True, exist_ok=True)
-        for old in output.glob(f"{_WORK}*"):
-            if not _alive(old.name.removeprefix(_WORK).split("-")[0]):
-                shutil.rmtree(old, ignore_errors=True)
-        work = Path(tempfile.mkdtemp(prefix=f"{_WORK}{os.getpid()}-", dir=output))
-    except OSError as error:
-        raise MuseError(f"{output} cannot be written to: {error.strerror}") from error
-    try:
-        for name in ("products", "frames", "temporary"):
-            (work / name).mkdir()
-        yield work
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
-
-
-def _alive(pid: str) -> bool:
-    import psutil
-
-    return pid.isdecimal() and psutil.pid_exists(int(pid))
+    own = ["--output-dir=products", "--suppress-prefix=TRUE", "--log-dir=.", "--log-level=off", "--msg-level=info"]
+    return dies_with_parent(["esorex", *own, name, *words, "frames.sof"])
 
 
 def _by_line(progress: Callable[[str], object] | None) -> Callable[[str], object] | None:
@@ -247,18 +233,15 @@ def _by_line(progress: Callable[[str], object] | None) -> Callable[[str], object
     return split
 
 
-def _log_of(backend: str, work: Path) -> tuple[str, str]:
-    """Text of the log, and python-cpl's own message where the recipe failed."""
-    text = (work / "log").read_text(errors="replace")
+def _failure(work: Path) -> str:
+    """What python-cpl says of a recipe that failed; the reason itself is in the log."""
     answer = work / "request.answer"
-    if backend == "python-cpl" and answer.exists():
-        content = json.loads(answer.read_text())
-        return content["log"] + "\n" + text, content["error"]
-    return text, ""
+    return str(json.loads(answer.read_text())["error"]) if answer.exists() else ""
 
 
 def _keep_log(text: str, log: Path) -> None:
     try:
+        log.parent.mkdir(parents=True, exist_ok=True)
         log.write_text(text)
     except OSError as error:
         raise MuseError(f"{log} cannot be written: {error.strerror}") from error
@@ -268,20 +251,14 @@ def _sentence(name: str, ended: Ended, text: str, failure: str, log: Path) -> st
     if ended.stopped:
         return f"{name} was stopped after {ended.seconds:.0f} s ({ended.stopped}); its log is {log}"
     why = reasons(text)
-    crashed = re.search(r"crash|segmentation|SIGSEGV", failure, re.I)
-    if ended.code < 0 or crashed:
-        killer = signal.Signals(-ended.code).name if ended.code < 0 else "a crash"
-        before = f" after: {why}" if why else ""
-        return f"{name} was killed by {killer}{before}; its log is {log}"
-    why = why or " ".join(failure.split("\n")[0].split()) or _last_line_of(text) or f"exit status {ended.code}"
+    if ended.code < 0 or re.search(r"crash|segmentation|SIGSEGV", failure, re.I):
+        killer = f" by {signal.Signals(-ended.code).name}" if ended.code < 0 else ""
+        return f"{name} crashed or was killed{killer}{f' after: {why}' if why else ''}; its log is {log}"
+    why = why or " ".join(failure.split("\n")[0].split()) or _last_line(text) or f"exit status {ended.code}"
     return f"{name} failed: {why}; its log is {log}"
 
 
-def _last_line(path: Path) -> str:
-    return _last_line_of(path.read_text(errors="replace"))
-
-
-def _last_line_of(text: str) -> str:
+def _last_line(text: str) -> str:
     return next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "")
 
 
@@ -289,13 +266,12 @@ def _move(made: Path, output: Path, *, force: bool) -> dict[str, list[Path]]:
     """Move all products to the output folder, or none."""
     from muse_nb.products.blocks import hdus
 
-    found = sorted(made.glob("*.fits"))
-    there = [path.name for path in found if (output / path.name).exists()]
+    found = [(path, str(hdus(path)[0].cards.get("ESO PRO CATG") or "UNKNOWN")) for path in sorted(made.glob("*.fits"))]
+    there = [path.name for path, _ in found if (output / path.name).exists()]
     if there and not force:
         raise MuseError(f"{output / there[0]} is already there: choose another folder, or replace it with --force")
     products: dict[str, list[Path]] = {}
-    for path in found:
-        category = str(hdus(path)[0].cards.get("ESO PRO CATG") or "UNKNOWN")
+    for path, category in found:
         path.replace(output / path.name)
         products.setdefault(category, []).append(output / path.name)
     return products

@@ -1,0 +1,56 @@
+"""Private folders that vanish: at the end, after an error, and after a ``kill -9`` at the next run."""
+
+from __future__ import annotations
+
+import fcntl
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from muse_nb.products.errors import MuseError
+
+__all__ = ["PREFIX", "work_folder"]
+
+PREFIX = ".muse_nb-"
+_YOUNG = 60.0  # seconds that a folder has to get its lock
+
+
+@contextmanager
+def work_folder(output: Path) -> Iterator[Path]:
+    """Make a private folder inside the output folder and remove it at the end; remove those of runs that were killed.
+
+    A lock that dies with its process tells the living from the dead, also across containers that share a disk.
+
+    Raises
+    ------
+    MuseError
+        The output folder cannot be written to.
+    """
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        for old in output.glob(f"{PREFIX}*"):
+            if not _in_use(old):
+                shutil.rmtree(old, ignore_errors=True)
+        work = Path(tempfile.mkdtemp(prefix=PREFIX, dir=output))
+    except OSError as error:
+        raise MuseError(f"{output} cannot be written to: {error.strerror}") from error
+    try:
+        with (work / "lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield work
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def _in_use(folder: Path) -> bool:
+    try:
+        with (folder / "lock").open("r+") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return folder.is_dir() and time.time() - folder.stat().st_mtime < _YOUNG
+    except OSError:
+        return True
+    return False
