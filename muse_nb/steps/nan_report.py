@@ -9,9 +9,10 @@ import numpy as np
 from muse_nb.steps.nan_causes import MEANING, Cause
 
 if TYPE_CHECKING:
+    from muse_nb.steps.badpix import BadpixComparison
     from muse_nb.steps.nans import NanAudit
 
-__all__ = ["findings", "plot"]
+__all__ = ["findings", "plot", "plot_comparison"]
 
 
 def findings(audit: NanAudit) -> list[str]:
@@ -67,14 +68,8 @@ def plot(audit: NanAudit, axes: Any = None) -> Any:
     if axes is None:
         _, axes = plt.subplots(1, 2, figsize=(11, 4.2), layout="constrained", width_ratios=(1, 1.5))
     left, right = axes
-    _, ny, nx = audit.shape
-    scale = _arcsec(audit)
-    extent = (-0.5 * nx * scale[0], 0.5 * nx * scale[0], -0.5 * ny * scale[1], 0.5 * ny * scale[1])
-    image = left.imshow(audit.fraction_map(), origin="lower", extent=extent, cmap="cividis", vmin=0, vmax=1)
-    left.figure.colorbar(image, ax=left, label="NaN over all planes [fraction]", shrink=0.85)
-    unit = "arcsec" if scale != (1, 1) else "pixel"
-    left.set(xlabel=f"x [{unit}]", ylabel=f"y [{unit}]", title="by spaxel")
-    _compass(left, audit)
+    _map(left, audit)
+    left.set_title("by spaxel")
     profile = audit.profile()
     try:
         wavelength = audit.cube.wavelength(np.arange(len(profile)))
@@ -87,6 +82,42 @@ def plot(audit: NanAudit, axes: Any = None) -> Any:
         ylabel="NaN inside the field [fraction]", ylim=(0, max(0.02, 1.05 * float(profile.max()))), title="by plane"
     )
     right.grid(alpha=0.3)
+    return axes
+
+
+def _map(ax: Any, audit: NanAudit) -> None:
+    _, ny, nx = audit.shape
+    scale = _arcsec(audit)
+    extent = (-0.5 * nx * scale[0], 0.5 * nx * scale[0], -0.5 * ny * scale[1], 0.5 * ny * scale[1])
+    image = ax.imshow(audit.fraction_map(), origin="lower", extent=extent, cmap="cividis", vmin=0, vmax=1)
+    ax.figure.colorbar(image, ax=ax, label="NaN over all planes [fraction]", shrink=0.85)
+    unit = "arcsec" if scale != (1, 1) else "pixel"
+    ax.set(xlabel=f"x [{unit}]", ylabel=f"y [{unit}]")
+    _compass(ax, audit)
+
+
+def plot_comparison(comparison: BadpixComparison, axes: Any = None) -> Any:
+    """Draw the maps of NaN of two reductions, and their causes side by side.
+
+    Parameters
+    ----------
+    axes
+        Three axes: first map, second map, causes; a new figure when None.
+    """
+    import matplotlib.pyplot as plt
+
+    if axes is None:
+        _, axes = plt.subplots(1, 3, figsize=(13, 4), layout="constrained", width_ratios=(1, 1, 1.1))
+    for ax, side in zip(axes, (comparison.first, comparison.second), strict=False):
+        _map(ax, side.audit)
+        ax.set_title(f"{side.name}: {side.audit.nan_fraction_in_field:.2%} NaN in the field")
+    table = comparison.table[:6]
+    place = np.arange(len(table))[::-1]
+    for shift, name, colour in ((0.2, comparison.first.name, "#D55E00"), (-0.2, comparison.second.name, "#0072B2")):
+        axes[2].barh(place + shift, table[name], height=0.38, color=colour, label=name)
+    axes[2].set_yticks(place, list(table["cause"]), fontsize=8)
+    axes[2].set(xlabel="NaN [voxels]", title="causes")
+    axes[2].legend(frameon=False)
     return axes
 
 

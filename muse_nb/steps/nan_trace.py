@@ -15,7 +15,7 @@ from muse_nb.steps.badpix_table import BadpixTable, Lookup
 from muse_nb.steps.nan_causes import CODES, Cause, Holes
 from muse_nb.steps.nan_geometry import Placement
 
-__all__ = ["Reach", "Tables", "coverage_of", "trace"]
+__all__ = ["Reach", "Tables", "coverage_of", "detector_pixels", "frame_size", "trace"]
 
 CHUNK = 1 << 19  # rows read at a time
 BLOCK = 2048  # rows in an entry of the index
@@ -71,24 +71,25 @@ class Tables:
         return (rows.wavelength >= low) & (rows.wavelength <= high)
 
     def detector(self, number: int, origin: np.ndarray, row: np.ndarray) -> tuple[np.ndarray, ...]:
-        """IFU, slice, x and y (1-based, on the frame without borders) of rows of a table."""
-        ifu, slice_, y, x = decode_origin(origin)
-        table = self.tables[number]
-        offset = np.zeros(len(x), np.int64)
-        exposure = _exposure_numbers(table, row)
-        keys = exposure.astype(np.int64) << 16 | ifu.astype(np.int64) << 8 | slice_
-        unique, inverse = np.unique(keys, return_inverse=True)
-        known = np.array([_xoffset(table, int(k >> 8 & 255), int(k & 255), int(k >> 16)) for k in unique])
-        offset = known[inverse] if len(known) else offset
-        return ifu, slice_, x + offset, y
+        """IFU, slice, x and y of rows of a table; see `detector_pixels`."""
+        return detector_pixels(self.tables[number], origin, row)
 
     def lookups(self) -> list[Lookup] | None:
         """Look-up of the bad-pixel table for the frames of each pixel table; None without one."""
         if self.badpix is None:
             return None
-        sizes = [_frame_size(table) for table in self.tables]
+        sizes = [frame_size(table) for table in self.tables]
         made = {size: self.badpix.lookup(*size) for size in set(sizes)}
         return [made[size] for size in sizes]
+
+
+def detector_pixels(table: PixelTable, origin: np.ndarray, row: np.ndarray) -> tuple[np.ndarray, ...]:
+    """IFU, slice, x and y (1-based, on the frame without borders) of some rows of a pixel table."""
+    ifu, slice_, y, x = decode_origin(origin)
+    keys = _exposure_numbers(table, row).astype(np.int64) << 16 | ifu.astype(np.int64) << 8 | slice_
+    unique, inverse = np.unique(keys, return_inverse=True)
+    offsets = [_xoffset(table, int(key >> 8 & 255), int(key & 255), int(key >> 16)) for key in unique]
+    return ifu, slice_, x + np.array(offsets, np.int64)[inverse], y
 
 
 def _exposure_numbers(table: PixelTable, row: np.ndarray) -> np.ndarray:
@@ -110,7 +111,7 @@ def _xoffset(table: PixelTable, ifu: int, slice_: int, exposure: int) -> int:
         return 0  # only the detector column is then unknown
 
 
-def _frame_size(table: PixelTable) -> tuple[int, int]:
+def frame_size(table: PixelTable) -> tuple[int, int]:
     """Pixels of a frame without its borders, from what the header says of the chip; MUSE's own size otherwise."""
     sizes = []
     for axis, usual in (("X", 4096), ("Y", 4112)):
