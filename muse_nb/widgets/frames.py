@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Generic, TypeVar
@@ -13,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from muse_nb.products import dq as quality
+from muse_nb.products.object_red import ObjectRed
 from muse_nb.widgets import transport
 
 __all__ = ["BIT_COLOURS", "LIMITS", "Cache", "LoadedFrame", "limits", "signal_to_noise"]
@@ -57,16 +59,19 @@ def limits(values: NDArray[Any]) -> dict[str, list[float]]:
 
 @dataclass(frozen=True)
 class LoadedFrame:
-    """DATA, DQ and STAT of one IFU of one exposure (anything with `data`, `dq`, `stat`), and where its slices lie."""
+    """DATA, DQ and STAT of one IFU of one exposure, and where its slices lie.
+
+    A first look takes every few pixels straight from the file; the planes are read when they are asked for.
+    """
 
     name: str
-    source: Any
+    source: ObjectRed
     geometry: Any = None
     unit: str = "count"
 
     @cached_property
     def data(self) -> NDArray[np.float32]:
-        """DATA, as it lies in the file: thumbnails need not read all of it."""
+        """DATA, shape (ny, nx)."""
         return np.asarray(self.source.data)
 
     @cached_property
@@ -80,9 +85,33 @@ class LoadedFrame:
         return None if self.source.stat is None else np.asarray(self.source.stat)
 
     @cached_property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns."""
+        return self.source.shape
+
+    @cached_property
     def bins(self) -> int:
         """Pixels per pixel of the thumbnail."""
-        return transport.thumb_bins(self.data.shape)
+        return transport.thumb_bins(self.shape)
+
+    @cached_property
+    def step(self) -> int:
+        """Every how many pixels one is taken for the first look."""
+        return self.bins // 4 if self.bins % 4 == 0 else 1
+
+    def has(self, name: str) -> bool:
+        """Whether the file has DATA, DQ or STAT."""
+        return name in self.source.extensions
+
+    def look(self, name: str) -> NDArray[Any] | None:
+        """Every `step`-th pixel of DATA, DQ or STAT, without reading the rest; None where the file lacks it."""
+        if name not in self._looks:
+            self._looks[name] = _every(self.source, name, self.step) if self.has(name) else None
+        return self._looks[name]
+
+    @cached_property
+    def _looks(self) -> dict[str, NDArray[Any] | None]:
+        return {}
 
     @cached_property
     def indexed(self) -> transport.Indexed | None:
@@ -90,9 +119,17 @@ class LoadedFrame:
         return None if self.dq is None else transport.index_values(self.dq)
 
     @cached_property
+    def thumb_index(self) -> transport.Indexed | None:
+        """The same for a thumbnail: one pixel of each of its blocks."""
+        flags, per = self.look("DQ"), self.bins // self.step
+        return None if flags is None else transport.index_values(flags[per // 2 :: per, per // 2 :: per])
+
+    @cached_property
     def codes(self) -> tuple[float, float, float, float]:
         """Offset and scale of DATA, then of STAT, as half floats."""
-        return (*transport.code(self.data), *((0.0, 1.0) if self.stat is None else transport.code(self.stat)))
+        data, stat = self.look("DATA"), self.look("STAT")
+        assert data is not None
+        return (*transport.code(data), *((0.0, 1.0) if stat is None else transport.code(stat)))
 
     @cached_property
     def limits(self) -> dict[str, dict[str, list[float]]]:
@@ -101,51 +138,56 @@ class LoadedFrame:
         Pixels far noisier than most have no say either: beside the slices the flat field has no light, and what was
         divided by it makes the best of frames look ugly.
         """
-        step = max(1, int(np.sqrt(self.data.size / transport.SAMPLE)))
+        data, stat, flags = (self.look(name) for name in ("DATA", "STAT", "DQ"))
+        assert data is not None
+        step = max(1, int(np.sqrt(data.size / transport.SAMPLE)))
         grid = np.s_[step // 2 :: step, step // 2 :: step]
-        good = np.ones(self.data[grid].shape, bool) if self.dq is None else self.dq[grid] == 0
-        if self.stat is not None and (good & (self.stat[grid] > 0)).any():
-            good &= self.stat[grid] < NOISY**2 * np.nanmedian(self.stat[grid][good & (self.stat[grid] > 0)])
+        good = np.ones(data[grid].shape, bool) if flags is None else flags[grid] == 0
+        if stat is not None and (good & (stat[grid] > 0)).any():
+            good &= stat[grid] < NOISY**2 * np.nanmedian(stat[grid][good & (stat[grid] > 0)])
         good = good if good.any() else ~good
-        found = {"DATA": limits(self.data[grid][good])}
-        if self.stat is not None:
-            found["STAT"] = limits(self.stat[grid][good])
-            found["S/N"] = limits(signal_to_noise(self.data[grid], self.stat[grid])[good])
+        found = {"DATA": limits(data[grid][good])}
+        if stat is not None:
+            found["STAT"] = limits(stat[grid][good])
+            found["S/N"] = limits(signal_to_noise(data[grid], stat[grid])[good])
         return found
 
-    @cached_property
-    def bits(self) -> list[dict[str, Any]]:
-        """Each named bit that occurs: name, meaning, colour, number of pixels and their fraction."""
-        if self.indexed is None:
+    def bits(self, exact: bool = False) -> list[dict[str, Any]]:
+        """Each named bit that occurs: name, meaning, colour, and fraction of the pixels; else from the first look."""
+        flags = self.look("DQ") if not exact else None
+        indexed = self.indexed if exact else None if flags is None else transport.index_values(flags)
+        if indexed is None:
             return []
-        table, counts = self.indexed.table, self.indexed.counts
-        found = []
+        total, found = int(indexed.counts.sum()), []
         for bit in quality.DQ:
-            here = int(counts[(table & int(bit)) != 0].sum())
+            here = int(indexed.counts[(indexed.table & int(bit)) != 0].sum())
             if here:
                 colour = BIT_COLOURS.get(str(bit.name), "#ffffff")
                 found.append(
                     {"name": bit.name, "value": int(bit), "meaning": quality.MEANING[bit], "colour": colour}
-                    | {"count": here, "fraction": here / self.data.size}
+                    | {"fraction": here / total}
                 )
         return found
 
-    def plane(self, name: str, bins: int = 1) -> NDArray[Any] | None:
-        """A plane as the browser gets it, whole or as a thumbnail: half floats, or for DQ the index."""
+    def plane(self, name: str) -> NDArray[Any] | None:
+        """A plane as the browser gets it: half floats, or for DQ the index."""
         if name == "DQ":
-            if self.indexed is None:
-                return None
-            return self.indexed.index if bins == 1 else self.indexed.index[bins // 2 :: bins, bins // 2 :: bins]
-        image = {"DATA": self.data, "STAT": self.stat}[name]
+            return None if self.indexed is None else self.indexed.index
+        image, where = (self.data, 0) if name == "DATA" else (self.stat, 2)
+        return None if image is None else transport.halves(image, *self.codes[where : where + 2])
+
+    def thumb(self, name: str) -> NDArray[Any] | None:
+        """The same for the thumbnail, from the first look."""
+        if name == "DQ":
+            return None if self.thumb_index is None else self.thumb_index.index
+        image, where = self.look(name), 0 if name == "DATA" else 2
         if image is None:
             return None
-        where = 0 if name == "DATA" else 2
-        image = image if bins == 1 else transport.thumbnail(image, bins)
-        return transport.halves(image, *self.codes[where : where + 2])
+        return transport.halves(transport.thumbnail(image, self.bins // self.step), *self.codes[where : where + 2])
 
     def read(self, x: int, y: int) -> dict[str, Any]:
         """What is known of one pixel (0-based): value, sigma, S/N, DQ with its names, slice, wavelength."""
-        ny, nx = self.data.shape
+        ny, nx = self.shape
         if not (0 <= x < nx and 0 <= y < ny):
             return {}
         value, variance = float(self.data[y, x]), float("nan") if self.stat is None else float(self.stat[y, x])
@@ -162,6 +204,18 @@ class LoadedFrame:
             "unit": self.unit,
         }
         return found | ({} if self.geometry is None else self.geometry.at(x, y))
+
+
+def _every(source: ObjectRed, name: str, step: int) -> NDArray[Any]:
+    """Every `step`-th pixel of a plane; mapped, so that the others need not be read or turned to native order."""
+    from astropy.io import fits
+
+    if source.path.suffix not in (".fz", ".gz"):
+        with suppress(OSError, ValueError, TypeError), fits.open(source.path, memmap=True) as opened:
+            found = np.asarray(opened[source.extensions[name]].data[::step, ::step])
+            return found.astype(found.dtype.newbyteorder("="))
+    whole = {"DATA": source.data, "DQ": source.dq, "STAT": source.stat}[name]  # says what is wrong, where it is
+    return np.asarray(whole)[::step, ::step]
 
 
 def signal_to_noise(data: NDArray[Any], stat: NDArray[Any] | None) -> NDArray[np.float32]:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ObjectRedViewer"]
 
+NEEDED = {"DATA": ("DATA", "DQ"), "DQ": ("DQ",), "STAT": ("STAT", "DQ"), "S/N": ("DATA", "STAT", "DQ")}
 LAYERS = ("DATA", "DQ", "STAT", "S/N")
 Paths = str | Path | Iterable[str | Path]
 
@@ -83,6 +84,7 @@ class ObjectRedViewer(Viewer):
     pixel = traitlets.List(traitlets.Int()).tag(sync=True)
     readout = traitlets.Dict().tag(sync=True)
 
+    bits = traitlets.List(help="DQ bits that occur, with their colours and fractions.").tag(sync=True)
     frame = traitlets.Dict(help="What the browser needs to know of the present frame.").tag(sync=True)
     thumb_data = traitlets.Bytes().tag(sync=True)
     thumb_stat = traitlets.Bytes().tag(sync=True)
@@ -173,13 +175,14 @@ class ObjectRedViewer(Viewer):
         label = self.exposures[self.exposure]
         frame = self.data
         self._serial += 1
-        ny, nx = frame.data.shape
-        thumbs = [frame.plane(name, frame.bins) for name in ("DATA", "STAT", "DQ")]
+        ny, nx = frame.shape
+        thumbs = [frame.thumb(name) for name in ("DATA", "STAT", "DQ")]
         blobs = [b"" if plane is None else np.ascontiguousarray(plane).tobytes() for plane in thumbs]
         with self.hold_sync():
             self.ifus = list(self._frames[label])
             self.thumb_data, self.thumb_stat, self.thumb_dq = blobs
             self.borders = b"" if frame.geometry is None else frame.geometry.borders(ny)
+            self.bits = frame.bits()
             self.frame = {
                 "id": self._serial,
                 "name": frame.name,
@@ -189,11 +192,9 @@ class ObjectRedViewer(Viewer):
                 "bin": frame.bins,
                 "code": list(frame.codes),
                 "limits": frame.limits,
-                "bits": frame.bits,
-                "table": [] if frame.indexed is None else frame.indexed.table.tolist(),
-                "wide": frame.indexed is not None and frame.indexed.index.dtype == np.uint16,
+                **_table(frame.thumb_index),
                 "unit": frame.unit,
-                "absent": [name for name in ("DQ", "STAT") if getattr(frame, name.lower()) is None],
+                "absent": [name for name in ("DQ", "STAT") if not frame.has(name)],
             }
             self.readout = frame.read(*self.pixel) if len(self.pixel) == 2 else {}
         self._prefetch()
@@ -207,14 +208,20 @@ class ObjectRedViewer(Viewer):
     # ---- messages from the browser
     def _on_need(self, message: dict[str, Any]) -> None:
         """Send planes of the present frame in strips; a request for one that has gone is not answered."""
-        if message.get("frame") != self._serial:
+        serial, frame = self._serial, self.data
+        if message.get("frame") != serial:
             return
         for name in message["planes"]:
-            plane = self.data.plane(name)
+            plane = frame.plane(name)
             if plane is None:
                 continue
+            more = _table(frame.indexed) if name == "DQ" else {}
             for row, strip in transport.strips(plane):
-                self.send({"type": "strip", "frame": self._serial, "plane": name, "row": row}, [strip])
+                if serial != self._serial:
+                    return
+                self.send({"type": "strip", "frame": serial, "plane": name, "row": row, **more}, [strip])
+            if name == "DQ":
+                self.bits = frame.bits(exact=True)
 
     def _on_hover(self, message: dict[str, Any]) -> None:
         self.send({"type": "reading", **self.data.read(int(message["x"]), int(message["y"]))})
@@ -223,33 +230,48 @@ class ObjectRedViewer(Viewer):
     def picture(self) -> bytes:
         """PNG of the present view."""
         frame, width = self.data, 760
-        ny, nx = frame.data.shape
+        ny, nx = frame.shape
         view = self.view if len(self.view) == 3 else [(nx - 1) / 2, (ny - 1) / 2, min(width / nx, 560 / ny)]
         height = min(560, max(120, round(ny * view[2])))
+        near = view[2] * frame.step > 1  # then every few pixels are not enough
+        seen = {name: self._seen(frame, name, near, view, width, height) for name in NEEDED[self.layer]}
         modes = frame.limits.get(self.layer, {})
-        low, high = (
-            self.range if self.limits == "custom" and len(self.range) == 2 else modes.get(self.limits, (0.0, 1.0))
-        )
-        data, stat = (self._seen(plane, view, width, height) for plane in (frame.data, frame.stat))
-        image = {"DATA": data, "STAT": stat, "S/N": signal_to_noise(data, stat), "DQ": np.zeros_like(data)}[self.layer]
+        low, high = modes.get(self.limits, (0.0, 1.0))
+        if self.limits == "custom" and len(self.range) == 2:
+            low, high = self.range
+        if self.layer == "S/N":
+            seen["S/N"] = signal_to_noise(seen["DATA"], seen["STAT"])
+        image = np.zeros((height, width)) if self.layer == "DQ" else seen[self.layer]
         shown = picture.coloured(image, (low, high), self.stretch, self.cmap)
-        if frame.indexed is not None and (self.marks or self.layer == "DQ"):
-            flags = frame.indexed.table[picture.look(frame.indexed.index, view, width, height)]
-            for bit in reversed([bit for bit in frame.bits if bit["name"] not in self.hidden]):
-                shown = picture.marked(shown, (flags & bit["value"]) != 0, bit["colour"])
+        if frame.has("DQ") and (self.marks or self.layer == "DQ"):
+            for bit in reversed([bit for bit in self.bits if bit["name"] not in self.hidden]):
+                shown = picture.marked(shown, (seen["DQ"] & bit["value"]) != 0, bit["colour"])
         caption = f"{frame.name}  {self.layer}  {self.stretch}  {low:.4g} to {high:.4g} {frame.unit}"
         return picture.png(shown, caption)
 
     @staticmethod
-    def _seen(image: np.ndarray | None, view: Sequence[float], width: int, height: int) -> np.ndarray:
-        """The part of an image that a view shows, averaged as far as the view allows."""
+    def _seen(frame: LoadedFrame, name: str, near: bool, view: Sequence[float], width: int, height: int) -> np.ndarray:
+        """The part of a plane that a view shows, averaged as far as it allows."""
+        step = 1 if near else frame.step
+        image = getattr(frame, name.lower()) if near else frame.look(name)
         if image is None:
             return np.full((height, width), np.nan, np.float32)
-        bins = max(1, int(1 / view[2]))
-        bins = bins if bins < 4 else round(bins / 4) * 4
+        bins = max(1, int(1 / (view[2] * step)))
+        if image.dtype.kind != "f":
+            seen = picture.look(image, [view[0] / step, view[1] / step, view[2] * step], width, height)
+            return seen.astype(np.int64) & 0xFFFFFFFF
+        per = bins * step
         binned = image if bins == 1 else transport.thumbnail(image, bins)
-        shrunk = [(view[0] + 0.5) / bins - 0.5, (view[1] + 0.5) / bins - 0.5, view[2] * bins]
-        return picture.look(binned, shrunk, width, height)
+        return picture.look(
+            binned, [(view[0] + 0.5) / per - 0.5, (view[1] + 0.5) / per - 0.5, view[2] * per], width, height
+        )
+
+
+def _table(indexed: transport.Indexed | None) -> dict[str, Any]:
+    """What the values of a DQ index mean, and whether they take two bytes each."""
+    if indexed is None:
+        return {"table": [], "wide": False}
+    return {"table": indexed.table.tolist(), "wide": indexed.index.dtype == np.uint16}
 
 
 def _place(labels: Sequence[str], label: str) -> int:

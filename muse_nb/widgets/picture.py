@@ -41,10 +41,13 @@ def rgb(colour: str) -> tuple[int, int, int]:
     return int(colour[1:3], 16), int(colour[3:5], 16), int(colour[5:7], 16)
 
 
-def marked(picture: NDArray[np.uint8], where: NDArray[Any], colour: str, opacity: float = 0.75) -> NDArray[np.uint8]:
-    """Lay a colour over a picture; `where` is a mask, or how much of each pixel is marked (0..1)."""
-    share = np.asarray(where, dtype=np.float64)[..., None] * opacity
-    return np.asarray(picture * (1 - share) + share * np.array(rgb(colour)), dtype=np.uint8)
+def marked(
+    picture: NDArray[np.uint8], where: NDArray[np.bool_], colour: str, opacity: float = 0.75
+) -> NDArray[np.uint8]:
+    """Lay a colour over the marked pixels of a picture."""
+    new = picture.copy()
+    new[where] = picture[where] * (1 - opacity) + opacity * np.array(rgb(colour))
+    return new
 
 
 def look(image: NDArray[Any], view: Sequence[float], width: int, height: int) -> NDArray[Any]:

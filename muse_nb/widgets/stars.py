@@ -101,7 +101,8 @@ class StarPicker(Viewer):
         self._saved = self.picks.copy()
         self._before: list[Table] = []
         self._after: list[Table] = []
-        self._lock = threading.RLock()
+        self._shown = np.zeros((len(self._sheet.frames), 2))  # offsets that were known last
+        self._lock = threading.RLock()  # JupyterLab answers the browser in a thread beside the cells'
         self._offsets: Offsets | None = None
         super().__init__(
             frames=self._sheet.described(),
@@ -130,14 +131,15 @@ class StarPicker(Viewer):
         MuseError
             There is no star within 1.5 FWHM.
         """
-        at = centre(self.measurement.frames[exposure], x, y)
-        if at is None:
-            raise MuseError(
-                f"no star within 1.5 FWHM of x = {x:.0f}, y = {y:.0f} in {self.measurement.date_obs[exposure]}: "
-                "click nearer to its centre, or on a brighter one"
-            )
-        ra, dec = self._sheet.at_reference(exposure, at, self._shifts())
-        self._change(picking.add_star(self.picks, ra, dec))
+        with self._lock:
+            at = centre(self.measurement.frames[exposure], x, y)
+            if at is None:
+                raise MuseError(
+                    f"no star within 1.5 FWHM of x = {x:.0f}, y = {y:.0f} in {self.measurement.date_obs[exposure]}: "
+                    "click nearer to its centre, or on a brighter one"
+                )
+            ra, dec = self._sheet.at_reference(exposure, at, self._shifts())
+            self._change(picking.add_star(self.picks, ra, dec))
 
     def drop(self, star: int, dropped: bool = True) -> None:
         """Drop a star by its number, or take it back."""
@@ -150,12 +152,13 @@ class StarPicker(Viewer):
 
     def add_best(self, most: int = 20) -> None:
         """Add the stars that tell most about the offsets, but for those that are picked or dropped already."""
-        picks = self.picks
-        known = self._sheet.seen(0, picks, None)
-        for row in self.measurement.candidates(most):
-            if picking.nearest(known, float(row["x"]), float(row["y"]), REACH / self.scale) is None:
-                picks = picking.add_star(picks, float(row["ra"]), float(row["dec"]))
-        self._change(picks)
+        with self._lock:
+            picks = self.picks
+            known = self._sheet.seen(0, picks, None)
+            for row in self.measurement.candidates(most):
+                if picking.nearest(known, float(row["x"]), float(row["y"]), REACH / self.scale) is None:
+                    picks = picking.add_star(picks, float(row["ra"]), float(row["dec"]))
+            self._change(picks)
 
     def undo(self) -> None:
         """Take the last change back."""
@@ -182,28 +185,29 @@ class StarPicker(Viewer):
         self._set(picks)
 
     def _set(self, picks: Table) -> None:
-        saved = save_picks(self.picks_path, picks, self._saved)
         with self._lock:
-            self._saved, self.picks, self._offsets = saved.copy(), saved, None
-        self.error = ""
-        self._publish()  # at once; the fit takes a moment
-        if self.rows or picking.in_use(saved):
-            self._measure()
+            saved = save_picks(self.picks_path, picks, self._saved)
+            self._saved, self.picks, self._shown = saved.copy(), saved, self._shifts()
+            self._offsets = None
+            self.error = ""
+            self._publish()  # at once, where the last offsets put the stars; the fit takes a moment
+            if self.rows or picking.in_use(saved):
+                self._measure()
 
     def _measure(self) -> None:
         offsets = self.offsets
         number = {date: i for i, date in enumerate(self.measurement.date_obs)}
         columns = ("ra_residual", "dec_residual", "ra_error", "dec_error", "deviation")
-        picked = picking.in_use(self.picks) > 0
+        number_of = picking.in_use(self.picks)
         residuals = [
             [int(row["star"]), number[str(row["date_obs"])], *(float(row[c]) for c in columns), bool(row["outlier"])]
-            for row in (offsets.residuals if picked else [])
+            for row in (offsets.residuals if number_of else [])
         ]
         with self.hold_sync():
+            self._publish()
             self.rows = offsets.rows()
             self.residuals = [[None if v != v else v for v in row] for row in residuals]
-            self.method = f"{picking.in_use(self.picks)} picked stars" if picked else "all stars, none picked"
-            self._publish()
+            self.method = f"{number_of} picked star{'s' * (number_of != 1)}" if number_of else "all stars, none picked"
 
     def _publish(self) -> None:
         """Tell the browser where each star is in each exposure."""
@@ -227,7 +231,7 @@ class StarPicker(Viewer):
         with self._lock:
             table = None if self._offsets is None else self._offsets.table
         if table is None:
-            return np.zeros((len(self._sheet.frames), 2))
+            return self._shown
         return np.nan_to_num(np.c_[table["ra_offset"], table["dec_offset"]].astype(float))
 
     def _tell(self, text: str) -> None:

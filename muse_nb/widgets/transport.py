@@ -51,14 +51,14 @@ def sample(image: NDArray[Any]) -> NDArray[np.float32]:
 
 
 def code(image: NDArray[Any]) -> tuple[float, float]:
-    """Offset and scale with which an image fits half floats: sharpest where most of its values are."""
+    """Offset and scale with which an image fits half floats: sharpest at its median, up to 65000 times its scatter."""
     values = sample(image)
     if values.size == 0:
         return 0.0, 1.0
     offset = float(np.median(values))
     spread = 1.4826 * float(np.median(np.abs(values - offset)))
-    reach = float(max(np.nanmax(image) - offset, offset - np.nanmin(image)))
-    return offset, max(spread, reach / LARGEST if np.isfinite(reach) else spread) or 1.0
+    reach = float(np.abs(values - offset).max())
+    return offset, max(spread, reach / LARGEST) or 1.0
 
 
 def halves(image: NDArray[Any], offset: float, scale: float) -> NDArray[np.float16]:
@@ -106,9 +106,12 @@ def thumbnail(image: NDArray[Any], bins: int) -> NDArray[np.float32]:
 
 
 def _blocks(image: NDArray[Any], per: int) -> NDArray[Any]:
-    kind = np.float32 if image.dtype.kind == "f" else np.int32
-    rows = np.add.reduceat(image, np.arange(0, image.shape[0], per), axis=0, dtype=kind)
-    return np.add.reduceat(rows, np.arange(0, image.shape[1], per), axis=1)
+    """Sums over blocks of `per` x `per`; strided sums are several times quicker than `numpy.add.reduceat`."""
+    ny, nx = image.shape
+    padded = np.zeros((-(-ny // per) * per, -(-nx // per) * per), np.float32)
+    padded[:ny, :nx] = image
+    rows = np.add.reduce([padded[i::per] for i in range(per)])
+    return np.asarray(np.add.reduce([rows[:, i::per] for i in range(per)]))
 
 
 def strips(plane: NDArray[Any]) -> Iterator[tuple[int, memoryview]]:

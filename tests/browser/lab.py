@@ -147,3 +147,69 @@ def notebook(
         with contextlib.suppress(Exception):
             page.evaluate("() => window.jupyterapp.shell.currentWidget.context.sessionContext.shutdown()")
         session.close()
+
+
+class Canvas:
+    """The picture of a viewer: where its pixels are on the page, and what can be done to them."""
+
+    def __init__(self, book: Notebook, kind: str) -> None:
+        self.book, self.page, self.root = book, book.page, f".mnb-{kind}"
+        self.page.wait_for_selector(f"{self.root} .mnb-overlay", timeout=60_000)
+
+    def data(self, name: str) -> str:
+        """What the viewer says of itself in a data attribute."""
+        test = "([root, name]) => document.querySelector(root).dataset[name] ?? ''"
+        return str(self.page.evaluate(test, [self.root, name]))
+
+    def settled(self, name: str, value: str | None = None) -> None:
+        """Wait for a data attribute to be set, or to have a value."""
+        test = """([root, name, value]) => {
+          const found = document.querySelector(root).dataset[name]; return value ? found === value : found; }"""
+        self.page.wait_for_function(test, arg=[self.root, name, value], timeout=60_000)
+
+    def place(self, x: float, y: float) -> tuple[float, float]:
+        """Where a pixel of the image is on the page."""
+        test = """([root, x, y]) => { const image = document.querySelector(root).parentElement.museImage;
+          const [a, b, c, d, e, f] = image.frame.affine, k = a * d - b * c;
+          const at = image.toScreen((d * (x - e) - c * (y - f)) / k, (a * (y - f) - b * (x - e)) / k);
+          const box = image.overlay.getBoundingClientRect(); return [box.left + at[0], box.top + at[1]]; }"""
+        x, y = self.page.evaluate(test, [self.root, x, y])
+        return x, y
+
+    def pixel(self, x: float, y: float) -> tuple[float, float]:
+        """Which pixel of a view without rotation is at a place on the page."""
+        test = """([root, x, y]) => { const image = document.querySelector(root).parentElement.museImage;
+          const box = image.overlay.getBoundingClientRect(); return image.toImage(x - box.left, y - box.top); }"""
+        x, y = self.page.evaluate(test, [self.root, x, y])
+        return x, y
+
+    def click(self, x: float, y: float) -> None:
+        """Click on a pixel of the image."""
+        self.page.mouse.click(*self.place(x, y))
+
+    def drag(self, start: tuple[float, float], end: tuple[float, float]) -> None:
+        """Drag from one pixel of the image to another."""
+        (x0, y0), (x1, y1) = self.place(*start), self.place(*end)
+        self.page.mouse.move(x0, y0)
+        self.page.mouse.down()
+        self.page.mouse.move((x0 + x1) / 2, (y0 + y1) / 2)
+        self.page.mouse.move(x1, y1)
+        self.page.mouse.up()
+
+    def press(self, *keys: str) -> None:
+        """Press keys in the viewer."""
+        self.page.locator(self.root).focus()
+        for key in keys:
+            self.page.keyboard.press(key)
+
+    def colour(self, x: float, y: float) -> list[int]:
+        """RGB of what is drawn at a pixel of the image, marks included."""
+        px, py = self.place(x, y)
+        test = """([root, px, py]) => {
+          const image = document.querySelector(root).parentElement.museImage, gl = image.painter.gl;
+          const box = image.overlay.getBoundingClientRect(), rgba = new Uint8Array(4), k = image.ratio;
+          image.paint();
+          gl.readPixels(Math.floor((px - box.left) * k), Math.floor(image.glCanvas.height - (py - box.top) * k), 1, 1,
+            gl.RGBA, gl.UNSIGNED_BYTE, rgba);
+          return [...rgba].slice(0, 3); }"""
+        return list(self.page.evaluate(test, [self.root, px, py]))

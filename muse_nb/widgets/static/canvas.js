@@ -2,6 +2,7 @@
 // no part in looking around. Image coordinates are 0-based pixel centres, y up; a view is [x, y, CSS pixels per pixel].
 import { h } from "./ui.js";
 
+const SLOW = 30; // ms between two steps of a pan or zoom
 const NO_DATA = 0xfbff; // the half float -65504 stands for NaN: drivers do not agree on NaN in textures
 const VERTEX = `#version 300 es
 void main() { gl_Position = vec4(float((gl_VertexID << 1) & 2) * 2. - 1., float(gl_VertexID & 2) * 2. - 1., 0., 1.); }`;
@@ -298,13 +299,14 @@ export class ImageCanvas {
   setView(view) { this.view = view && view.length === 3 ? [...view] : null; this.draw(); }
   changed() { this.draw(); this.hooks.onview?.(this.view); }
   zoom(factor, x = this.width / 2, y = this.height / 2) {
-    const [cx, cy, s] = this.where();
-    const scale = Math.min(Math.max(s * factor, 0.01), 200);
+    const scale0 = this.where()[2];
+    const scale = Math.min(Math.max(scale0 * factor, 0.01), 200);
     const [ix, iy] = this.toImage(x, y);
     this.view = [ix - (x - this.width / 2) / scale, iy + (y - this.height / 2) / scale, scale];
+    this.moving();
     this.changed();
   }
-  pan(dx, dy) { const [cx, cy, s] = this.where(); this.view = [cx - dx / s, cy + dy / s, s]; this.changed(); }
+  pan(dx, dy) { const [cx, cy, s] = this.where(); this.view = [cx - dx / s, cy + dy / s, s]; this.moving(); this.changed(); }
   toImage(x, y) { const [cx, cy, s] = this.where(); return [cx + (x - this.width / 2) / s, cy - (y - this.height / 2) / s]; }
   toScreen(x, y) { const [cx, cy, s] = this.where(); return [this.width / 2 + (x - cx) * s, this.height / 2 - (y - cy) * s]; }
 
@@ -314,10 +316,20 @@ export class ImageCanvas {
     this.width = this.host.clientWidth || 1;
     this.height = this.host.clientHeight || 1;
     for (const canvas of [this.glCanvas, this.overlay]) {
-      const w = Math.round(this.width * ratio), hgt = Math.round(this.height * ratio);
+      const fine = canvas === this.glCanvas && this.coarse ? 0.5 * ratio : ratio;
+      const w = Math.round(this.width * fine), hgt = Math.round(this.height * fine);
       if (canvas.width !== w || canvas.height !== hgt) { canvas.width = w; canvas.height = hgt; }
     }
     this.paint();
+  }
+  // Where drawing is slow, as without a GPU, what moves is drawn at half the resolution, and sharp again when it rests.
+  moving() {
+    const now = performance.now(), since = now - (this.moved ?? 0);
+    this.moved = now;
+    if (since < 300) this.pace = 0.7 * (this.pace ?? 16) + 0.3 * since;
+    if (!this.coarse && this.pace > SLOW) { this.coarse = true; this.resize(); }
+    clearTimeout(this.rest);
+    this.rest = setTimeout(() => { this.pace = 16; if (this.coarse) { this.coarse = false; this.resize(); } }, 200);
   }
   draw() {
     if (this.pending) return;
@@ -368,7 +380,7 @@ export class ImageCanvas {
       for (const name of frame.stale) if (name !== "DQ" || marked) { this.halvings(frame, name); frame.stale.delete(name); }
     }
     const [cx, cy, s] = this.where();
-    const perPixel = s * Math.hypot(frame.affine[0], frame.affine[1]) ** -1 * this.ratio;
+    const perPixel = s * Math.hypot(frame.affine[0], frame.affine[1]) ** -1 * (this.glCanvas.width / this.width);
     const wanted = Math.max(0, Math.floor(Math.log2(1.01 / (perPixel * frame.bin))));
     const level = painter.halves ? Math.min(wanted, textures.DATA.length - 1) : 0;
     const at = (name) => textures[name]?.[Math.min(level, textures[name].length - 1)];

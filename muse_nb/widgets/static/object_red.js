@@ -23,17 +23,18 @@ function render({ model, el }) {
   const rowPlot = new Plot(rowHost), columnPlot = new Plot(columnHost);
   const save = later(() => model.save_changes(), 250);
 
+  const bits = () => traits.get("bits");
   // ---- frames
   function describe() {
     const info = traits.get("frame");
     if (!info.id) return;
     const old = [frame, thumb];
-    thumb = new Frame(info);
-    frame = new Frame({ ...info, bin: 1 });
+    thumb = Object.assign(new Frame(info), { table: info.table });
+    frame = Object.assign(new Frame({ ...info, bin: 1 }), { table: [] });
     received = {};
     for (const [plane, name] of [["DATA", "thumb_data"], ["STAT", "thumb_stat"], ["DQ", "thumb_dq"]]) {
       const view = traits.get(name);
-      if (view?.byteLength) image.put(thumb, plane, 0, typed(plane, info, view));
+      if (view?.byteLength) image.put(thumb, plane, 0, typed(plane, info.wide, view));
     }
     for (const one of old) if (one && one !== pinned?.frame) image.drop(one);
     image.setFrame(thumb);
@@ -43,9 +44,9 @@ function render({ model, el }) {
     waiting = setTimeout(() => { received.asked = true; need("DATA", "DQ"); if (["STAT", "S/N"].includes(traits.get("layer"))) need("STAT"); }, PATIENCE);
     root.dataset.frame = info.name;
     root.dataset.sharp = "";
-    el.dataset.painted = String(Math.round(performance.now()));
+    requestAnimationFrame(() => requestAnimationFrame(() => { root.dataset.painted ??= String(Math.round(performance.now())); }));
   }
-  function typed(plane, info, view) { return plane !== "DQ" ? as(Uint16Array, view) : info.wide ? as(Uint16Array, view) : bytes(view); }
+  function typed(plane, wide, view) { return plane !== "DQ" ? as(Uint16Array, view) : wide ? as(Uint16Array, view) : bytes(view); }
   function need(...planes) {
     const fresh = planes.filter((plane) => !received[plane] && !(traits.get("frame").absent ?? []).includes(plane));
     fresh.forEach((plane) => { received[plane] = 1e-9; });
@@ -55,7 +56,8 @@ function render({ model, el }) {
     if (message.type === "reading") { asked = false; reading = message; tell(); if (hover && (hover[0] !== message.x || hover[1] !== message.y)) ask(); return; }
     const info = traits.get("frame");
     if (message.type !== "strip" || message.frame !== info.id || !received[message.plane]) return;
-    const values = typed(message.plane, info, buffers[0]);
+    const values = typed(message.plane, message.wide, buffers[0]);
+    if (message.table) frame.table = message.table;
     image.put(frame, message.plane, message.row, values);
     received[message.plane] = (message.row + values.length / info.nx) / info.ny;
     progress.style.width = `${100 * received.DATA}%`;
@@ -83,14 +85,17 @@ function render({ model, el }) {
     marks();
   }
   function marks() {
-    const info = traits.get("frame"), on = traits.get("marks") || traits.get("layer") === "DQ", hidden = traits.get("hidden");
-    const shown = (info.bits ?? []).filter((bit) => on && !hidden.includes(bit.name));
-    const rgba = new Uint8Array(256 * 4 * Math.max(1, Math.ceil((info.table?.length ?? 1) / 256)));
-    (info.table ?? []).forEach((value, i) => {
-      const bit = shown.find((b) => Math.floor(value / b.value) % 2 === 1);
-      if (bit) rgba.set([1, 3, 5].map((k) => parseInt(bit.colour.slice(k, k + 2), 16)).concat(255), 4 * i);
-    });
-    for (const one of [thumb, frame]) if (one) image.setMarks(one, rgba);
+    const on = traits.get("marks") || traits.get("layer") === "DQ", hidden = traits.get("hidden");
+    const shown = bits().filter((bit) => on && !hidden.includes(bit.name));
+    for (const one of [thumb, frame]) {
+      if (!one) continue;
+      const rgba = new Uint8Array(1024 * Math.max(1, Math.ceil(one.table.length / 256)));
+      one.table.forEach((value, i) => {
+        const bit = shown.find((b) => Math.floor(value / b.value) % 2 === 1);
+        if (bit) rgba.set([1, 3, 5].map((k) => parseInt(bit.colour.slice(k, k + 2), 16)).concat(255), 4 * i);
+      });
+      image.setMarks(one, rgba);
+    }
   }
   function chips() {
     const info = traits.get("frame"), hidden = traits.get("hidden");
@@ -98,8 +103,8 @@ function render({ model, el }) {
       type: "button", class: "mnb-chip", "aria-pressed": String(!hidden.includes(bit.name)), title: `${bit.meaning} (${i + 1})`, "data-bit": bit.name,
       onclick: () => flip(bit.name),
     }, h("span", { class: "mnb-swatch", style: `background:${bit.colour}` }), h("span", {}, bit.name), h("span", { class: "mnb-count" }, percent(bit.fraction)));
-    side.replaceChildren(h("div", { class: "mnb-heading" }, "Flagged pixels"), ...(info.bits ?? []).map(one));
-    if (!(info.bits ?? []).length) side.append(h("div", { class: "mnb-hint" }, (info.absent ?? []).includes("DQ") ? "This frame has no DQ." : "None is flagged."));
+    side.replaceChildren(h("div", { class: "mnb-heading" }, "Flagged pixels"), ...bits().map(one));
+    if (!bits().length) side.append(h("div", { class: "mnb-hint" }, (info.absent ?? []).includes("DQ") ? "This frame has no DQ." : "None is flagged."));
     if ((info.absent ?? []).includes("STAT")) side.append(h("div", { class: "mnb-hint" }, "This frame has no STAT."));
     side.append(h("div", { class: "mnb-heading" }, "Pixel"), status);
   }
@@ -144,8 +149,8 @@ function render({ model, el }) {
     const from = image.frame;
     if (!from || x < 0 || y < 0 || x >= from.nx || y >= from.ny) return null;
     const variance = from.value(x, y, "STAT"), value = from.value(x, y), info = traits.get("frame");
-    const dq = info.table?.[from.planes.DQ?.[Math.floor(y / from.bin) * from.width + Math.floor(x / from.bin)] ?? 0] ?? 0;
-    const names = (info.bits ?? []).filter((b) => Math.floor(dq / b.value) % 2 === 1).map((b) => b.name);
+    const dq = from.table?.[from.planes.DQ?.[Math.floor(y / from.bin) * from.width + Math.floor(x / from.bin)] ?? 0] ?? 0;
+    const names = bits().filter((b) => Math.floor(dq / b.value) % 2 === 1).map((b) => b.name);
     return { x, y, value, sigma: variance > 0 ? Math.sqrt(variance) : null, snr: value / Math.sqrt(variance), dq, dq_names: names, unit: info.unit, rough: true };
   }
 
@@ -282,7 +287,7 @@ function render({ model, el }) {
     [["s"], "stretch", () => cycle("stretch", STRETCHES, 1)], [["l"], "limits", () => cycle("limits", MODES.slice(0, -1).map((m) => m[0]), 1)], [["m"], "colour map", () => cycle("cmap", Object.keys(traits.get("colour_maps")), 1)],
     [["["], "", () => contrast(0.7)], [["[", "]"], "more, less contrast", () => contrast(1 / 0.7)],
     [["o"], "DQ overlay", () => traits.set("marks", !traits.get("marks"))], [["1", "…", "9"], "one DQ bit", () => {}],
-    ...Array.from({ length: 9 }, (_, i) => [[String(i + 1)], "", () => { const bit = traits.get("frame").bits?.[i]; if (bit) flip(bit.name); }]),
+    ...Array.from({ length: 9 }, (_, i) => [[String(i + 1)], "", () => { const bit = bits()[i]; if (bit) flip(bit.name); }]),
     [["e"], "slice borders", () => traits.set("slices", !traits.get("slices"))], [["c"], "cuts", () => traits.set("cuts", !traits.get("cuts"))],
     [["k"], "keep this frame", keep], [["b"], "blink with the kept frame", blink],
     [["+", "="], "zoom in", () => image.zoom(1.5)], [["-", "_"], "zoom out", () => image.zoom(1 / 1.5)], [["f", "0"], "whole frame", () => image.fit()],
@@ -298,6 +303,7 @@ function render({ model, el }) {
   traits.watch("frame", () => { exposures.refresh(); ifus.refresh(); describe(); tell(); });
   traits.watch("layer stretch limits range", settings);
   traits.watch("marks", marks);
+  traits.watch("bits", () => { marks(); chips(); });
   traits.watch("hidden", () => { marks(); chips(); tell(); });
   traits.watch("cmap", () => image.setMap(mapOf(bytes(traits.get("colour_maps")[traits.get("cmap")]))));
   traits.watch("slices borders pixel", () => image.draw());
