@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from muse_nb.products.blocks import hdus
-from muse_nb.products.errors import MuseError
+from muse_nb.products.errors import MuseError, MuseWarning
 
 __all__ = ["Calibrations", "find_calibrations"]
 
@@ -15,6 +16,7 @@ PER_IFU = ("MASTER_BIAS", "MASTER_FLAT", "TRACE_TABLE", "WAVECAL_TABLE")
 SCIBASIC = ("GEOMETRY_TABLE", "TWILIGHT_CUBE")
 SCIPOST = ("ASTROMETRY_WCS", "STD_RESPONSE", "STD_TELLURIC", "EXTINCT_TABLE", "FILTER_LIST")
 _NEEDED = (*PER_IFU, "GEOMETRY_TABLE")
+_USED = {*PER_IFU, *SCIBASIC, *SCIPOST, "BADPIX_TABLE"}
 
 
 @dataclass(frozen=True)
@@ -29,13 +31,13 @@ class Calibrations:
     common : dict
         Tag to file.
     modes : dict
-        Tag to ESO INS MODE, where the file says it.
+        File to ESO INS MODE, where the file says it.
     """
 
     folder: Path
     per_ifu: dict[tuple[str, int], Path] = field(default_factory=dict)
     common: dict[str, Path] = field(default_factory=dict)
-    modes: dict[str, str] = field(default_factory=dict)
+    modes: dict[Path, str] = field(default_factory=dict)
 
     @property
     def ifus(self) -> list[int]:
@@ -53,6 +55,33 @@ class Calibrations:
         """List the frames of muse_scipost."""
         return [(self.common[tag], tag) for tag in SCIPOST if tag in self.common]
 
+    def badpix(self, wanted: bool | str | Path) -> Path | None:
+        """Choose the bad-pixel table: the one at hand, none, or the one that is named.
+
+        Raises
+        ------
+        MuseError
+            The named file is no BADPIX_TABLE.
+
+        Warns
+        -----
+        MuseWarning
+            There is none at hand.
+        """
+        if isinstance(wanted, bool):
+            table = self.common.get("BADPIX_TABLE") if wanted else None
+            if wanted and table is None:
+                warnings.warn(
+                    f"{self.folder} has no BADPIX_TABLE: defects of the detectors are not flagged",
+                    MuseWarning,
+                    stacklevel=3,
+                )
+            return table
+        path = Path(wanted)
+        if (category := hdus(path)[0].cards.get("ESO PRO CATG")) != "BADPIX_TABLE":
+            raise MuseError(f"{path} is no BADPIX_TABLE, its PRO CATG is {category}: name another file")
+        return path
+
     def check(self, ins_mode: str, path: Path) -> None:
         """Refuse calibrations that lack something or are of another mode than the exposure.
 
@@ -65,9 +94,9 @@ class Calibrations:
         missing = [tag for tag in _NEEDED if tag not in tags]
         if missing:
             raise MuseError(f"{self.folder} lacks {', '.join(missing)}: muse_scibasic needs them, copy them there")
-        for tag, mode in self.modes.items():
-            if mode and ins_mode and mode != ins_mode:
-                raise MuseError(f"{tag} in {self.folder} is of INS MODE {mode}, {path} of {ins_mode}: use its own")
+        for file, mode in self.modes.items():
+            if ins_mode and mode != ins_mode:
+                raise MuseError(f"{file} is of INS MODE {mode}, {path} of {ins_mode}: use calibrations of its own mode")
 
 
 def find_calibrations(folder: str | Path) -> Calibrations:
@@ -88,14 +117,22 @@ def find_calibrations(folder: str | Path) -> Calibrations:
         raise MuseError(f"{folder} is not a folder: name the one with the calibrations")
     found = Calibrations(folder)
     for path in sorted([*folder.glob("*.fits"), *folder.glob("*.fits.fz")]):
-        cards = hdus(path)[0].cards
+        units = hdus(path)
+        cards = units[0].cards
         tag = str(cards.get("ESO PRO CATG") or "")
-        channel = re.fullmatch(r"CHAN(\d\d)", str(cards.get("EXTNAME") or ""))
-        if tag in PER_IFU and channel:
+        if tag not in _USED:
+            continue
+        channel = next((m for unit in units if (m := re.match(r"CHAN(\d\d)", unit.name))), None)
+        if tag in PER_IFU:
+            if channel is None:
+                raise MuseError(f"{path} is a {tag} but its EXTNAME does not say of which IFU: make it again")
             found.per_ifu[tag, int(channel[1])] = path
-        elif tag and (tag not in found.common or path.name.split(".")[0] == tag):
+        elif tag not in found.common or path.name.split(".")[0] == tag:
+            if tag in found.common:
+                found.modes.pop(found.common[tag], None)
             found.common[tag] = path
         else:
             continue
-        found.modes[tag] = str(cards.get("ESO INS MODE") or found.modes.get(tag, ""))
+        if mode := str(cards.get("ESO INS MODE") or ""):
+            found.modes[path] = mode
     return found

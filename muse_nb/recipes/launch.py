@@ -1,8 +1,8 @@
 """Become another program that dies with its parent: ``python -I -S launch.py PARENT PROGRAM ARGUMENT...``.
 
-Run as a file with nothing but the standard library, because it starts before every recipe (10 ms). The kernel keeps the
-request across the change of program, so a ``kill -9`` of the notebook kills the recipe as well. Setting it here, and not
-between fork and exec in the parent, keeps the parent's threads and its gigabytes out of it.
+Run as a file with nothing but the standard library, because it starts before every recipe (10 ms). The kernel keeps
+the request across the change of program, so a ``kill -9`` of the notebook kills the recipe as well. Setting it here,
+and not between fork and exec in the parent, keeps the parent's threads and its gigabytes out of it.
 """
 
 import os

@@ -12,12 +12,12 @@ __all__ = ["refuse"]
 
 _WRONG_CUBE = "the recipe would make a wrong cube without a word; reduce the exposure again from a complete raw file"
 _RAW = "get the raw frame from the archive again"
-_POSITION = {keyword: _WRONG_CUBE for keyword in ("RA", "DEC")}
-_PLACED = _POSITION | {keyword: _WRONG_CUBE for keyword in ("CD1_1", "CD2_2", "EXPTIME", "DATE-OBS")}
+_POSITION = dict.fromkeys(("RA", "DEC"), _WRONG_CUBE)
+_PLACED = _POSITION | dict.fromkeys(("CD1_1", "CD2_2", "EXPTIME", "DATE-OBS"), _WRONG_CUBE)
 _CRASH = {"ESO INS MODE": f"muse_scipost would crash; {_RAW}"}
 _NEEDED = {
     ("muse_scibasic", "OBJECT"): _CRASH
-    | {keyword: f"the cube would be wrong; {_RAW}" for keyword in ("RA", "DEC", "EXPTIME", "MJD-OBS", "DATE-OBS")},
+    | dict.fromkeys(("RA", "DEC", "EXPTIME", "MJD-OBS", "DATE-OBS"), f"the cube would be wrong; {_RAW}"),
     ("muse_scipost", "PIXTABLE_OBJECT"): _CRASH | _POSITION,
     ("muse_scipost_make_cube", "PIXTABLE_REDUCED"): _POSITION,
     ("muse_exp_combine", "PIXTABLE_REDUCED"): _PLACED,

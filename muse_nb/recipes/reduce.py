@@ -1,25 +1,33 @@
-"""One exposure from its raw frame to its pixel table, cube and image; and the recipes that join exposures."""
+"""Exposures from their raw frames to pixel table, cube and image: muse_scibasic and muse_scipost."""
 
 from __future__ import annotations
 
-import shutil
+import time
 import warnings
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from html import escape
 from pathlib import Path
 from threading import Event
+from typing import TypeVar
 
 from muse_nb.products.blocks import hdus
 from muse_nb.products.errors import MuseError, MuseWarning
-from muse_nb.products.header import Exposure, exposure, need
+from muse_nb.products.header import Exposure, exposure
+from muse_nb.recipes import record
 from muse_nb.recipes.calibrations import Calibrations, find_calibrations
+from muse_nb.recipes.joining import align, exp_combine
+from muse_nb.recipes.prechecks import refuse
+from muse_nb.recipes.process import Stop
 from muse_nb.recipes.run import RecipeResult, run_recipe
+from muse_nb.recipes.work import work_folder
 
-__all__ = ["Reduction", "align", "exp_combine", "reduce"]
+__all__ = ["Reduction", "align", "exp_combine", "reduce", "reduce_all"]
 
-_PRODUCTS = ("PIXTABLE_REDUCED_0001.fits", "DATACUBE_FINAL.fits", "IMAGE_FOV_0001.fits")
+Made = TypeVar("Made")
 _EDGE = 30.0  # Angstrom; the first planes of a short range run away when its edges are kept
 _SHORT_RANGE = 3000.0  # Angstrom; MUSE's own is 4600
 
@@ -36,9 +44,10 @@ class Reduction:
     object_red : list of pathlib.Path
         One for each IFU.
     pixtable_reduced, cube, image_fov : pathlib.Path
+        `image_fov` is the first where there are several filters.
     logs : list of pathlib.Path
-    seconds : float
-        Wall time [s]; 0 when all was there.
+    seconds, cpu_seconds : float
+        Wall and CPU time [s]; 0 when all was there.
     peak_memory : int
         Of the largest recipe [byte]; 0 when all was there.
     """
@@ -51,7 +60,14 @@ class Reduction:
     image_fov: Path
     logs: list[Path]
     seconds: float = 0.0
+    cpu_seconds: float = 0.0
     peak_memory: int = 0
+
+    def _repr_html_(self) -> str:
+        took = f"{self.seconds:.1f} s, {self.peak_memory / 1e6:.0f} MB" if self.seconds else "it was there"
+        paths = [*self.object_red, self.pixtable_reduced, self.cube, self.image_fov]
+        names = ", ".join(escape(path.name) for path in paths)
+        return f"<p><b>{escape(self.label)}</b> ({took}) in {escape(str(self.folder))}: {names}</p>"
 
 
 def reduce(
@@ -65,12 +81,13 @@ def reduce(
     lambdamax: float | None = None,
     filters: Sequence[str] = ("white",),
     sky: str = "simple",
+    keep: bool = False,
     jobs: int = 2,
     backend: str | None = None,
     timeout: float | None = None,
     force: bool = False,
     progress: Callable[[str], object] | None = None,
-    cancel: Event | None = None,
+    cancel: Stop | None = None,
 ) -> Reduction:
     """Reduce an exposure with muse_scibasic, IFUs side by side, and muse_scipost.
 
@@ -91,17 +108,19 @@ def reduce(
     filters
         Names for the images; ``white``, or names in FILTER_LIST.
     sky
-        muse_scipost's skymethod: ``simple`` or ``none`` need no further calibrations.
+        muse_scipost's skymethod: ``simple`` or ``none`` need no further calibrations; ``none`` is much quicker.
+    keep
+        Keep the PIXTABLE_OBJECTs, too.
     jobs
-        How many recipes at a time.
+        How many recipes at a time, and how many threads muse_scipost may use.
     backend
         ``python-cpl`` or ``esorex``, by default what is there.
     timeout
         Time limit of each recipe [s].
     force
-        Make all anew.
+        Make all anew. What was there is replaced when everything has succeeded.
     progress
-        Called with lines of the recipes' logs.
+        Called with lines of the recipes' logs, from several threads.
     cancel
         Stops the recipes when set.
 
@@ -113,132 +132,150 @@ def reduce(
     ------
     MuseError
         The frame lacks a keyword without which the recipes crash or go wrong, calibrations are missing or do not belong
-        to it, or a recipe fails.
+        to it, a recipe fails, or the folder holds products of other frames or settings.
     """
+    started = time.monotonic()
     raw = Path(raw)
     facts = _check_raw(raw)
     found = calibrations if isinstance(calibrations, Calibrations) else find_calibrations(calibrations)
     found.check(facts.ins_mode, raw)
     chosen = _choose_ifus(raw, found, ifus)
-    table = _badpix_table(found, badpix)
-    folder = Path(output) / facts.label
-    if force and folder.exists():
-        shutil.rmtree(folder)
-    if (there := _already_there(facts.label, folder, chosen)) is not None:
-        return there
-    call = partial(run_recipe, backend=backend, timeout=timeout, progress=progress, force=True)
-    work = folder / ".basic"  # PIXTABLE_OBJECTs, which nobody needs afterwards
-    stop = cancel or Event()
+    table = found.badpix(badpix)
+    basic = {ifu: [(raw, "OBJECT"), *found.for_scibasic(ifu, table)] for ifu in chosen}
+    wanted = {"save": "cube,individual", "filter": ",".join(filters), "skymethod": sky}
+    frames = [pair for pairs in basic.values() for pair in pairs] + found.for_scipost()
+    request = {"frames": record.fingerprint(set(frames)), "limits": [lambdamin, lambdamax], "keep": keep, **wanted}
+    folder = Path(output).absolute() / facts.label
+    if record.check(folder, request, force=force) and not force:
+        return _reduction(facts.label, folder)
+    with work_folder(folder) as work:
+        call = partial(run_recipe, backend=backend, timeout=timeout, progress=progress)
+        runs = _scibasic(call, basic, work, folder, jobs, cancel)
+        tables = [path for run in runs for path in run.products.get("PIXTABLE_OBJECT", [])]
+        post = call(
+            "muse_scipost",
+            [(path, "PIXTABLE_OBJECT") for path in tables] + found.for_scipost(),
+            wanted | _limits(tables, lambdamin, lambdamax),
+            output=work / "scipost",
+            log=folder / "muse_scipost.log",
+            cancel=cancel,
+            threads=jobs,
+        )
+        runs.append(post)
+        made = [path for run in runs for paths in run.products.values() for path in paths]
+        record.publish([path for path in made if keep or path not in tables], folder, request)
+    cpu, peak = sum(run.cpu_seconds for run in runs), max(run.peak_memory for run in runs)
+    return _reduction(facts.label, folder, time.monotonic() - started, cpu, peak)
 
-    def basic(ifu: int) -> RecipeResult:
-        frames = [(raw, "OBJECT"), *found.for_scibasic(ifu, table)]
+
+def reduce_all(
+    raws: Iterable[str | Path],
+    calibrations: str | Path,
+    output: str | Path,
+    *,
+    jobs: int = 2,
+    cancel: Stop | None = None,
+    done: Callable[[Reduction], object] | None = None,
+    **options: object,
+) -> list[Reduction]:
+    """Reduce several exposures, `jobs` of them side by side: no core waits for the single muse_scipost of one.
+
+    Parameters
+    ----------
+    raws
+        Raw science frames.
+    calibrations, output
+        As for `reduce`.
+    jobs
+        How many recipes at a time.
+    cancel
+        Stops all when set.
+    done
+        Called with each Reduction when it is complete.
+    options
+        Further arguments of `reduce`.
+
+    Returns
+    -------
+    list of Reduction
+        In the order of `raws`.
+
+    Raises
+    ------
+    MuseError
+        As `reduce`; the other exposures are stopped.
+    """
+    paths = list(raws)
+    if not paths:
+        raise MuseError("there are no raw frames to reduce: name at least one")
+    found = find_calibrations(calibrations)
+    each = max(1, jobs // len(paths))
+
+    def one(raw: str | Path, stop: Stop) -> Reduction:
+        result = reduce(raw, found, output, jobs=each, cancel=stop, **options)  # type: ignore[arg-type]
+        if done is not None:
+            done(result)
+        return result
+
+    with _together(jobs, cancel) as (pool, stop):
+        return _in_order(pool, [partial(one, raw, stop) for raw in paths], stop)
+
+
+class _Any:
+    """Set when it is set itself, or the caller's own event is."""
+
+    def __init__(self, outer: Stop | None) -> None:
+        self._outer, self._own = outer, Event()
+
+    def set(self) -> None:
+        self._own.set()
+
+    def is_set(self) -> bool:
+        return self._own.is_set() or (self._outer is not None and self._outer.is_set())
+
+
+@contextmanager
+def _together(jobs: int, cancel: Stop | None) -> Iterator[tuple[ThreadPoolExecutor, _Any]]:
+    """Threads that are all stopped when one fails or Ctrl-C is pressed."""
+    stop = _Any(cancel)
+    with ThreadPoolExecutor(max(1, jobs)) as pool:
         try:
-            return call("muse_scibasic", frames, {"nifu": ifu}, output=work / f"{ifu:02d}", cancel=stop)
+            yield pool, stop
         except BaseException:
             stop.set()
+            pool.shutdown(wait=False, cancel_futures=True)
             raise
 
-    try:
-        with ThreadPoolExecutor(jobs) as pool:
-            try:
-                runs = list(pool.map(basic, chosen))
-            except BaseException:
-                stop.set()
-                raise
-        tables = [path for run in runs for path in run.products.get("PIXTABLE_OBJECT", [])]
-        limits = _limits(tables, lambdamin, lambdamax)
-        parameters = {"save": "cube,individual", "filter": ",".join(filters), "skymethod": sky, **limits}
-        frames = [(path, "PIXTABLE_OBJECT") for path in tables] + found.for_scipost()
-        post = call("muse_scipost", frames, parameters, output=folder, cancel=stop, threads=jobs)
-        for ifu, run in zip(chosen, runs, strict=True):
-            for path in run.products.get("OBJECT_RED", []):
-                path.replace(folder / path.name)
-            run.log.replace(folder / f"muse_scibasic-{ifu:02d}.log")
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
-    seconds = max(run.seconds for run in runs) * -(-len(runs) // jobs) + post.seconds
-    peak = max(run.peak_memory for run in [*runs, post])
-    return _reduction(facts.label, folder, seconds, peak)
+
+def _in_order(pool: ThreadPoolExecutor, tasks: Sequence[Callable[[], Made]], stop: _Any) -> list[Made]:
+    """Results in the order of the tasks; the first error ends them all, and it is the one that is raised."""
+    futures = [pool.submit(task) for task in tasks]
+    for future in as_completed(futures):
+        if error := future.exception():
+            stop.set()
+            raise error
+    return [future.result() for future in futures]
 
 
-def align(
-    images: Iterable[str | Path],
-    output: str | Path,
-    *,
-    parameters: dict[str, object] | None = None,
-    backend: str | None = None,
-    timeout: float | None = 600.0,
-    force: bool = False,
-) -> RecipeResult:
-    """Run muse_exp_align on IMAGE_FOVs, with its threshold steps limited lest it loops on an odd image.
+def _scibasic(
+    call: Callable[..., RecipeResult],
+    frames: dict[int, list[tuple[Path, str]]],
+    work: Path,
+    folder: Path,
+    jobs: int,
+    cancel: Stop | None,
+) -> list[RecipeResult]:
+    def one(ifu: int, stop: Stop) -> RecipeResult:
+        log = folder / f"muse_scibasic-{ifu:02d}.log"
+        return call("muse_scibasic", frames[ifu], {"nifu": ifu}, output=work / f"{ifu:02d}", log=log, cancel=stop)
 
-    Raises
-    ------
-    MuseError
-        It fails, as it does for fewer than two images.
-    """
-    request: dict[str, object] = {"iterations": 1000, **(parameters or {})}
-    frames = [(path, "IMAGE_FOV") for path in images]
-    return run_recipe("muse_exp_align", frames, request, output=output, backend=backend, timeout=timeout, force=force)
-
-
-def exp_combine(
-    pixtables: Iterable[str | Path],
-    offset_list: str | Path | None,
-    output: str | Path,
-    *,
-    parameters: dict[str, object] | None = None,
-    output_wcs: str | Path | None = None,
-    filter_list: str | Path | None = None,
-    backend: str | None = None,
-    threads: int = 1,
-    timeout: float | None = None,
-    force: bool = False,
-    progress: Callable[[str], object] | None = None,
-    cancel: Event | None = None,
-) -> RecipeResult:
-    """Run muse_exp_combine on PIXTABLE_REDUCEDs, refusing those from which it makes a wrong cube without a word.
-
-    Raises
-    ------
-    MuseError
-        A pixel table lacks RA, DEC or its CD matrix, or two have the same DATE-OBS; or the recipe fails.
-    """
-    paths = [Path(path) for path in pixtables]
-    dates: dict[str, Path] = {}
-    for path in paths:
-        cards = hdus(path)[0].cards
-        for keyword in ("RA", "DEC", "CD1_1", "CD2_2", "EXPTIME", "DATE-OBS"):
-            need(cards, keyword, path, "muse_exp_combine would make a wrong cube; reduce the exposure again")
-        date = str(cards["DATE-OBS"])
-        if date in dates:
-            raise MuseError(
-                f"{path} has the DATE-OBS of {dates[date]}: muse_exp_combine would ignore it; leave one out"
-            )
-        dates[date] = path
-    frames = [(path, "PIXTABLE_REDUCED") for path in paths]
-    for extra, tag in ((offset_list, "OFFSET_LIST"), (output_wcs, "OUTPUT_WCS"), (filter_list, "FILTER_LIST")):
-        if extra is not None:
-            frames.append((Path(extra), tag))
-    return run_recipe(
-        "muse_exp_combine",
-        frames,
-        parameters,
-        output=output,
-        backend=backend,
-        threads=threads,
-        timeout=timeout,
-        force=force,
-        progress=progress,
-        cancel=cancel,
-    )
+    with _together(jobs, cancel) as (pool, stop):
+        return _in_order(pool, [partial(one, ifu, stop) for ifu in frames], stop)
 
 
 def _check_raw(path: Path) -> Exposure:
+    refuse("muse_scibasic", [(path, "OBJECT")])
     cards = hdus(path)[0].cards
-    need(cards, "ESO INS MODE", path, "muse_scipost crashes without it; get the raw frame from the archive again")
-    for keyword in ("RA", "DEC", "EXPTIME", "MJD-OBS"):
-        need(cards, keyword, path, "the cube would be wrong; get the raw frame from the archive again")
     for keyword in ("ESO INS DROT POSANG", "ESO INS DROT MODE"):
         if cards.get(keyword) is None:
             warnings.warn(f"{path} lacks {keyword}: the angle of its cube will be wrong", MuseWarning, stacklevel=3)
@@ -255,12 +292,6 @@ def _choose_ifus(raw: Path, found: Calibrations, wanted: Iterable[int] | None) -
     return chosen
 
 
-def _badpix_table(found: Calibrations, badpix: bool | str | Path) -> Path | None:
-    if isinstance(badpix, bool):
-        return found.common.get("BADPIX_TABLE") if badpix else None
-    return Path(badpix)
-
-
 def _limits(tables: list[Path], low: float | None, high: float | None) -> dict[str, object]:
     """Cut the edges of a short range unless limits are given."""
     ends = [hdus(path)[0].cards for path in tables]
@@ -272,13 +303,8 @@ def _limits(tables: list[Path], low: float | None, high: float | None) -> dict[s
     return {name: value for name, value in (("lambdamin", low), ("lambdamax", high)) if value is not None}
 
 
-def _already_there(label: str, folder: Path, ifus: list[int]) -> Reduction | None:
-    there = _reduction(label, folder, 0.0, 0)
-    complete = len(there.object_red) >= len(ifus) and all((folder / name).exists() for name in _PRODUCTS)
-    return there if complete else None
-
-
-def _reduction(label: str, folder: Path, seconds: float, peak: int) -> Reduction:
-    table, cube, image = (folder / name for name in _PRODUCTS)
+def _reduction(label: str, folder: Path, seconds: float = 0.0, cpu: float = 0.0, peak: int = 0) -> Reduction:
+    names = ("PIXTABLE_REDUCED_0001.fits", "DATACUBE_FINAL.fits", "IMAGE_FOV_0001.fits")
+    table, cube, image = (folder / name for name in names)
     frames, logs = sorted(folder.glob("OBJECT_RED_*.fits")), sorted(folder.glob("*.log"))
-    return Reduction(label, folder, frames, table, cube, image, logs, seconds, peak)
+    return Reduction(label, folder, frames, table, cube, image, logs, seconds, cpu, peak)

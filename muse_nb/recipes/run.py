@@ -98,7 +98,7 @@ def run_recipe(
     cancel
         Stops the recipe when set.
     log
-        File for the log; by default in `output`, with the recipe's name and ``.log``. It is written after a failure too.
+        File for the log; by default in `output`, the recipe's name with ``.log``. It is written after a failure too.
     force
         Replace products that are already there.
 

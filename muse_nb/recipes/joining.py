@@ -1,0 +1,125 @@
+"""The recipes that join exposures: muse_exp_align and muse_exp_combine, with the care that they lack."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from muse_nb.products.blocks import hdus
+from muse_nb.products.errors import MuseWarning
+from muse_nb.recipes.process import Stop
+from muse_nb.recipes.run import RecipeResult, run_recipe
+
+__all__ = ["align", "exp_combine"]
+
+_TOO_FEW = 2  # stars matched; every failure that was seen had that or less, every success 5 or more
+
+
+def align(
+    images: Iterable[str | Path],
+    output: str | Path,
+    *,
+    parameters: dict[str, object] | None = None,
+    backend: str | None = None,
+    timeout: float | None = 600.0,
+    force: bool = False,
+    progress: Callable[[str], object] | None = None,
+    cancel: Stop | None = None,
+) -> RecipeResult:
+    """Run muse_exp_align on IMAGE_FOVs, with its threshold steps limited lest it loops on an odd image.
+
+    Parameters
+    ----------
+    images
+        IMAGE_FOVs, two or more.
+    output
+        Folder for OFFSET_LIST, SOURCE_LISTs and PREVIEW_FOV.
+    parameters, backend, timeout, force, progress, cancel
+        As in `muse_nb.recipes.run.run_recipe`.
+
+    Raises
+    ------
+    MuseError
+        It fails, as it does for fewer than two images.
+
+    Warns
+    -----
+    MuseWarning
+        It succeeded with so few matched stars that its offsets are likely to be wrong.
+    """
+    request: dict[str, object] = {"iterations": 1000, **(parameters or {})}
+    frames = [(path, "IMAGE_FOV") for path in images]
+    result = run_recipe(
+        "muse_exp_align",
+        frames,
+        request,
+        output=output,
+        backend=backend,
+        timeout=timeout,
+        force=force,
+        progress=progress,
+        cancel=cancel,
+    )
+    for path in result.products.get("OFFSET_LIST", []):
+        matched = hdus(path)[0].cards.get("ESO QC EXPALIGN NMATCH MIN")
+        if isinstance(matched, int) and matched <= _TOO_FEW:
+            warnings.warn(
+                f"{path}: muse_exp_align matched only {matched} stars in one of the images, its offsets are not to be"
+                " trusted: measure them with muse-nb offsets",
+                MuseWarning,
+                stacklevel=2,
+            )
+    return result
+
+
+def exp_combine(
+    pixtables: Iterable[str | Path],
+    offset_list: str | Path | None,
+    output: str | Path,
+    *,
+    parameters: dict[str, object] | None = None,
+    output_wcs: str | Path | None = None,
+    filter_list: str | Path | None = None,
+    backend: str | None = None,
+    threads: int = 1,
+    timeout: float | None = None,
+    force: bool = False,
+    progress: Callable[[str], object] | None = None,
+    cancel: Stop | None = None,
+) -> RecipeResult:
+    """Run muse_exp_combine on PIXTABLE_REDUCEDs.
+
+    Parameters
+    ----------
+    pixtables
+        PIXTABLE_REDUCEDs.
+    offset_list, output_wcs, filter_list
+        Further frames, None for none.
+    output
+        Folder for the products.
+    parameters, backend, threads, timeout, force, progress, cancel
+        As in `muse_nb.recipes.run.run_recipe`.
+
+    Raises
+    ------
+    MuseError
+        A pixel table lacks a keyword without which the recipe makes a wrong cube and says nothing (RA, DEC, the CD
+        matrix), two have the same DATE-OBS; or the recipe fails.
+    """
+    frames = [(Path(path), "PIXTABLE_REDUCED") for path in pixtables]
+    for extra, tag in ((offset_list, "OFFSET_LIST"), (output_wcs, "OUTPUT_WCS"), (filter_list, "FILTER_LIST")):
+        if extra is not None:
+            frames.append((Path(extra), tag))
+    return run_recipe(
+        "muse_exp_combine",
+        frames,
+        parameters,
+        output=output,
+        backend=backend,
+        threads=threads,
+        timeout=timeout,
+        force=force,
+        progress=progress,
+        cancel=cancel,
+    )
