@@ -1,0 +1,38 @@
+"""``muse-nb lab``: JupyterLab on the notebooks."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+__all__ = ["add_arguments", "run"]
+
+NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    parser.epilog = "example: muse-nb lab --port 8890"
+    parser.add_argument(
+        "--port", type=int, default=8888, metavar="N", help="the next free one from here (default 8888)"
+    )
+    parser.add_argument("--no-browser", action="store_true", help="print the address only")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Become JupyterLab: with its token, on the loopback address only."""
+    from muse_nb.products.errors import MuseError
+
+    if not NOTEBOOKS.is_dir():
+        raise MuseError(f"{NOTEBOOKS} is not there: run it from a clone of the project")
+    root = NOTEBOOKS.parent
+    command = [
+        *(sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={root}", "--ServerApp.ip=127.0.0.1"),
+        *(f"--ServerApp.port={args.port}", "--LabApp.default_url=/lab/tree/notebooks/00-night.ipynb"),
+        *(["--no-browser"] if args.no_browser or (hasattr(os, "geteuid") and os.geteuid() == 0) else []),
+        *(["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []),
+    ]
+    os.chdir(root)
+    os.execv(sys.executable, command)

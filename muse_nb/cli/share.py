@@ -1,0 +1,81 @@
+"""``muse-nb share``: notebooks to HTML files that open anywhere."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from typing import Any
+
+__all__ = ["add_arguments", "run"]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    from muse_nb.cli.combine import memory_size
+
+    parser.epilog = (
+        "examples: muse-nb share notebooks/03-offsets.ipynb -p night demo/night -o html\n"
+        "          muse-nb share --extract html/03-offsets.html -o again"
+    )
+    parser.add_argument("notebooks", nargs="*", metavar="NOTEBOOK", help="notebooks to render")
+    parser.add_argument("-o", "--output", required=True, metavar="DIR", help="folder for the pages")
+    parser.add_argument("-p", dest="parameters", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"))
+    parser.add_argument("--no-run", action="store_true", help="show the outputs that the notebooks hold")
+    parser.add_argument("--static", action="store_true", help="pictures instead of live views")
+    parser.add_argument("--jobs", type=int, default=2, metavar="N", help="notebooks side by side (default 2)")
+    parser.add_argument("--max-size", type=memory_size, default=15e6, metavar="15MB", help="largest live page")
+    parser.add_argument("--extract", metavar="HTML", help="get picks, offsets and parameters back out of a page")
+    parser.add_argument("--force", action="store_true", help="replace pages that are there")
+    parser.add_argument("--json", action="store_true", help="print the result for scripts")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Render, or extract; exit status 1 where a notebook failed."""
+    from muse_nb.products.errors import MuseError
+
+    if args.extract:
+        from muse_nb.sharing.extract import extract
+
+        written = extract(args.extract, args.output, force=args.force)
+        print(json.dumps([str(path) for path in written]) if args.json else "\n".join(map(str, written)))
+        return 0
+    if not args.notebooks:
+        raise MuseError("say which notebooks to share: muse-nb share NOTEBOOK... -o DIR")
+    return _share(args)
+
+
+def _share(args: argparse.Namespace) -> int:
+    from tqdm import tqdm
+
+    from muse_nb.sharing.share import share
+
+    with tqdm(unit="page", total=len(args.notebooks), disable=not sys.stderr.isatty()) as bar:
+        result = share(
+            args.notebooks,
+            args.output,
+            parameters={name: _value(text) for name, text in args.parameters},
+            run=not args.no_run,
+            static=args.static,
+            jobs=args.jobs,
+            max_size=args.max_size,
+            force=args.force,
+            progress=lambda done, every: bar.update(done - bar.n),
+        )
+    if args.json:
+        pages = [{"page": str(p.path), "size": p.size, "live": p.live, "error": p.error} for p in result.pages]
+        print(json.dumps({"index": str(result.index), "pages": pages}, indent=1))
+    else:
+        for page in result.pages:
+            state = page.error or ("live" if page.live else "pictures")
+            print(f"{page.path}: {page.size / 1e6:.2f} MB, {state}")
+        print(result.index)
+    return 1 if result.failed else 0
+
+
+def _value(text: str) -> Any:
+    """Numbers, lists and the like as JSON; anything else is text."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
