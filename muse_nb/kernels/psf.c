@@ -143,3 +143,38 @@ void psf_border(int64_t stars, const int32_t *box, const int64_t *start, const d
         }
     }
 }
+
+// For every star: pixels of its core (above half of its peak) that are `ok`; sums of its square, plain and weighted
+void psf_support(int64_t stars, const int32_t *box, const int64_t *start, const double *value, int64_t nx,
+                 const uint8_t *ok, const double *weight, double *core, double *square, double *weighted)
+{
+    for (int64_t k = 0; k < stars; k++) {
+        const int32_t *r = box + 4 * k;
+        double inside = 0, plain = 0, seen = 0;
+        int64_t n = start[k];
+        for (int32_t j = r[1]; j < r[1] + r[3]; j++)
+            for (int32_t i = r[0]; i < r[0] + r[2]; i++, n++) {
+                const int64_t m = j * nx + i;
+                const double v = value[n];
+                inside += v > 0.5 && ok[m];
+                plain += v * v;
+                seen += v * v * weight[m];
+            }
+        core[k] = inside;
+        square[k] = plain;
+        weighted[k] = seen;
+    }
+}
+
+// image += factor[star] * value^2
+void psf_squares(int64_t stars, const int32_t *box, const int64_t *start, const double *value, int64_t nx,
+                 const double *factor, double *image)
+{
+    for (int64_t k = 0; k < stars; k++) {
+        const int32_t *r = box + 4 * k;
+        int64_t n = start[k];
+        for (int32_t j = r[1]; j < r[1] + r[3]; j++)
+            for (int32_t i = r[0]; i < r[0] + r[2]; i++, n++)
+                image[j * nx + i] += factor[k] * value[n] * value[n];
+    }
+}

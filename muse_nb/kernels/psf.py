@@ -23,6 +23,8 @@ def _kernel(name: str) -> ctypes._CFuncPtr:  # type: ignore[name-defined]
         "psf_stamps": ([_LONG, *[_ARRAY] * 7, _LONG, _LONG, *[_ARRAY] * 5], None),
         "psf_pairs": ([_LONG, _ARRAY, _ARRAY, _ARRAY], _LONG),
         "psf_blocks": ([_LONG, *[_ARRAY] * 5, _LONG, *[_ARRAY] * 4], None),
+        "psf_support": ([_LONG, *[_ARRAY] * 3, _LONG, *[_ARRAY] * 5], None),
+        "psf_squares": ([_LONG, *[_ARRAY] * 3, _LONG, *[_ARRAY] * 2], None),
         "psf_border": ([_LONG, *[_ARRAY] * 5, _LONG, _LONG, *[_ARRAY] * 5], None),
     }[name]
     return function
@@ -58,18 +60,11 @@ class Stamps:
     model: NDArray
     shape: NDArray
 
-    def owner(self) -> NDArray:
-        """Star of every stored pixel."""
-        return np.repeat(np.arange(len(self.box)), np.diff(self.start))
-
-    def pixels(self) -> NDArray:
-        """Flat index in the image of every stored pixel."""
-        nx = self.model.shape[1]
-        x0, y0, width, _ = self.box.T.astype(np.int64)
-        n = np.arange(self.start[-1]) - np.repeat(self.start[:-1], np.diff(self.start))
-        owner = self.owner()
-        row, column = np.divmod(n, np.maximum(width, 1)[owner])
-        return (y0[owner] + row) * nx + x0[owner] + column
+    def image_of(self, k: int) -> tuple[NDArray, tuple[slice, slice]]:
+        """Profile of star `k` as a small image, and where in the large one it is."""
+        x0, y0, width, height = (int(v) for v in self.box[k])
+        profile = self.value[self.start[k] : self.start[k + 1]].reshape(height, width)
+        return profile, np.s_[y0 : y0 + height, x0 : x0 + width]
 
     def pairs(self) -> tuple[NDArray, NDArray]:
         """Stars whose boxes overlap, in CSR form: (row pointer, column)."""
@@ -97,6 +92,20 @@ class Stamps:
             _at(weight), _at(residual), _at(self.shape), _at(gradient), _at(border),
         )  # fmt: skip
         return gradient, border
+
+    def support(self, ok: NDArray, weight: NDArray) -> tuple[NDArray, NDArray, NDArray]:
+        """Pixels of each star's core that are `ok`; sum of its squared profile, plain and under `weight`; each (K,)."""
+        ok, weight = np.ascontiguousarray(ok, bool), np.ascontiguousarray(weight, float)
+        core, square, weighted = np.empty((3, len(self.box)))
+        arrays = ok, weight, core, square, weighted
+        _kernel("psf_support")(len(self.box), *self._stamps()[:3], weight.shape[1], *map(_at, arrays))
+        return core, square, weighted
+
+    def squares(self, factor: NDArray) -> NDArray:
+        """Image of `factor` (K,) times the stars' squared profiles."""
+        factor, image = np.ascontiguousarray(factor, float), np.zeros(self.model.shape)
+        _kernel("psf_squares")(len(self.box), *self._stamps()[:3], self.model.shape[1], _at(factor), _at(image))
+        return image
 
     def _stamps(self) -> list[int]:
         return [_at(array) for array in (self.box, self.start, self.value, self.east, self.north)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import warnings
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,19 +24,35 @@ def mesh_background(image: NDArray, good: NDArray, box: int = 24) -> NDArray:
     padded = np.full((my * by, mx * bx), np.nan)
     padded[:ny, :nx] = np.where(good, image, np.nan)
     cell = padded.reshape(my, by, mx, bx).swapaxes(1, 2).reshape(my * mx, by * bx)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # cells without data
-        for _ in range(5):
-            middle = np.nanmedian(cell, axis=1, keepdims=True)
-            width = 1.4826 * np.nanmedian(np.abs(cell - middle), axis=1, keepdims=True)
-            cell = np.where(np.abs(cell - middle) <= 2.5 * width, cell, np.nan)
-        median, mean = np.nanmedian(cell, axis=1), np.nanmean(cell, axis=1)
-    # the mode where the cell is but little skewed by stars (Bertin & Arnouts 1996, A&AS 117, 393)
-    mode = np.where(np.abs(median - mean) < 0.3 * width[:, 0], 2.5 * median - 1.5 * mean, median)
-    mode[np.isfinite(cell).sum(axis=1) < 0.15 * by * bx] = np.nan
+    mode, share = _clipped_mode(cell)
+    mode[share < 0.15] = np.nan
     mesh = ndimage.median_filter(_fill(mode.reshape(my, mx)), 3, mode="nearest")
-    y, x = (np.arange(ny) - (by - 1) / 2) / by, (np.arange(nx) - (bx - 1) / 2) / bx
-    return _resample(mesh, y, x)
+    return _spline(ny, my, by) @ mesh @ _spline(nx, mx, bx).T
+
+
+def _clipped_mode(cell: NDArray) -> tuple[NDArray, NDArray]:
+    """Background level of each row of values, clipped at 2.5 sigma, and the share of the values it rests on.
+
+    Sigma is from the lower half, which stars do not enter; all by rank in the sorted rows.
+    """
+    ordered = np.sort(cell, axis=1)  # NaN last
+    row = np.arange(len(cell))
+    low, high = np.zeros(len(cell), int), np.isfinite(cell).sum(axis=1)
+
+    def rank(q: float) -> NDArray:
+        return ordered[row, np.clip((low + q * (high - low)).astype(int), 0, cell.shape[1] - 1)]
+
+    for _ in range(5):
+        middle = rank(0.5)
+        reach = 2.5 * (middle - rank(0.1587))
+        low = (ordered < (middle - reach)[:, None]).sum(axis=1)
+        high = np.maximum((ordered <= (middle + reach)[:, None]).sum(axis=1), low)
+    total = np.c_[np.zeros(len(cell)), np.cumsum(np.nan_to_num(ordered), axis=1)]
+    count = high - low
+    median, mean = rank(0.5), (total[row, high] - total[row, low]) / np.maximum(count, 1)
+    # the mode where the cell is but little skewed by stars (Bertin & Arnouts 1996, A&AS 117, 393)
+    mode = np.where(np.abs(median - mean) < 0.12 * reach, 2.5 * median - 1.5 * mean, median)
+    return np.where(count > 0, mode, np.nan), count / cell.shape[1]
 
 
 def ring_background(image: NDArray, good: NDArray, fwhm: float, step: int = 3) -> NDArray:
@@ -50,12 +66,13 @@ def ring_background(image: NDArray, good: NDArray, fwhm: float, step: int = 3) -
     rows, columns = np.arange(0, ny + step, step), np.arange(0, nx + step, step)
     padded = np.pad(np.where(good, image, np.nan), (reach, reach + step), constant_values=np.nan)
     mesh = np.empty((rows.size, columns.size))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)
-        for j, y in enumerate(rows):
-            mesh[j] = np.nanmedian(padded[y + reach + dy[:, None], columns + reach + dx[:, None]], axis=0)
+    for j, y in enumerate(rows):
+        ordered = np.sort(padded[y + reach + dy[:, None], columns + reach + dx[:, None]], axis=0)  # NaN last
+        count = np.isfinite(ordered).sum(axis=0)
+        mesh[j] = ordered[count // 2, np.arange(columns.size)]
+        mesh[j, count < 8] = np.nan
     mesh = ndimage.gaussian_filter(_fill(mesh), 1.0, mode="nearest")
-    return _resample(mesh, np.arange(ny) / step, np.arange(nx) / step)
+    return _spline(ny, rows.size, step, first=0) @ mesh @ _spline(nx, columns.size, step, first=0).T
 
 
 def _fill(mesh: NDArray) -> NDArray:
@@ -67,21 +84,15 @@ def _fill(mesh: NDArray) -> NDArray:
     return mesh[tuple(nearest)]
 
 
-def _resample(mesh: NDArray, y: NDArray, x: NDArray) -> NDArray:
-    """Separable cubic interpolation of a mesh at mesh coordinates."""
-    rows = _weights(y, mesh.shape[0])
-    columns = _weights(x, mesh.shape[1])
-    return rows @ mesh @ columns.T
-
-
-def _weights(at: NDArray, n: int) -> NDArray:
-    """Matrix (len(at), n) of natural-spline interpolation on 0..n-1, held constant beyond both ends."""
+@cache
+def _spline(pixels: int, cells: int, size: int, first: float | None = None) -> NDArray:
+    """Matrix (pixels, cells) of natural-spline interpolation between cells of `size` pixels, flat beyond the ends."""
     from scipy.interpolate import CubicSpline
 
-    at = np.clip(at, 0, n - 1)
-    if n == 1:
-        return np.ones((at.size, 1))
-    return CubicSpline(np.arange(n), np.eye(n), bc_type="natural")(at)
+    if cells == 1:
+        return np.ones((pixels, 1))
+    at = (np.arange(pixels) - ((size - 1) / 2 if first is None else first)) / size
+    return CubicSpline(np.arange(cells), np.eye(cells), bc_type="natural")(np.clip(at, 0, cells - 1))
 
 
 def pixel_noise(image: NDArray, good: NDArray) -> float:

@@ -8,11 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from muse_nb.steps.starfit.fit import Fit
+from muse_nb.steps.starfit.small import inverse_2x2
 
 __all__ = ["Adjustment", "StarShifts", "adjust", "star_shifts", "with_rejected"]
 
 AXES = np.arange(2)
-MOST = 250  # stars with their own shift in an exposure: the most informative
+MOST = 120  # stars with their own shift in an exposure: the most informative
 
 
 @dataclass(frozen=True)
@@ -112,9 +113,9 @@ def adjust(shifts: StarShifts, sky: NDArray, reference: int, least: float = 0.0)
     trust, floor, chi2 = measured.astype(float), least, 1.0
     free = np.array([i for i in range(n) if i != reference], int)
     for iteration in range(30):
-        inverse = np.linalg.inv(base + floor**2 * np.eye(2))
+        inverse = inverse_2x2(base + floor**2 * np.eye(2))
         weight = inverse * trust[..., None, None]
-        mean_inverse = np.linalg.inv(weight.sum(0) + 1e-6 * np.eye(2))
+        mean_inverse = inverse_2x2(weight.sum(0) + 1e-6 * np.eye(2))
         pulled = np.einsum("ikab,ikb->ika", weight, d)
         total = pulled.sum(0)
         part = np.einsum("ikab,kbc->ikac", weight, mean_inverse)
@@ -129,6 +130,7 @@ def adjust(shifts: StarShifts, sky: NDArray, reference: int, least: float = 0.0)
         position = np.einsum("kab,kb->ka", mean_inverse, total - np.einsum("ikab,ib->ka", weight, offset))
         residual = d - offset[:, None] - position
         deviation = np.sqrt(np.einsum("ika,ikab,ikb->ik", residual, inverse, residual))
+        before = trust, floor
         trust = np.where(
             shared, np.where(deviation < 3, 1.0, np.where(deviation < 6, 3 / np.maximum(deviation, 3), 0)), 0
         )
@@ -141,6 +143,8 @@ def adjust(shifts: StarShifts, sky: NDArray, reference: int, least: float = 0.0)
             above = chi2 > 1 + 3 * np.sqrt(2 / freedom)
             floor = max(floor * 1.25, 2e-4) if above else floor * 0.9 if chi2 < 0.98 else floor
             floor = max(floor, least)
+        if floor == before[1] and np.abs(trust - before[0]).max() < 1e-3:
+            break
     rotation, rotation_error = _rotation(residual, inverse * trust[..., None, None], sky)
     error = np.sqrt(np.diagonal(base, axis1=2, axis2=3) + floor**2)
     hidden = ~measured

@@ -65,26 +65,21 @@ class Fit:
         frame = self.frames[i]
         near, stamps = self.stamps(i)
         frame.model = stamps.model + frame.level
-        owner, pixels = stamps.owner(), stamps.pixels()
-        on_data = (frame.ok & ~frame.edge).ravel()[pixels]
-        core = np.bincount(owner, (stamps.value > 0.5) & on_data, len(near))
+        core, _, _ = stamps.support(frame.ok & ~frame.edge, frame.weight)
         lost = core < 0.5 * psf.core_area(frame.psf)
         frame.wing = np.zeros(frame.shape, bool)
-        if lost.any():
-            strength = np.maximum(frame.amplitude[near], 0)[owner] * stamps.value
-            frame.wing.ravel()[pixels[lost[owner] & (strength > 0.7 * np.sqrt(frame.floor))]] = True
+        for k in np.flatnonzero(lost):
+            profile, at = stamps.image_of(int(k))
+            frame.wing[at] |= profile * max(frame.amplitude[near[k]], 0) > 0.7 * np.sqrt(frame.floor)
         used = frame.used()
         frame.weight = np.where(used, 1 / frame.variance(), 0.0)
         frame.residual = np.where(used, frame.data - frame.model, 0.0)
-        square = stamps.value**2
-        seen = np.bincount(owner, square * frame.weight.ravel()[pixels], len(near))
-        full = np.bincount(owner, square, len(near)) / (
-            frame.floor + frame.slope * np.maximum(frame.amplitude[near], 0)
-        )
+        _, square, seen = stamps.support(used, frame.weight)
+        full = square / (frame.floor + frame.slope * np.maximum(frame.amplitude[near], 0))
         keep = ~lost & (seen > 0.1 * full)
         # what the star's own flux, and its share of the common position, take out of the residuals
-        share = (1 + 2 / len(self.frames)) * square * (keep / np.maximum(seen, 1e-300))[owner]
-        frame.leverage = np.bincount(pixels, share, frame.raw.size).reshape(frame.shape) * frame.weight
+        share = (1 + 2 / len(self.frames)) * keep / np.maximum(seen, 1e-300)
+        frame.leverage = stamps.squares(share) * frame.weight
         self.active[i] = False
         self.active[i, near[keep]] = True
         return np.flatnonzero(keep), stamps

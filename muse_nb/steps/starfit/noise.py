@@ -13,6 +13,7 @@ from muse_nb.steps.starfit.frame import Frame
 __all__ = ["clip", "core_chi2", "mask_edges", "noise_law", "wider_than_stars"]
 
 MEDIAN_CHI2 = 0.4549  # of one degree of freedom
+ENOUGH = 4000  # pixels of an exposure for the slope
 LEAN = 3000  # pixels: the weight of all exposures' slope against an exposure's own
 
 
@@ -31,8 +32,10 @@ def noise_law(frames: list[Frame]) -> None:
             floor = spread(frame.residual[empty]) ** 2
             frame.floor = float(np.clip(floor, 0.5 * frame.first_floor, 2 * frame.first_floor))
         star = use & (light > 2 * np.sqrt(frame.floor))
-        square = frame.residual[star] ** 2 / np.maximum(1 - frame.leverage[star], 0.2)
-        samples.append((square / frame.floor, (light[star] + frame.galaxy[star]) / frame.floor))
+        at = np.flatnonzero(star)
+        at = at[:: max(1, at.size // ENOUGH)]
+        square = frame.residual.ravel()[at] ** 2 / np.maximum(1 - frame.leverage.ravel()[at], 0.2)
+        samples.append((square / frame.floor, (light + frame.galaxy).ravel()[at] / frame.floor))
     count = np.array([len(square) for square, _ in samples])
     if count.sum() < 60:
         return
@@ -45,7 +48,7 @@ def noise_law(frames: list[Frame]) -> None:
 def _slope(square: NDArray, light: NDArray) -> float:
     """Slope for which the median of square / (1 + slope * light) is that of chi2; blind to a few bad fits."""
     low, high = 0.0, 50.0
-    for _ in range(24):
+    for _ in range(18):
         middle = (low + high) / 2
         low, high = (middle, high) if np.median(square / (1 + middle * light)) > MEDIAN_CHI2 else (low, middle)
     return (low + high) / 2

@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import bsr_matrix
 
+from muse_nb.steps.starfit.small import inverse_2x2
+
 __all__ = ["Equations", "FrameEquations", "Vector"]
 
 SHAPE = 5  # a, b, c, beta, background; an exposure's other two unknowns are its offset
@@ -167,7 +169,7 @@ class Equations:
         own[:, SHAPE:, SHAPE:] = diagonal[:, :, 1:, 1:].sum(1)
         size = np.maximum(np.diagonal(own, axis1=1, axis2=2).ravel(), 1e-12)
         own -= np.matmul(self.fa.swapaxes(1, 2), self.fa / self.a[..., None])
-        self.g = np.linalg.inv(position.sum(0) + POSITION_PRIOR * np.eye(2))
+        self.g = inverse_2x2(position.sum(0) + POSITION_PRIOR * np.eye(2))
         root = np.linalg.cholesky(self.g)
         half = np.einsum("kba,ikbu->kaiu", root, self.fx).reshape(2 * stars, n * (SHAPE + 2))
         dense = -half.T @ half
