@@ -103,6 +103,7 @@ class Sheet:
                 "affine": frame.affine(self.scale),
                 "per_arcsec": [float(v) for v in frame.plane.matrix.T.ravel()],
                 "box": box,
+                "origin": [float(v) for v in self.measurement.origin],
             }
             for frame in self.frames
         ]

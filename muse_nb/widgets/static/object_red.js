@@ -1,7 +1,7 @@
 // The OBJECT_RED viewer: the kernel gives frames and readings, everything one does with a frame happens here.
 import { Traits, as, bytes, button, chooser, choice, complaints, group, h, keyboard, later, number, toggle } from "./ui.js";
 import { Frame, ImageCanvas, LAYERS, mapOf, STRETCHES } from "./canvas.js";
-import { Plot, line, range, trace } from "./plot.js";
+import { Plot, line, trace } from "./plot.js";
 
 const MODES = [["zscale", "zscale"], ["90", "90 %"], ["98", "98 %"], ["99.5", "99.5 %"], ["99.9", "99.9 %"], ["all", "min–max"], ["custom", "by hand"]];
 const PATIENCE = 120; // ms without a further step before the whole frame is asked for
@@ -198,17 +198,18 @@ function render({ model, el }) {
     const at = hover ?? (traits.get("pixel").length === 2 ? traits.get("pixel") : null), from = image.frame;
     if (!at || !from) return;
     const layer = traits.get("layer") === "STAT" ? "STAT" : "DATA";
-    const [cx, cy, s] = image.where();
+    const [cx, cy, s] = image.where(), shown = traits.get("layer") === layer ? range_() : traits.get("frame").limits[layer]["99.5"];
+    const room = 0.08 * (shown[1] - shown[0]), limits = [shown[0] - room, shown[1] + room]; // as the colours: what is bright is high
     const across = cut(from, at, image.width / s, cx, 0, layer), along = cut(from, at, image.height / s, cy, 1, layer);
     rowPlot.draw((plot) => {
-      const limits = range(across.values, 0.02, 0.985);
       const { context, sx, sy, top, bottom } = plot.axes({ x: across.ends, y: limits, left: 0, right: 0, top: 2, bottom: 16, ylabel: "" });
-      trace(context, across.positions, across.values, sx, sy, plot.accent);
+      const inside = (v) => Math.min(limits[1], Math.max(limits[0], v));
+      trace(context, across.positions, across.values.map(inside), sx, sy, plot.accent);
       context.strokeStyle = plot.ink; context.setLineDash([3, 3]); line(context, sx(at[0]), top, sx(at[0]), bottom); context.setLineDash([]);
       context.textAlign = "left"; context.textBaseline = "top"; context.fillText(`row ${at[1]}: ${number(limits[0], 4)} to ${number(limits[1], 4)}`, 6, 6);
     });
     columnPlot.draw((plot) => {
-      const { context, width, height } = plot.begin(), limits = range(along.values, 0.02, 0.985);
+      const { context, width, height } = plot.begin();
       const sx = (v) => 2 + ((v - limits[0]) / (limits[1] - limits[0])) * (width - 4), sy = (v) => height / 2 - (v - cy) * s;
       context.strokeStyle = plot.faint; context.strokeRect(0.5, 0.5, width - 1, height - 1);
       context.strokeStyle = plot.accent; context.lineWidth = 1.2; context.beginPath();
