@@ -9,7 +9,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-typedef struct { float *value; int *start, room; } Strip;   // a row of cells: values of three planes, cell by cell
+#define LANES 8
+
+typedef struct {                        // a row of cells: values of three planes, cell by cell, filled with NaN to whole vectors
+    float *value;
+    int *start, *number, room;          // where a cell begins, and how many values come before it, NaN not counted
+} Strip;
 
 typedef struct {
     const Grid *grid;
@@ -26,20 +31,24 @@ static int gather(const Search *s, int row, int fast, Strip *strip) {
         if (z >= 0 && z < s->grid->nz) plane[planes++] = s->ring->plane + z % s->ring->nplane;
     int64_t first = (int64_t)row * fast;
     for (int k = 0; k < planes; k++) total += plane[k]->start[first + fast] - plane[k]->start[first];
-    if (total > strip->room) {
+    if (total + LANES * fast > strip->room) {
         free(strip->value);
-        strip->room = total + total / 4;
-        if (!(strip->value = malloc((strip->room + 1) * sizeof(float)))) return -1;
+        strip->room = total + total / 4 + LANES * fast;
+        if (!(strip->value = malloc(strip->room * sizeof(float)))) return -1;
     }
+    int count = 0;
     for (int f = 0; f < fast; f++) {
         strip->start[f] = at;
+        strip->number[f] = count;
         for (int k = 0; k < planes; k++) {
-            uint32_t from = plane[k]->start[first + f], n = plane[k]->start[first + f + 1] - from;
-            memcpy(strip->value + at, plane[k]->value + from, n * sizeof(float));
-            at += n;
+            const uint32_t from = plane[k]->start[first + f], n = plane[k]->start[first + f + 1] - from;
+            for (uint32_t i = 0; i < n; i++) strip->value[at++] = plane[k]->value[from + i];
+            count += n;
         }
+        while (at % LANES) strip->value[at++] = NAN;
     }
     strip->start[fast] = at;
+    strip->number[fast] = count;
     return 0;
 }
 
@@ -73,27 +82,55 @@ static double median(double *v, int n) {
     return .5 * (below + v[k]);
 }
 
-typedef struct { const float *run[4]; int length[4], runs, n; } Around;      // a neighbourhood as runs of values
-typedef struct { float middle, spread; } Guess;                                          // of median and MAD
+typedef struct { const float *run[4]; int length[4], runs, n; } Around;  // a neighbourhood: runs of values, n without NaN
+typedef struct { float middle, spread; } Guess;                          // of median and MAD
 
-HOT static void count_run(const float *v, int n, float low, float high, float inner, float outer, int *out) {
-    int below = 0, above = 0, inside = 0;
-    for (int i = 0; i < n; i++) {
-        below += v[i] < low;
-        above += v[i] > high;
-        inside += v[i] > inner && v[i] < outer;
+typedef float Floats __attribute__((vector_size(4 * LANES), aligned(4)));
+typedef int32_t Counts __attribute__((vector_size(4 * LANES)));
+
+// How many values lie below low, above high, and inside (inner, outer). Runs of whole vectors only.
+INLINE void count_run(const float *v, int n, float low, float high, float inner, float outer, Counts *out, int vectors) {
+    if (!vectors) {
+        int below = 0, above = 0, inside = 0;
+        for (int i = 0; i < n; i++) {
+            below += v[i] < low;
+            above += v[i] > high;
+            inside += (v[i] > inner) & (v[i] < outer);
+        }
+        out[0][0] += below, out[1][0] += above, out[2][0] += inside;
+        return;
     }
-    out[0] += below, out[1] += above, out[2] += inside;
+    const Floats zero = {0};
+    const Floats lows = zero + low, highs = zero + high, inners = zero + inner, outers = zero + outer;
+    for (int i = 0; i < n; i += LANES) {
+        Floats x;
+        memcpy(&x, v + i, sizeof x);
+        out[0] -= (Counts)(x < lows);                                    // true is -1
+        out[1] -= (Counts)(x > highs);
+        out[2] -= (Counts)(x > inners) & (Counts)(x < outers);
+    }
 }
 
-static int proved_clean(const Around *a, float largest, double sigma, Guess *guess) {
+INLINE int sum(Counts counts) {
+    int total = 0;
+    for (int i = 0; i < LANES; i++) total += counts[i];
+    return total;
+}
+
+INLINE int proved_clean(const Around *a, const float *own, int nown, float largest, double sigma, Guess *guess, int vectors) {
     const int most = (a->n - 1) / 2;
     for (int attempt = 0; attempt < 3 && guess->spread > 0; attempt++) {
         float half = .5f * guess->spread, low = guess->middle - half, high = guess->middle + half;
         float d = (float)((largest - low) / sigma) * 1.00001f;
         d = (d > 0 ? d : 0) + 1e-6f * (fabsf(low) + fabsf(high));            // more than rounding can lose
-        int count[3] = {0};
-        for (int r = 0; r < a->runs; r++) count_run(a->run[r], a->length[r], low, high, low - d, high + d, count);
+        Counts counts[3] = {{0}};
+        for (int r = 0; r < a->runs; r++) count_run(a->run[r], a->length[r], low, high, low - d, high + d, counts, vectors);
+        int count[3] = {sum(counts[0]), sum(counts[1]), sum(counts[2])};
+        for (int i = 0; i < nown; i++) {
+            count[0] += own[i] < low;
+            count[1] += own[i] > high;
+            count[2] += (own[i] > low - d) & (own[i] < high + d);
+        }
         int proved = count[0] <= most && count[1] <= most && count[2] <= most;
         float spread = (half + d) * .5f * a->n / (count[2] + 1), old = guess->spread;
         spread = spread > 2 * old ? 2 * old : spread < .5f * old ? .5f * old : spread;
@@ -104,7 +141,7 @@ static int proved_clean(const Around *a, float largest, double sigma, Guess *gue
     return 0;
 }
 
-static void search_row(const Search *s, int row, int fast, const Strip *strips, int nstrip, double *work) {
+INLINE void search_row_body(const Search *s, int row, int fast, const Strip *strips, int nstrip, double *work, int vectors) {
     Plane *plane = s->ring->plane + s->z % s->ring->nplane;
     const uint32_t *start = plane->start + (int64_t)row * fast;
     Guess guess = {0, 0};
@@ -117,18 +154,19 @@ static void search_row(const Search *s, int row, int fast, const Strip *strips, 
         Around a = {.runs = 0, .n = 0};
         for (int k = 0; k < nstrip; k++) {
             a.run[a.runs] = strips[k].value + strips[k].start[left];
-            a.length[a.runs] = strips[k].start[right] - strips[k].start[left];
-            a.n += a.length[a.runs++];
+            a.length[a.runs++] = strips[k].start[right] - strips[k].start[left];
+            a.n += strips[k].number[right] - strips[k].number[left];
         }
-        if (!s->whole) {
-            a.run[a.runs] = values;
-            a.length[a.runs++] = own;
-            a.n += own;
-        }
-        if (a.n < 3 || proved_clean(&a, largest, s->sigma, &guess)) continue;
+        const int apart = s->whole ? 0 : own;                            // the cell's own values are in no strip
+        a.n += apart;
+        if (a.n < 3 || proved_clean(&a, values, apart, largest, s->sigma, &guess, vectors)) continue;
         int n = 0;
         for (int r = 0; r < a.runs; r++)
-            for (int i = 0; i < a.length[r]; i++) work[n++] = a.run[r][i];
+            for (int i = 0; i < a.length[r]; i++) {
+                work[n] = a.run[r][i];
+                n += a.run[r][i] == a.run[r][i];
+            }
+        for (int i = 0; i < apart; i++) work[n++] = values[i];
         double middle = median(work, n);
         for (int i = 0; i < n; i++) work[i] = fabs(work[i] - middle);
         double spread = median(work, n), limit = middle + s->sigma * spread;
@@ -139,6 +177,9 @@ static void search_row(const Search *s, int row, int fast, const Strip *strips, 
     }
 }
 
+TWICE(void, search_row, (const Search *s, int row, int fast, const Strip *strips, int nstrip, double *work),
+      s, row, fast, strips, nstrip, work)
+
 static void search_share(void *argument, int thread, int threads) {
     Search *s = argument;
     int fast = s->grid->swap ? s->grid->ny : s->grid->nx, slow = s->grid->swap ? s->grid->nx : s->grid->ny;
@@ -146,7 +187,11 @@ static void search_share(void *argument, int thread, int threads) {
     double *work = 0;
     Strip strip[3] = {0};
     int failed = 0;
-    for (int i = 0; i < 3; i++) failed |= !(strip[i].start = malloc((fast + 1) * sizeof(int)));
+    for (int i = 0; i < 3; i++) {
+        strip[i].start = malloc((fast + 1) * sizeof(int));
+        strip[i].number = malloc((fast + 1) * sizeof(int));
+        failed |= !strip[i].start || !strip[i].number;
+    }
     for (int ahead = first ? first - 1 : 0; ahead <= last && !failed; ahead++) {
         if (ahead < slow) failed = gather(s, ahead, fast, strip + ahead % 3);
         int row = ahead - 1;
@@ -156,19 +201,20 @@ static void search_share(void *argument, int thread, int threads) {
         int n = 0, need = start[fast] - start[0];
         for (int r = row - 1; r <= row + 1; r++)
             if (r >= 0 && r < slow && (r != row || s->whole)) {
-                need += strip[r % 3].start[fast];
+                need += strip[r % 3].number[fast];
                 around[n++] = strip[r % 3];
             }
         if (need > room) {
             free(work);
             room = need + need / 4;
-            failed = !(work = malloc(room * sizeof *work));
+            failed = !(work = malloc((room + 1) * sizeof *work));
         }
         if (!failed) search_row(s, row, fast, around, n, work);
     }
     for (int i = 0; i < 3; i++) {
         free(strip[i].value);
         free(strip[i].start);
+        free(strip[i].number);
     }
     free(work);
     s->failed[thread] = failed;

@@ -6,59 +6,95 @@
 
 #define STRIPES 16                      // even, then odd ones: no two threads share a voxel, whatever their number
 
-typedef struct { const Grid *grid; Ring *ring; const Exposure *exposure; int exposures, z, odd, stripes; int64_t flagged[MAXTHREADS]; } Drizzle;
+#define AHEAD 16                        // rows are fetched this much before they are used
 
-static inline double overlap(double reach, double distance, double drop) {
+typedef struct {
+    const Grid *grid;
+    const Ring *ring;
+    const float *weight;                // of the exposures
+    int exposures, z, odd, stripes;
+    int64_t flagged[MAXTHREADS];
+} Drizzle;
+
+INLINE double overlap(double reach, double distance, double drop) {
     double x = reach - fabs(distance);
-    return x < 0 ? 0 : x > drop ? drop : x;
+    x = x > 0 ? x : 0;
+    return x < drop ? x : drop;
 }
 
-HOT static int64_t drizzle_row(const Drizzle *d, int slow_index) {
+INLINE Four overlap_four(double reach, Four distance, double drop, int vectors) {
+    if (!vectors) {
+        for (int i = 0; i < 4; i++) distance[i] = overlap(reach, distance[i], drop);
+        return distance;
+    }
+    typedef int64_t Bits __attribute__((vector_size(32)));
+    const Bits magnitude = {INT64_MAX, INT64_MAX, INT64_MAX, INT64_MAX};
+    Four x = reach - (Four)((Bits)distance & magnitude);
+    x = (Four)((Bits)x & (x > 0));
+    Four excess = x - drop;
+    return x - (Four)((Bits)excess & (excess > 0));
+}
+
+INLINE Four square(const double *at, int64_t width) { return (Four){at[0], at[1], at[width], at[width + 1]}; }
+
+// A voxel gets a row: sums of weight, weight x data and weight^2 x variance.
+INLINE void add(double *to, double weight, Four linear, Four quadratic, int vectors) {
+    if (!vectors) {
+        to[0] += weight;
+        to[1] += weight * linear[1];
+        to[2] += weight * (weight * quadratic[2]);
+        return;
+    }
+    Four w = {weight, weight, weight, weight}, sum;
+    memcpy(&sum, to, sizeof sum);
+    sum += w * (linear + w * quadratic);
+    memcpy(to, &sum, sizeof sum);
+}
+
+INLINE int64_t drizzle_row_body(const Drizzle *d, int slow_index, int vectors) {
     const Grid *g = d->grid;
-    Ring *ring = d->ring;
+    const Ring *ring = d->ring;
     const Plane *plane = ring->plane + d->z % ring->nplane;
     const int fast = g->swap ? g->ny : g->nx;
-    const int64_t width = fast + 2;
+    const int64_t width = fast + 2, step_x = g->swap ? width : 1, step_y = g->swap ? 1 : width;
+    const double *sky_ra = ring->sky[0], *sky_dec = ring->sky[1], *sky_cos = ring->sky[2];
     const double drop = g->drop_sky * g->step, drop_z = g->drop_lambda * g->lambda_step;
     const double reach = .5 * (drop + g->step), reach_z = .5 * (drop_z + g->lambda_step), volume = 1 / (drop * drop * drop_z);
     const double lambda = d->z * g->lambda_step + g->lambda_min;
     int64_t flagged = 0;
     for (int f = 0; f < fast; f++) {
         const int64_t cell = (int64_t)slow_index * fast + f, here = (slow_index + 1) * width + f + 1;
-        const double *centre = ring->sky + 3 * here;
+        const uint32_t base = (uint32_t)cell * (uint32_t)d->exposures;
         for (uint32_t k = plane->start[cell]; k < plane->start[cell + 1]; k++) {
-            uint32_t order = plane->order[k];
+            const uint32_t order = plane->order[k], ahead = plane->order[k + AHEAD] & ~REJECTED;
+            __builtin_prefetch(plane->row[ahead >> 25] + (ahead & 0x1ffffff));
             if (order & REJECTED) {
                 flagged++;
                 continue;
             }
             const Row *r = plane->row[order >> 25] + (order & 0x1ffffff);
             const double ra = r->ra + g->ra, dec = r->dec + g->dec, l = r->lambda;
-            const double weight = d->exposure[r->cell - (uint32_t)cell * d->exposures].weight * volume;
-            const int x = -(ra > centre[0]), y = -(dec < centre[1]), z = -(l < lambda);     // lower corner of the 2 x 2 x 2
-            const int64_t corner = here + (g->swap ? x : y) * width + (g->swap ? y : x);
-            const double base = (d->z + z) * g->lambda_step + g->lambda_min;
-            const double wz[2] = {overlap(reach_z, base - l, drop_z) * weight, overlap(reach_z, base + g->lambda_step - l, drop_z) * weight};
-            const int64_t voxel[4] = {corner, corner + 1, corner + width, corner + width + 1};
-            double sky[4];
-            for (int i = 0; i < 4; i++) {
-                const double *s = ring->sky + 3 * voxel[i];
-                sky[i] = overlap(reach, (s[0] - ra) * s[2], drop) * overlap(reach, s[1] - dec, drop);
-            }
-            const double data = r->data, stat = r->stat;
+            const double weight = d->weight[r->cell - base] * volume;
+            const int x = -(ra > sky_ra[here]), y = -(dec < sky_dec[here]), z = -(l < lambda);     // lower corner of the 2 x 2 x 2
+            const int64_t corner = here + x * step_x + y * step_y;
+            const double near = (d->z + z) * g->lambda_step + g->lambda_min;
+            const Four d_ra = square(sky_ra + corner, width) - ra, d_dec = square(sky_dec + corner, width) - dec;
+            const Four sky = overlap_four(reach, d_ra * square(sky_cos + corner, width), drop, vectors)
+                             * overlap_four(reach, d_dec, drop, vectors);
+            const Four linear = {1, r->data, 0, 0}, quadratic = {0, 0, r->stat, 0};
             for (int j = 0; j < 2; j++) {
-                double *sum = ring->sum[(d->z + z + j + 3) % 3];
-                for (int i = 0; i < 4; i++) {
-                    double w = sky[i] * wz[j], *to = sum + 4 * voxel[i];
-                    to[0] += w;
-                    to[1] += w * data;
-                    to[2] += w * w * stat;
-                }
+                const Four w = sky * (overlap(reach_z, near + j * g->lambda_step - l, drop_z) * weight);
+                double *to = ring->sum[(d->z + z + j + 3) % 3] + 4 * corner;
+                add(to, w[0], linear, quadratic, vectors);
+                add(to + 4, w[1], linear, quadratic, vectors);
+                add(to + 4 * width, w[2], linear, quadratic, vectors);
+                add(to + 4 * width + 4, w[3], linear, quadratic, vectors);
             }
         }
     }
     return flagged;
 }
+TWICE(int64_t, drizzle_row, (const Drizzle *d, int slow_index), d, slow_index)
 
 static void drizzle_share(void *argument, int thread, int threads) {
     Drizzle *d = argument;
@@ -73,7 +109,10 @@ static void drizzle_share(void *argument, int thread, int threads) {
 // rays, and for each exposure the rows that were left out because they are not finite.
 void stream_drizzle(const Grid *grid, Ring *ring, const Exposure *exposure, int exposures, int z, int64_t *tally) {
     int slow = grid->swap ? grid->nx : grid->ny;
-    Drizzle d = {.grid = grid, .ring = ring, .exposure = exposure, .exposures = exposures, .z = z, .stripes = slow >= 2 * STRIPES ? STRIPES : 2};
+    float weight[exposures];
+    for (int i = 0; i < exposures; i++) weight[i] = exposure[i].weight;
+    Drizzle d = {.grid = grid, .ring = ring, .weight = weight, .exposures = exposures, .z = z};
+    d.stripes = slow >= 2 * STRIPES ? STRIPES : 2;
     for (d.odd = 0; d.odd < 2; d.odd++) run_threads(drizzle_share, &d, slow >= 2 * STRIPES ? ring->threads : 1);
     const Plane *plane = ring->plane + z % ring->nplane;
     tally[0] = plane->total;

@@ -12,8 +12,9 @@ static void widen(double *limit, double value) {
     if (value > limit[1]) limit[1] = value;
 }
 
-HOT static void scan_chunk(const Exposure *e, const uint32_t *x, const uint32_t *y, const uint32_t *l, int64_t first, int n,
-                           double low, double high, double *limit) {
+INLINE void scan_chunk_body(const Exposure *e, const uint32_t *x, const uint32_t *y, const uint32_t *l, int64_t first, int n,
+                           double low, double high, double *limit, int vectors) {
+    (void)vectors;
     double lo_a = limit[0], hi_a = limit[1], lo_b = limit[2], hi_b = limit[3];
     for (int b = 0; b < n; b += BLOCK) {
         float *index = e->index + 2 * ((first + b) / BLOCK), shortest = INFINITY, longest = -INFINITY;
@@ -39,6 +40,10 @@ HOT static void scan_chunk(const Exposure *e, const uint32_t *x, const uint32_t 
     }
     limit[0] = lo_a, limit[1] = hi_a, limit[2] = lo_b, limit[3] = hi_b;
 }
+TWICE(void, scan_chunk,
+      (const Exposure *e, const uint32_t *x, const uint32_t *y, const uint32_t *l, int64_t first, int n, double low, double high,
+       double *limit),
+      e, x, y, l, first, n, low, high, limit)
 
 static void scan_share(void *argument, int thread, int threads) {
     Scan *scan = argument;

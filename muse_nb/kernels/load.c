@@ -9,7 +9,8 @@ typedef struct { float ra[CHUNK], dec[CHUNK]; int cell[CHUNK], plane[CHUNK]; } P
 typedef struct { const Grid *grid; Exposure *exposure; int exposures; Ring *ring; int first, last; int failed[MAXTHREADS]; } Load;
 
 // Position of rows and their cell. The recipe keeps offsets in RA and DEC as float32, in degrees, and so do we.
-HOT static void place(const Grid *g, const Exposure *e, const uint32_t *x, const uint32_t *y, int n, Places *p) {
+INLINE void place_body(const Grid *g, const Exposure *e, const uint32_t *x, const uint32_t *y, int n, Places *p, int vectors) {
+    (void)vectors;
     const double sd = e->sin_dec, cd = e->cos_dec, icd = 1 / cd;
     const double k2 = sd / cd / 2, k3 = (1 + 2 * sd * sd) / (6 * cd * cd), k4 = (9 * sd + 6 * sd * sd * sd) / (24 * cd * cd * cd);
     const double scale = DEG / g->step, cx = g->crpix_x - 1, cy = g->crpix_y - 1, xmax = g->nx - 1, ymax = g->ny - 1;
@@ -39,48 +40,59 @@ HOT static void place(const Grid *g, const Exposure *e, const uint32_t *x, const
         p->cell[i] = (int)px * fx + (int)py * fy;
     }
 }
+TWICE(void, place, (const Grid *g, const Exposure *e, const uint32_t *x, const uint32_t *y, int n, Places *p), g, e, x, y, n, p)
 
 // Plane of each row minus `first`, or -1 where it is not wanted now.
-HOT static void choose(const Grid *g, const uint32_t *lambda, int n, int first, int last, int *plane) {
+INLINE void choose_body(const Grid *g, const uint32_t *lambda, int n, int first, int last, int *plane, int vectors) {
+    (void)vectors;
     const double inverse = 1 / g->lambda_step;
     for (int i = 0; i < n; i++) {
         float l = swapped(lambda[i]);
         int z = (int)((l - g->lambda_min) * inverse + .5);
-        int wanted = z >= first && z < last && l >= g->lambda_low && l <= g->lambda_high;
+        int wanted = (z >= first) & (z < last) & (l >= g->lambda_low) & (l <= g->lambda_high);
         plane[i] = wanted ? z - first : -1;
     }
 }
+TWICE(void, choose, (const Grid *g, const uint32_t *lambda, int n, int first, int last, int *plane), g, lambda, n, first, last, plane)
 
-typedef struct { uint32_t *word[NCOLUMN]; Places *places; int64_t *fill; } Buffers;
+typedef struct { uint32_t *word[NCOLUMN]; Places *places; int64_t *fill; Row **row; } Buffers;
+
+static int make_room(const Load *load, int thread, Buffers *b, int n) {
+    for (int z = 0; z < load->last - load->first; z++) {
+        Plane *p = load->ring->plane + (load->first + z) % load->ring->nplane;
+        int64_t need = b->fill[z] + n;
+        if (need > p->room[thread]) {
+            int64_t room = need * 5 / 4 + 4096;
+            Row *row = realloc(p->row[thread], room * sizeof *row);
+            if (!row) return -1;
+            p->row[thread] = row;
+            p->room[thread] = room;
+        }
+        b->row[z] = p->row[thread];
+    }
+    return 0;
+}
 
 static int keep(const Load *load, int number, int thread, Buffers *b, int skip, int n) {
-    const Exposure *e = load->exposure + number;
-    Ring *ring = load->ring;
+    if (make_room(load, thread, b, n)) return -1;
+    const Ring *ring = load->ring;
+    const float flux = load->exposure[number].flux;
+    const Places *places = b->places;
+    const uint32_t *lambda = b->word[LAMBDA] + skip, *data = b->word[DATA], *stat = b->word[STAT], *dq = b->word[DQ];
+    const uint32_t exposures = load->exposures;
     uint32_t *count = ring->count[thread];
-    for (int z = load->first; z < load->last; z++) {
-        Plane *p = ring->plane + z % ring->nplane;
-        int64_t need = b->fill[z - load->first] + n;
-        if (need <= p->room[thread]) continue;
-        int64_t room = need * 5 / 4 + 4096;
-        Row *row = realloc(p->row[thread], room * sizeof *row);
-        if (!row) return -1;
-        p->row[thread] = row;
-        p->room[thread] = room;
-    }
     for (int i = 0; i < n; i++) {
-        int z = b->places->plane[skip + i];
-        uint32_t dq = __builtin_bswap32(b->word[DQ][i]);
-        if (z < 0 || dq & ~COSMICRAY) continue;
-        float data = swapped(b->word[DATA][i]), stat = swapped(b->word[STAT][i]);
-        if (!isfinite(data) || !isfinite(stat)) {
+        const int z = places->plane[skip + i];
+        const uint32_t flags = __builtin_bswap32(dq[i]);
+        if (z < 0 || flags & ~COSMICRAY) continue;
+        const float value = swapped(data[i]), variance = swapped(stat[i]);
+        if (!isfinite(value - value + (variance - variance))) {
             __atomic_fetch_add(ring->plane[(load->first + z) % ring->nplane].bad + number, 1, __ATOMIC_RELAXED);
             continue;
         }
-        uint32_t cell = b->places->cell[i];
-        Plane *p = ring->plane + (load->first + z) % ring->nplane;
-        p->row[thread][b->fill[z]++] = (Row){b->places->ra[i], b->places->dec[i], swapped(b->word[LAMBDA][skip + i]),
-                                             stat * e->flux * e->flux, data * e->flux,
-                                             (cell * load->exposures + number) | (dq ? REJECTED : 0)};
+        const uint32_t cell = places->cell[i];
+        b->row[z][b->fill[z]++] = (Row){places->ra[i], places->dec[i], swapped(lambda[i]), variance * flux * flux, value * flux,
+                                        (cell * exposures + number) | (flags ? REJECTED : 0)};
         count[z * ring->cells + cell]++;
     }
     return 0;
@@ -116,9 +128,10 @@ static int read_blocks(const Load *load, int number, int thread, Buffers *b, int
 static void load_share(void *argument, int thread, int threads) {
     Load *load = argument;
     Ring *ring = load->ring;
-    Buffers b = {.places = malloc(sizeof(Places)), .fill = calloc(load->last - load->first, sizeof(int64_t))};
+    const int planes = load->last - load->first;
+    Buffers b = {.places = malloc(sizeof(Places)), .fill = calloc(planes, sizeof(int64_t)), .row = calloc(planes, sizeof(Row *))};
     uint32_t *words = malloc(NCOLUMN * CHUNK * sizeof *words);
-    load->failed[thread] = !b.places || !b.fill || !words;
+    load->failed[thread] = !b.places || !b.fill || !b.row || !words;
     for (int c = 0; c < NCOLUMN; c++) b.word[c] = words + c * CHUNK;
     memset(ring->count[thread], 0, (load->last - load->first) * ring->cells * sizeof(uint32_t));
     int64_t all = 0, before = 0;
@@ -133,6 +146,7 @@ static void load_share(void *argument, int thread, int threads) {
     for (int z = load->first; z < load->last; z++) ring->plane[z % ring->nplane].count[thread] = b.fill ? b.fill[z - load->first] : 0;
     free(b.places);
     free(b.fill);
+    free(b.row);
     free(words);
 }
 
@@ -159,7 +173,7 @@ static void begin_share(void *argument, int thread, int threads) {
             free(p->value);
             free(p->order);
             p->value = malloc((p->capacity + 16) * sizeof *p->value);
-            p->order = malloc((p->capacity + 16) * sizeof *p->order);
+            p->order = calloc(p->capacity + 16, sizeof *p->order);
             load->failed[thread] |= !p->value || !p->order;
         }
     }
@@ -210,7 +224,7 @@ void stream_close(Ring *ring) {
     free(ring->plane);
     for (int t = 0; t < MAXTHREADS; t++) free(ring->count[t]);
     for (int i = 0; i < 3; i++) free(ring->sum[i]);
-    free(ring->sky);
+    for (int i = 0; i < 3; i++) free(ring->sky[i]);
     free(ring);
 }
 
@@ -224,8 +238,8 @@ Ring *stream_open(const Grid *grid, int exposures, int slab, int threads) {
     ring->threads = threads < 1 ? 1 : threads > MAXTHREADS ? MAXTHREADS : threads;
     ring->cells = (int64_t)fast * slow;
     ring->plane = calloc(ring->nplane, sizeof *ring->plane);
-    ring->sky = malloc(bordered * 3 * sizeof(double));
-    int failed = !ring->plane || !ring->sky;
+    int failed = !ring->plane;
+    for (int i = 0; i < 3; i++) failed |= !(ring->sky[i] = malloc(bordered * sizeof(double)));
     for (int i = 0; i < ring->nplane && !failed; i++) {
         ring->plane[i].start = calloc(ring->cells + 1, sizeof(uint32_t));
         ring->plane[i].bad = calloc(exposures, sizeof(int64_t));
@@ -237,14 +251,14 @@ Ring *stream_open(const Grid *grid, int exposures, int slab, int threads) {
         stream_close(ring);
         return 0;
     }
-    double *sky = ring->sky;
-    for (int s = 0; s < slow + 2; s++)
-        for (int f = 0; f < fast + 2; f++, sky += 3) {          // tangent plane to sky, FITS paper II
-            double x = -grid->step * ((grid->swap ? s : f) - grid->crpix_x), y = grid->step * ((grid->swap ? f : s) - grid->crpix_y);
-            double phi = atan2(x, -y), theta = atan(DEG / sqrt(x * x + y * y)), dp = grid->dec / DEG;
-            sky[0] = grid->ra + atan2(cos(theta) * sin(phi), sin(theta) * cos(dp) + cos(theta) * sin(dp) * cos(phi)) * DEG;
-            sky[1] = asin(sin(theta) * sin(dp) - cos(theta) * cos(dp) * cos(phi)) * DEG;
-            sky[2] = cos(sky[1] / DEG);
-        }
+    for (int64_t i = 0; i < bordered; i++) {                    // tangent plane to sky, FITS paper II
+        int f = (int)(i % (fast + 2)), s = (int)(i / (fast + 2));
+        double x = -grid->step * ((grid->swap ? s : f) - grid->crpix_x), y = grid->step * ((grid->swap ? f : s) - grid->crpix_y);
+        double phi = atan2(x, -y), theta = atan(DEG / sqrt(x * x + y * y)), pole = grid->dec / DEG;
+        double east = cos(theta) * sin(phi), north = sin(theta) * cos(pole) + cos(theta) * sin(pole) * cos(phi);
+        ring->sky[0][i] = grid->ra + atan2(east, north) * DEG;
+        ring->sky[1][i] = asin(sin(theta) * sin(pole) - cos(theta) * cos(pole) * cos(phi)) * DEG;
+        ring->sky[2][i] = cos(ring->sky[1][i] / DEG);
+    }
     return ring;
 }

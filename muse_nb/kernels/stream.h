@@ -10,12 +10,30 @@
 #define REJECTED 0x80000000u            // top bit of a cell number or an order: not to be drizzled
 #define COSMICRAY 32u                   // the one dq value that the cosmic-ray search still looks at
 
-// Where the compiler and the system can, hot functions are built for several instruction sets and chosen at load time.
+// Hot functions are built twice on x86, for any processor and for those with AVX2; which one runs is chosen at run time, and
+// is the plain one where MUSE_NB_SCALAR is set. Both do the same operations in the same order, so that the bytes are the same
+// (contraction to fused multiply-add is off). Write NAME_body(..., int vectors) as INLINE, then
+// TWICE(type, NAME, (parameters), names...).
+#define INLINE static inline __attribute__((always_inline))
+#if defined(__x86_64__)
+#define TWICE(type, name, parameters, ...)                                                                      \
+    __attribute__((target("avx2"))) static type name##_avx2 parameters { return name##_body(__VA_ARGS__, 1); } \
+    static type name##_plain parameters { return name##_body(__VA_ARGS__, 0); }                                \
+    static type name parameters { return has_vectors() ? name##_avx2(__VA_ARGS__) : name##_plain(__VA_ARGS__); }
+#else
+#define TWICE(type, name, parameters, ...) \
+    static type name parameters { return name##_body(__VA_ARGS__, 0); }
+#endif
+int has_vectors(void);
+
+// The same for functions without floating-point sums, where nobody needs to choose: the loader does, where it can.
 #if defined(__x86_64__) && defined(__gnu_linux__) && defined(__GLIBC__) && !defined(__clang__)
 #define HOT __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
 #else
 #define HOT
 #endif
+
+typedef double Four __attribute__((vector_size(32), aligned(8)));       // SSE2 and NEON do it in two halves
 
 enum { XPOS, YPOS, LAMBDA, DATA, DQ, STAT, NCOLUMN };
 enum { NATIVE, SKY };                   // positions: native spherical [rad], or offsets in RA and DEC [deg]
@@ -57,7 +75,7 @@ typedef struct {                        // planes by number modulo nplane, and t
     int64_t cells;
     Plane *plane;
     double *sum[3];                     // (weight, weight x data, weight^2 x variance, unused), with a border of one cell
-    double *sky;                        // (RA, DEC, cos DEC) of the cells with that border
+    double *sky[3];                     // RA, DEC [deg] and cos DEC of the cells with that border
     uint32_t *count[MAXTHREADS];
 } Ring;
 

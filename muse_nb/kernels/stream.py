@@ -147,8 +147,8 @@ class Planes:
         Returns
         -------
         list of int
-            Rows of the plane; of these, rejected as cosmic rays; then for each exposure the rows with dq 0 that were left
-            out because their data or variance are not finite.
+            Rows of the plane; of these, rejected as cosmic rays; then for each exposure the rows with dq 0 that were
+            left out because their data or variance are not finite.
         """
         tally = np.empty(2 + len(self._exposures), np.int64)
         _kernels().stream_drizzle(

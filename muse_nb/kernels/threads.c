@@ -1,4 +1,4 @@
-// Threads and reading for the streaming combine. Threads live for one call only, so that forking is always safe.
+// Threads, reading and the choice of instructions for the streaming combine. Threads live for one call only, so that forking is always safe.
 #define _GNU_SOURCE
 #include "stream.h"
 #include <errno.h>
@@ -6,6 +6,19 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+int has_vectors(void) {
+#if defined(__x86_64__)
+    static int known;                               // 1 no, 2 yes; two threads finding out at once find the same
+    if (!known) {
+        const char *scalar = getenv("MUSE_NB_SCALAR");
+        known = 1 + (__builtin_cpu_supports("avx2") && !(scalar && *scalar && *scalar != '0'));
+    }
+    return known == 2;
+#else
+    return 0;
+#endif
+}
 
 typedef struct { Task task; void *argument; int thread, threads; } Share;
 
