@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from html import escape
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -84,11 +85,11 @@ class Repair:
             f" neighbours, {columns} columns among them; {int((known & ~self.drop).sum())} are bad indeed."
         ]
         if (unknown := int((~known).sum())) > 0:
-            said.append(f"{unknown} pixels are in no slice of the exposures or have no good neighbour: they are kept.")
+            said.append(f"{unknown} pixels are in no pixel table or have no good neighbour: they are kept.")
         return said
 
     def write(self, path: str | Path, *, force: bool = False) -> Path:
-        """Write the table without those rows, and the list of them beside it (same name, .csv); return the table's path."""
+        """Write the table without those rows, and beside it the list of them (.csv); return the table's path."""
         path = Path(path)
         self.badpix.write_without(path, self.drop, force=force)
         with whole(path.with_suffix(".csv"), force=force) as part:
@@ -106,7 +107,7 @@ class Repair:
 def repair(badpix: str | Path, pixtables: str | Path | Iterable[str | Path]) -> Repair:
     """Find rows of a BADPIX_TABLE whose pixels are good in every exposure given.
 
-    A pixel is compared with the nearest pixels of its row that nothing flags; runs along a column are judged as a whole.
+    A pixel is compared with the nearest unflagged ones of its row; runs along a column are judged as a whole.
 
     Parameters
     ----------
@@ -150,7 +151,7 @@ def judge_badpix(badpix: BadpixTable, tables: list[PixelTable]) -> Repair:
     drop = (middle < SINGLE) & (column < 0)
     order = np.argsort(column, kind="stable")
     starts = np.searchsorted(column[order], np.arange(column.max() + 2))
-    for low, high in zip(starts[:-1], starts[1:], strict=True):
+    for low, high in pairwise(starts.tolist()):
         rows = order[low:high]
         if any(_is_good(exposure[rows]) for exposure in signed):  # a star may spoil one, a bad column is bad in all
             drop[rows] = middle[rows] < HOT

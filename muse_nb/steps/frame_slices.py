@@ -13,7 +13,8 @@ __all__ = ["SLICES", "Slices", "find_slices"]
 SLICES = 48
 MAD = 1.482602218505602  # sigma of a normal distribution / its median absolute deviation
 BANDS = 4  # slices lean by a few pixels over the chip: each band of rows is taken for itself
-DARK = 0.4  # of the background: a column of a slice that has less is not lit
+DARK = 0.3  # of the sky: a column of a slice that has less is not lit
+SURE = 4.0  # sigma, to tell
 WILD = (
     3.0  # times the noise of the other columns, in units of sqrt(STAT): a column that varies more is not of this slice
 )
@@ -29,7 +30,7 @@ class Slices:
     left, right : numpy.ndarray
         First and last usable column (0-based), the median over bands of rows.
     light : numpy.ndarray
-        Median signal inside the slice over that of all slices.
+        Signal inside the slice over the sky of the frame; NaN where the sky is too faint to tell.
     lost_left, lost_right : numpy.ndarray
         Columns in the left (right) half that have no light, or noise that STAT does not explain.
     columns : numpy.ndarray
@@ -67,20 +68,31 @@ def find_slices(sample: Sample) -> Slices | None:
     usable = np.array([band[1] for band in bands if band])
     wild = np.array([band[2] for band in bands if band])
     runs = [_runs(row) for row in usable]
-    light = {(b, n): float(medians[b, lo:hi].mean()) for b, band in enumerate(runs) for n, (lo, hi) in band.items()}
-    level = float(np.median(list(light.values()))) if light else np.nan
+    error = np.array([band[3] for band in bands if band])
+    floor = _sky(medians, error, runs)
     table = np.full((5, len(runs), SLICES), np.nan)
     for b, band in enumerate(runs):
         for number, (lo, hi) in band.items():
-            lost = (medians[b, lo:hi] < DARK * level) | wild[b, lo:hi]
+            below = floor - medians[b, lo:hi]
+            lost = (below > (1 - DARK) * floor) & (below > SURE * error[b, lo:hi]) | wild[b, lo:hi]
             table[:, b, number] = (
                 lo,
                 hi - 1,
-                light[b, number] / level if level else np.nan,
+                medians[b, lo:hi].mean() / floor,
                 *_lost(lost),
             )
     table[:, :, np.isfinite(table[0]).mean(axis=0) < 0.25] = np.nan
-    return Slices(*_median(table), medians.mean(axis=0))
+    left, right, light, lost_left, lost_right = _median(table)
+    return Slices(left, right, light, lost_left, lost_right, medians.mean(axis=0))
+
+
+def _sky(medians: np.ndarray, error: np.ndarray, runs: list[dict[int, tuple[int, int]]]) -> float:
+    """Signal of the sky: the faint end of the lit slices, as in a crowded field most columns hold stars."""
+    parts = [(b, slice(*run)) for b, band in enumerate(runs) for run in band.values()]
+    lows = np.array([np.percentile(medians[part], 10) for part in parts])
+    sigma = np.array([np.median(error[part]) for part in parts])
+    lit = lows[lows > SURE * sigma]
+    return float(np.percentile(lit, 5)) if 2 * len(lit) > len(lows) else float("nan")
 
 
 def _median(table: np.ndarray) -> np.ndarray:
@@ -92,8 +104,8 @@ def _median(table: np.ndarray) -> np.ndarray:
     return np.where(number > 0, 0.5 * (take[0] + take[1]), np.nan)
 
 
-def _band(sample: Sample, blocks: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
-    """Of a band of rows, by column: median signal, usable, varies more than STAT says. None when too few rows."""
+def _band(sample: Sample, blocks: np.ndarray) -> tuple[np.ndarray, ...] | None:
+    """Of a band of rows, by column: median signal, usable, varies more than STAT says, error. None of too few rows."""
     part = sample.data[blocks]
     if part.shape[1] < 3:
         return None
@@ -120,7 +132,8 @@ def _band(sample: Sample, blocks: np.ndarray) -> tuple[np.ndarray, np.ndarray, n
         wild = scatter > WILD * sigma * (np.median((scatter / sigma)[inside]) if inside.any() else 1)
     if sample.dq is not None:
         usable &= (sample.dq[blocks] == 0).reshape(rows.shape).mean(axis=0) > 0.5
-    return np.where(np.isfinite(medians), medians, 0), usable, wild
+    error = 1.2533 * np.nan_to_num(scatter) / np.sqrt(len(rows))
+    return np.where(np.isfinite(medians), medians, 0), usable, wild, error
 
 
 def column_medians(values: np.ndarray, good: np.ndarray) -> np.ndarray:

@@ -111,7 +111,7 @@ def frame_statistics(frame: Frame) -> FrameStatistics:
         high=counts.high,
         usable=1 - (counts.flagged + counts.nonfinite_good) / max(1, frame.data.size),
         has_stat=frame.stat is not None,
-        step=middle_step(frame) if red else (1.0, 1.0),
+        step=middle_step(frame, slices) if red else (1.0, 1.0),
         stripe=row_stripes(sample) if red else float("nan"),
         bad_columns=bad_columns(slices) if slices is not None else (),
         slices=slices,
@@ -177,7 +177,7 @@ def _scatter(values: np.ndarray) -> float:
     return float(MAD * np.median(np.abs(values))) if values.size else float("nan")
 
 
-def middle_step(frame: Frame) -> tuple[float, float]:
+def middle_step(frame: Frame, slices: Slices | None) -> tuple[float, float]:
     """Ratio of the signal above to that below the middle row, left and right: 1 when the quadrants' gains agree."""
     ny, nx = frame.data.shape
     rows = min(MIDDLE, ny // 2)
@@ -187,12 +187,22 @@ def middle_step(frame: Frame) -> tuple[float, float]:
         bad = ~np.isfinite(data) if frame.dq is None else (np.asarray(frame.dq[part]) != 0) | ~np.isfinite(data)
         both.append(column_medians(data, ~bad))
     above, below = both
+    inside = np.ones(nx, bool) if slices is None else slices.inside(nx)
     steps = []
     for half in (slice(0, nx // 2), slice(nx // 2, nx)):
-        use = np.isfinite(above[half]) & np.isfinite(below[half])
-        low = np.median(below[half][use]) if use.any() else np.nan
-        steps.append(float(np.median(above[half][use]) / low) if low > 0 else float("nan"))
+        use = np.isfinite(above[half]) & np.isfinite(below[half]) & inside[half] & (below[half] != 0)
+        steps.append(_weighted_median(above[half][use] / below[half][use], below[half][use]))
     return steps[0], steps[1]
+
+
+def _weighted_median(ratio: np.ndarray, signal: np.ndarray) -> float:
+    """Median of ratios, bright columns counting more: but no star so much that a line in its spectrum decides."""
+    weight = np.clip(signal, 0, 10 * max(float(np.median(signal)), 0)) if signal.size else signal
+    if not weight.sum() > 0:
+        return float("nan")
+    order = np.argsort(ratio)
+    total = np.cumsum(weight[order])
+    return float(ratio[order][np.searchsorted(total, 0.5 * total[-1])])
 
 
 def row_stripes(sample: Sample) -> float:

@@ -158,7 +158,7 @@ def _judge_slices(frame: FrameStatistics, limit: Limits, add: Add) -> None:
     with np.errstate(invalid="ignore"):
         dark = np.flatnonzero(np.abs(slices.light) < limit["slice_dark"])
     if len(dark):
-        text = f"{_slices(dark)} without light: {slices.light[dark[0]]:.2f} of the signal of the other slices"
+        text = f"{_slices(dark)} without light: {slices.light[dark[0]]:.2f} of the frame's sky"
         add("slice_dark", slices.light[dark[0]], f"{text} (limit {limit['slice_dark']:g})")
     for side, lost in (("left", slices.lost_left), ("right", slices.lost_right)):
         with np.errstate(invalid="ignore"):
