@@ -15,6 +15,7 @@ _HOME = {
     "inspect": "muse_nb.steps.inspect",
     "audit_nans": "muse_nb.steps.nans",
     "compare_badpix": "muse_nb.steps.badpix",
+    "reduce_with_badpix": "muse_nb.steps.badpix_apply",
     "measure_offsets": "muse_nb.steps.offsets",
     "star_widths": "muse_nb.steps.stars",
     "fit_wobble": "muse_nb.steps.wobble",
