@@ -19,7 +19,7 @@ from muse_nb.steps.offsets import Offsets, measure_offsets
 from muse_nb.steps.picks import empty_picks, read_picks, save_picks
 from muse_nb.steps.starfit.picked import centre
 from muse_nb.widgets import picking
-from muse_nb.widgets.base import COLOUR_MAPS, Viewer
+from muse_nb.widgets.base import COLOUR_MAPS, Viewer, guarded
 from muse_nb.widgets.sky import Sheet
 from muse_nb.widgets.static import module
 
@@ -281,6 +281,17 @@ class StarPicker(Viewer):
         self.status = f"wrote {self.write(force=True)}"
 
     # ---- exports
+    def _repr_mimebundle_(self, **kwargs: Any) -> Any:
+        if "MUSE_NB_HEADLESS" in os.environ:  # no browser will ask for the offsets
+            self._measure_once()
+        return super()._repr_mimebundle_(**kwargs)
+
+    @guarded
+    def _measure_once(self) -> None:
+        if not self.rows:
+            self._measure()
+        self.status = ""
+
     def picture(self) -> bytes:
         """PNG of all exposures, north up, with the picked stars."""
         return self._sheet.picture(self.picks, self._shifts(), self.limits, self.stretch, self.cmap)

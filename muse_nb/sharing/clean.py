@@ -1,0 +1,70 @@
+"""Text and HTML that came from elsewhere, made fit for a page: nothing that runs or is fetched, no names of people."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from functools import cache
+from html import escape
+from pathlib import Path
+from typing import Any
+
+__all__ = ["anonymous", "anonymous_all", "island", "safe_html"]
+
+_TEXT = """a abbr b blockquote br caption code col colgroup dd del details div dl dt em figcaption figure
+    h1 h2 h3 h4 h5 h6 hr i img ins kbd label li mark ol p pre q s samp small span strong sub summary sup
+    table tbody td tfoot th thead time tr u ul var"""
+_KEPT = """align alt class colspan dir height id lang name open rowspan scope start style title width"""
+_WHOLE = re.compile(r"<(script|style|noscript|iframe|object|template)\b.*?(</\1\s*>|\Z)", re.S | re.I)
+_HOMES = re.compile(r"(?:/home|/Users|[A-Z]:\\Users)[/\\][^/\\\s\"'<>&]+")
+
+
+@cache
+def _cleaner() -> Any:
+    from bleach.css_sanitizer import CSSSanitizer
+    from bleach.sanitizer import Cleaner
+
+    kept = _KEPT.split()
+
+    def attribute(tag: str, name: str, value: str) -> bool:
+        if tag == "img" and name == "src":
+            return value.startswith("data:image/")
+        return name in kept or (tag == "a" and name == "href")
+
+    protocols = {"http", "https", "mailto", "data"}
+    return Cleaner(frozenset(_TEXT.split()), {"*": attribute}, protocols, strip=True, css_sanitizer=CSSSanitizer())
+
+
+def safe_html(html: str) -> str:
+    """Keep the HTML that shows something; drop what would run, or be fetched from somewhere."""
+    return str(_cleaner().clean(_WHOLE.sub("", html)))
+
+
+def anonymous(text: str, folder: Path) -> str:
+    """Make paths below `folder` relative to it, and leave the names of home folders out."""
+    here = str(folder.absolute())
+    if len(here) > 1:
+        for written in dict.fromkeys((here, escape(here))):
+            text = text.replace(written + os.sep, "").replace(written, ".")
+    home = str(Path.home())
+    if len(home) > 1:
+        text = re.sub(re.escape(home) + r"(?=[/\\\s\"'<>&,;:)]|$)", "~", text)
+    return _HOMES.sub("~", text)
+
+
+def anonymous_all(value: Any, folder: Path) -> Any:
+    """Do the same to every string in a structure, but long ones, which are data or code."""
+    if isinstance(value, str):
+        return anonymous(value, folder) if len(value) < 20_000 else value
+    if isinstance(value, dict):
+        return {key: anonymous_all(item, folder) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [anonymous_all(item, folder) for item in value]
+    return value
+
+
+def island(name: str, value: Any) -> str:
+    """JSON inside a page that no string in it can close."""
+    text = json.dumps(value, default=str).replace("<", "\\u003c").replace("\u2028", "\\u2028")
+    return f'<script type="application/json" id="{name}">{text}</script>'

@@ -1,0 +1,93 @@
+"""A notebook that was run, as one HTML page that needs nothing from anywhere."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Mapping, Sequence
+from functools import cache
+from html import escape
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from muse_nb.sharing.cells import Cells, title_of
+from muse_nb.sharing.clean import anonymous_all, island
+from muse_nb.sharing.fold import fold
+from muse_nb.sharing.states import keep
+
+__all__ = ["document", "notebook_page", "static"]
+
+
+_OFFLINE = ("models", "marks", "controls", "views")
+
+
+@cache
+def static(name: str) -> str:
+    """Text of one of our own files."""
+    return (files("muse_nb.sharing") / "static" / name).read_text(encoding="utf-8")
+
+
+def document(title: str, body: str, *, code: Sequence[str] = (), data: Mapping[str, Any] | None = None) -> str:
+    """Wrap a body into a page with our style.
+
+    Its policy forbids the network, and every script but those given here: whatever a header or a cell may have slipped
+    in does not run.
+
+    Parameters
+    ----------
+    title
+        Plain text.
+    body
+        HTML.
+    code
+        Our own scripts, run at the end.
+    data
+        For the scripts: ids and what becomes JSON.
+    """
+    hashes = "".join(f" 'sha256-{_digest(text)}'" for text in code)
+    policy = (
+        "default-src 'none'; img-src data: blob:; style-src 'unsafe-inline'; font-src data:;"
+        f" script-src blob:{hashes}; base-uri 'none'; form-action 'none'"
+    )
+    islands = "".join(island(name, value) for name, value in (data or {}).items())
+    scripts = "".join(f"<script>{text}</script>" for text in code)
+    return (
+        f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
+        f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
+        f'<meta name="viewport" content="width=device-width, initial-scale=1"><title>{escape(title)}</title>'
+        f'<link rel="icon" href="data:,"><style>{static("page.css")}</style></head>\n'
+        f"<body><main>{body}</main>{islands}{scripts}</body></html>\n"
+    )
+
+
+def _digest(text: str) -> str:
+    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+def notebook_page(notebook: Any, *, about: dict[str, Any], folder: Path, max_size: float = 15e6) -> str:
+    """Render a notebook.
+
+    Parameters
+    ----------
+    notebook
+        A notebook node (nbformat 4), run.
+    about
+        Its provenance, for the fold at the end and as JSON inside the page.
+    folder
+        Paths are given relative to it.
+    max_size
+        Bytes; views come alive until the page would exceed it, the others are pictures. 0 for pictures only.
+    """
+    room = max_size - len(_page(notebook, keep(notebook, 0), about, folder))
+    return _page(notebook, keep(notebook, max(room, 0)), about, folder, note=max_size > 0)
+
+
+def _page(notebook: Any, kept: Any, about: dict[str, Any], folder: Path, *, note: bool = False) -> str:
+    cells = Cells(folder, kept.models, kept.dropped if note else ())
+    data = {"provenance": about}
+    code = []
+    if kept.models:
+        data |= {"widget-states": anonymous_all(kept.models, folder), "widget-modules": kept.modules}
+        code = ["(async () => {\n" + "".join(static(f"{name}.js") for name in _OFFLINE) + "})();"]
+    return document(title_of(notebook), cells.html(notebook) + fold(about), code=code, data=data)

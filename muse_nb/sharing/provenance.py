@@ -1,0 +1,185 @@
+"""Where a page came from: inputs, recipes, picks, offsets, versions, machine and time."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from muse_nb.products.errors import MuseError
+from muse_nb.sharing.clean import anonymous, anonymous_all
+from muse_nb.sharing.run import Ran
+
+__all__ = ["about"]
+
+_PACKAGES = (
+    *("muse_nb", "numpy", "scipy", "astropy", "matplotlib", "mpdaf", "anywidget", "ipywidgets"),
+    *("jupyterlab", "papermill", "nbconvert", "python-cpl"),
+)
+_HASHED = 4e9  # bytes of inputs that are read again for their sha256; above it the manifest's is given, or none
+
+
+def about(notebook: Path, parameters: dict[str, Any], ran: Ran, folder: Path) -> dict[str, Any]:
+    """Collect what made a page.
+
+    Parameters
+    ----------
+    notebook
+        Its file.
+    parameters
+        What it was run with, where that differs from the notebook.
+    ran
+        Its run.
+    folder
+        Paths are given relative to it.
+
+    Returns
+    -------
+    dict
+        What JSON can carry, without user and host names.
+    """
+    values = _defaults(ran.notebook) | parameters
+    return {
+        "notebook": notebook.name,
+        "made": datetime.now(UTC).isoformat(timespec="seconds"),
+        "seconds": round(ran.seconds, 1),
+        "parameters": anonymous_all(values, folder),
+        "picks": _picks(values, folder),
+        "offsets": _offsets(values, folder),
+        "inputs": list(_inputs(ran.inputs, folder)),
+        "recipes": _recipes(ran.inputs, folder),
+        "versions": {name: found for name in _PACKAGES if (found := _version(name))}
+        | {"python": platform.python_version()},
+        "machine": {"system": platform.system(), "processor": platform.machine(), "cores": os.cpu_count()},
+    }
+
+
+def _defaults(notebook: Any) -> dict[str, Any]:
+    """Values in the notebook's cell tagged ``parameters``."""
+    import ast
+
+    found: dict[str, Any] = {}
+    for cell in notebook.cells:
+        if "parameters" not in cell.metadata.get("tags", []):
+            continue
+        try:
+            tree = ast.parse(cell.source)
+        except SyntaxError:
+            continue
+        for node in tree.body:
+            if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+                try:
+                    found[node.targets[0].id] = ast.literal_eval(node.value)
+                except ValueError:
+                    continue
+    return found
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return ""
+
+
+def _picks(parameters: dict[str, Any], folder: Path) -> str:
+    path = _product(parameters, folder, "picks.ecsv")
+    return path.read_text(errors="replace") if path.is_file() else ""
+
+
+def _offsets(parameters: dict[str, Any], folder: Path) -> list[dict[str, Any]]:
+    from muse_nb.products.offset_list import OffsetList
+
+    path = _product(parameters, folder, "OFFSET_LIST.fits")
+    if not path.is_file():
+        return []
+    try:
+        listed = OffsetList.read(path)
+    except MuseError:
+        return []
+    columns = (listed.date_obs, listed.mjd_obs, listed.ra_offset, listed.dec_offset, listed.flux_scale)
+    names = ("date_obs", "mjd_obs", "ra_offset_deg", "dec_offset_deg", "flux_scale")
+    return [
+        {name: value if value == value else None for name, value in zip(names, row, strict=True)}  # NaN is no JSON
+        for row in zip(*columns, strict=True)
+    ]
+
+
+def _product(parameters: dict[str, Any], folder: Path, name: str) -> Path:
+    return folder / str(parameters.get("products", ".")) / name
+
+
+def _inputs(paths: Iterable[Path], folder: Path) -> Iterable[dict[str, Any]]:
+    from muse_nb.products.manifest import sha256
+
+    read = 0
+    for path in paths:
+        size = path.stat().st_size
+        digest = _listed(path)
+        if not digest and read + size <= _HASHED:
+            digest, read = sha256(path), read + size
+        yield {"file": anonymous(str(path), folder), "size": size, "sha256": digest}
+
+
+def _listed(path: Path) -> str:
+    """The sha256 that a manifest above the file gives, where the file did not change since."""
+    for parent in path.parents:
+        manifest = parent / "data_manifest.csv"
+        if manifest.is_file():
+            size, digest = _manifest(manifest).get(path.relative_to(parent).as_posix(), (-1, ""))
+            state = path.stat()
+            return digest if size == state.st_size and state.st_mtime < manifest.stat().st_mtime else ""
+    return ""
+
+
+@cache
+def _manifest(path: Path) -> dict[str, tuple[int, str]]:
+    from muse_nb.products.manifest import read_manifest
+
+    try:
+        return {entry.file: (entry.size, entry.sha256) for entry in read_manifest(path)}
+    except MuseError:
+        return {}
+
+
+def _recipes(paths: Iterable[Path], folder: Path) -> list[dict[str, Any]]:
+    """What the inputs' PRO REC keywords say: each recipe with the same parameters and inputs once."""
+    from muse_nb.products.blocks import hdus
+
+    found: dict[str, dict[str, Any]] = {}
+    for path in paths:
+        try:
+            cards = hdus(path)[0].cards if path.name.endswith(".fits") else {}
+        except MuseError:
+            continue
+        number = 1
+        while f"ESO PRO REC{number} ID" in cards:
+            recipe = _recipe(cards, f"ESO PRO REC{number}", folder)
+            known = found.setdefault(repr(recipe), recipe | {"products": []})
+            known["products"].append(anonymous(str(path), folder))
+            number += 1
+    return list(found.values())
+
+
+def _recipe(cards: dict[str, object], start: str, folder: Path) -> dict[str, Any]:
+    def listed(kind: str) -> Iterable[int]:
+        number = 1
+        while f"{start} {kind}{number} NAME" in cards:
+            yield number
+            number += 1
+
+    return {
+        "recipe": str(cards[f"{start} ID"]),
+        "pipeline": str(cards.get(f"{start} PIPE ID", "")),
+        "parameters": {
+            str(cards[f"{start} PARAM{i} NAME"]): str(cards.get(f"{start} PARAM{i} VALUE", "")) for i in listed("PARAM")
+        },
+        "inputs": [
+            anonymous(str(cards[f"{start} {kind}{i} NAME"]), folder) for kind in ("RAW", "CAL") for i in listed(kind)
+        ],
+    }

@@ -1,0 +1,219 @@
+"""Notebooks to HTML files that open anywhere: run side by side, each one file, an index for the set."""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from dataclasses import dataclass, field
+from functools import partial
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from muse_nb.products.errors import MuseError
+from muse_nb.products.whole import whole
+from muse_nb.sharing.cells import title_of
+from muse_nb.sharing.index import Row, index_page, thumbnail_of
+from muse_nb.sharing.page import notebook_page
+from muse_nb.sharing.provenance import about
+from muse_nb.sharing.run import Ran, read_notebook, run_notebook
+
+__all__ = ["Page", "Shared", "Task", "render", "share"]
+
+LARGEST = 15e6  # bytes of a live page; above it, pictures stand in for the largest views
+
+
+@dataclass(frozen=True)
+class Task:
+    """A notebook to render.
+
+    Attributes
+    ----------
+    notebook : pathlib.Path
+    page : pathlib.Path
+        The HTML file to make.
+    parameters : dict
+    """
+
+    notebook: Path
+    page: Path
+    parameters: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Page:
+    """A rendered notebook.
+
+    Attributes
+    ----------
+    path : pathlib.Path
+    title : str
+    picture : str
+        Thumbnail as a data URL.
+    seconds : float
+        Of its run [s].
+    size : int
+        [byte].
+    live : bool
+        Whether its views can be explored.
+    error : str
+        Why the notebook stopped; empty where it ran to its end.
+    """
+
+    path: Path
+    title: str
+    picture: str
+    seconds: float
+    size: int
+    live: bool
+    error: str
+
+    def row(self, folder: Path, more: Mapping[str, Any] | None = None) -> Row:
+        """Make the index's row."""
+        href = self.path.relative_to(folder).as_posix() if self.size else ""
+        return Row(self.title, href, self.picture, self.seconds, self.size, self.error, more or {})
+
+
+@dataclass(frozen=True)
+class Shared:
+    """A set of pages and their index.
+
+    Attributes
+    ----------
+    index : pathlib.Path
+    pages : list of Page
+    """
+
+    index: Path
+    pages: list[Page]
+
+    @property
+    def failed(self) -> list[Page]:
+        """Those whose notebook stopped with an error."""
+        return [page for page in self.pages if page.error]
+
+    def _repr_html_(self) -> str:
+        items = "".join(
+            f"<li>{escape(page.path.name)}: {page.size / 1e6:.2f} MB {escape(page.error)}</li>" for page in self.pages
+        )
+        return f"<p>{escape(str(self.index))}</p><ul>{items}</ul>"
+
+
+def share(
+    notebooks: str | Path | Iterable[str | Path],
+    output: str | Path,
+    *,
+    parameters: Mapping[str, Any] | None = None,
+    run: bool = True,
+    static: bool = False,
+    jobs: int = 2,
+    max_size: float = LARGEST,
+    force: bool = False,
+    progress: Callable[[int, int], object] | None = None,
+) -> Shared:
+    """Render notebooks, each to one HTML file that asks for nothing, and an index page.
+
+    Parameters
+    ----------
+    notebooks
+        One or several.
+    output
+        Folder for the pages.
+    parameters
+        For their cells tagged ``parameters``.
+    run
+        Run them; otherwise show the outputs that they hold.
+    static
+        Pictures instead of live views.
+    jobs
+        How many side by side.
+    max_size
+        Bytes above which a page falls back to pictures.
+    force
+        Replace pages that are there.
+    progress
+        Called with the pages done and all.
+
+    Returns
+    -------
+    Shared
+        A notebook that fails does not stop the others; its page shows how far it came.
+
+    Raises
+    ------
+    MuseError
+        A notebook cannot be read, two would have the same page, or a page is there already.
+    """
+    paths = [Path(p) for p in ([notebooks] if isinstance(notebooks, (str, Path)) else notebooks)]
+    folder = Path(output)
+    tasks = [Task(path, folder / f"{path.stem}.html", dict(parameters or {})) for path in paths]
+    names = [task.page.name for task in tasks]
+    if len(set(names)) < len(names):
+        raise MuseError("two of the notebooks have the same name: share them to different folders")
+    for path in paths:
+        read_notebook(path)
+    index = folder / "index.html"
+    for page in [*(task.page for task in tasks), index]:
+        if page.exists() and not force:
+            raise MuseError(f"{page} is already there: choose another folder, or replace it with --force (force=True)")
+    pages = render(tasks, run=run, static=static, jobs=jobs, max_size=max_size, progress=progress)
+    write_page(index, index_page("Notebooks", [("Pages", [page.row(folder) for page in pages])]))
+    return Shared(index, pages)
+
+
+def render(
+    tasks: Sequence[Task],
+    *,
+    run: bool = True,
+    static: bool = False,
+    jobs: int = 2,
+    max_size: float = LARGEST,
+    folder: Path | None = None,
+    progress: Callable[[int, int], object] | None = None,
+) -> list[Page]:
+    """Render notebooks side by side, replacing pages that are there; `folder` is where their kernels work."""
+    one = partial(_render_one, run=run, static=static, max_size=max_size, folder=folder)
+    if jobs < 2 or len(tasks) < 2:
+        pages = []
+        for task in tasks:
+            pages.append(one(task))
+            if progress is not None:
+                progress(len(pages), len(tasks))
+        return pages
+    context = multiprocessing.get_context("spawn")  # a fork would inherit the threads of this process
+    with ProcessPoolExecutor(min(jobs, len(tasks)), mp_context=context) as pool:
+        try:
+            waiting = [pool.submit(one, task) for task in tasks]
+            for done, _ in enumerate(as_completed(waiting), 1):
+                if progress is not None:
+                    progress(done, len(tasks))
+            return [_result(task, future) for task, future in zip(tasks, waiting, strict=True)]
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _result(task: Task, future: Future[Page]) -> Page:
+    try:
+        return future.result()
+    except Exception as error:  # whatever happens to one, the others go on
+        return Page(task.page, task.notebook.stem, "", 0.0, 0, False, f"{type(error).__name__}: {error}")
+
+
+def _render_one(task: Task, *, run: bool, static: bool, max_size: float, folder: Path | None) -> Page:
+    notebook = task.notebook
+    ran = run_notebook(notebook, task.parameters, folder=folder) if run else Ran(read_notebook(notebook), 0.0)
+    here = folder or notebook.absolute().parent
+    facts = about(notebook, task.parameters, ran, here)
+    html = notebook_page(ran.notebook, about=facts, folder=here, max_size=0 if static else max_size)
+    live = 'data-widget="' in html
+    write_page(task.page, html)
+    size = task.page.stat().st_size
+    return Page(task.page, title_of(ran.notebook), thumbnail_of(ran.notebook), ran.seconds, size, live, ran.error)
+
+
+def write_page(path: Path, html: str) -> None:
+    """Write a page whole or not at all."""
+    with whole(path, force=True) as part:
+        part.write_text(html, encoding="utf-8")

@@ -1,0 +1,98 @@
+"""Which of a notebook's saved widgets a page takes along."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+__all__ = ["VIEW", "Kept", "keep"]
+
+VIEW = "application/vnd.jupyter.widget-view+json"
+_STATE = "application/vnd.jupyter.widget-state+json"
+_REFERENCE = "IPY_MODEL_"
+
+States = dict[str, dict[str, Any]]
+
+
+class Kept:
+    """The widgets that stay alive.
+
+    Attributes
+    ----------
+    models : dict
+        Model id to model_name, state and buffers; ``_esm`` in a state is a key of `modules`.
+    modules : dict
+        ES modules, each once, however many widgets use it.
+    dropped : set of str
+        Views that do not fit into the page: their pictures stay.
+    """
+
+    def __init__(self, models: States, dropped: set[str]) -> None:
+        self.modules: dict[str, str] = {}
+        self.models = {key: self._without_module(entry) for key, entry in models.items()}
+        self.dropped = dropped
+
+    def _without_module(self, entry: dict[str, Any]) -> dict[str, Any]:
+        state = dict(entry.get("state", {}))
+        if "_esm" in state:
+            known = {text: number for number, text in self.modules.items()}
+            number = known.get(state["_esm"], str(len(self.modules)))
+            self.modules[number] = state["_esm"]
+            state["_esm"] = number
+        return {"model_name": entry.get("model_name", ""), "state": state, "buffers": entry.get("buffers", [])}
+
+
+def keep(notebook: Any, room: float) -> Kept:
+    """Choose the widgets that a notebook shows, the small ones first, until `room` [byte] is filled."""
+    states: States = notebook.metadata.get("widgets", {}).get(_STATE, {}).get("state", {})
+    families = {view: _family(view, states) for view in _views(notebook) if view in states}
+    size = {key: len(json.dumps(entry, default=str)) for key, entry in states.items()}
+    chosen: set[str] = set()
+    dropped: set[str] = set()
+    for view, family in sorted(families.items(), key=lambda item: sum(size[key] for key in item[1])):
+        cost = sum(size[key] for key in family - chosen)
+        if cost <= room:
+            room -= cost
+            chosen |= family
+        else:
+            dropped.add(view)
+    chosen |= {key for key, entry in states.items() if _links(entry, chosen)}
+    return Kept({key: entry for key, entry in states.items() if key in chosen}, dropped)
+
+
+def _views(notebook: Any) -> Iterator[str]:
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            if VIEW in output.get("data", {}):
+                yield str(output.data[VIEW].get("model_id", ""))
+
+
+def _family(view: str, states: States) -> set[str]:
+    """A widget and all that it refers to."""
+    found: set[str] = set()
+    waiting = [view]
+    while waiting:
+        key = waiting.pop()
+        if key not in found and key in states:
+            found.add(key)
+            waiting += _references(states[key].get("state", {}))
+    return found
+
+
+def _references(value: Any) -> Iterator[str]:
+    if isinstance(value, str) and value.startswith(_REFERENCE):
+        yield value.removeprefix(_REFERENCE)
+    elif isinstance(value, dict):
+        for item in value.values():
+            yield from _references(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _references(item)
+
+
+def _links(entry: dict[str, Any], chosen: set[str]) -> bool:
+    """Whether it links traits of widgets that are there."""
+    if entry.get("model_name") not in ("LinkModel", "DirectionalLinkModel"):
+        return False
+    return set(_references(entry.get("state", {}))) <= chosen
