@@ -89,6 +89,8 @@ def run_notebook(
 
     notebook = read_notebook(path)
     if parameters:
+        for cell in notebook.cells:
+            cell.metadata.setdefault("tags", [])  # which papermill takes for granted
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             notebook = parameterize_notebook(notebook, parameters, kernel_name="python3", language="python")
