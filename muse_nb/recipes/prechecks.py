@@ -19,7 +19,7 @@ _NEEDED = {
     ("muse_scibasic", "OBJECT"): _CRASH
     | dict.fromkeys(("RA", "DEC", "EXPTIME", "MJD-OBS", "DATE-OBS"), f"the cube would be wrong; {_RAW}"),
     ("muse_scipost", "PIXTABLE_OBJECT"): _CRASH | _POSITION,
-    ("muse_scipost_make_cube", "PIXTABLE_REDUCED"): _POSITION,
+    ("muse_scipost_make_cube", "PIXTABLE_OBJECT"): _POSITION,
     ("muse_exp_combine", "PIXTABLE_REDUCED"): _PLACED,
 }
 
