@@ -34,7 +34,7 @@ def assemble(measurement: Measurement, solution: Solution, method: str, referenc
 
     n = len(measurement.images)
     offset, covariance = solution.offset.copy(), solution.covariance.copy()
-    methods = [method if i in solution.placed else "none" for i in range(n)]
+    methods = [method if np.isfinite(offset[i, 0]) else "none" for i in range(n)]
     if method == "stars":
         _correlate_the_rest(measurement, solution, offset, covariance, methods)
     measured = np.isfinite(offset[:, 0])
@@ -79,7 +79,7 @@ def _correlate_the_rest(
 ) -> None:
     """Exposures without a place among the stars: match their whole image to that of the best-known exposure."""
     missing = [i for i in range(len(methods)) if methods[i] == "none"]
-    home = solution.placed[0] if solution.placed else 0
+    home = int(np.argmax(np.isfinite(offset[:, 0])))  # the first that is known, or else the first
     if not missing:
         return
     if not solution.placed:
@@ -145,6 +145,8 @@ def _verdict(measurement: Measurement, solution: Solution, i: int, method: str, 
     if method == "none":
         if not len(frame.peaks):
             return "refuse", "no star is seen in it"
+        if placement.sure:
+            return "refuse", "its stars fall where it has no data"
         return "refuse", (
             f"its stars match no offset within {measurement.radius:g} arcsec better than another "
             f"(margin {max(placement.margin, 0):.1f}, needed {ENOUGH:g})"

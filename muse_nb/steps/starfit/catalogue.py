@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from muse_nb.steps.starfit.fit import Fit
+from muse_nb.steps.starfit.normal import FrameEquations
 from muse_nb.steps.starfit.small import inverse_2x2
 
 __all__ = ["Adjustment", "StarShifts", "adjust", "star_shifts", "with_rejected"]
@@ -64,12 +65,11 @@ class Adjustment:
     rotation_error: NDArray
 
 
-def star_shifts(fit: Fit) -> StarShifts:
+def star_shifts(fit: Fit, parts: list[FrameEquations]) -> StarShifts:
     """Free every star's position in every exposure and solve, linearly, about the fit's solution."""
     n, stars = len(fit.frames), len(fit.sky)
     shift, covariance = np.full((n, stars, 2), np.nan), np.full((n, stars, 2, 2), np.nan)
-    for i in range(n):
-        equations = fit.frame_equations(i)
+    for i, equations in enumerate(parts):
         index = equations.active
         own = equations.diagonal()
         worth = np.trace(own[:, 1:, 1:], axis1=1, axis2=2)

@@ -105,9 +105,13 @@ class Fit:
             found[keep] = cg(scaled, gradient[keep, 0] / diagonal, rtol=1e-2, maxiter=60)[0] / diagonal
         frame.amplitude[near[keep]] = np.maximum(found[keep], 0.05 * np.sqrt(frame.floor))
 
-    def equations(self) -> Equations:
-        """Normal equations at the present parameters."""
-        return Equations([self.frame_equations(i) for i in range(len(self.frames))], len(self.sky), self.reference)
+    def parts(self) -> list[FrameEquations]:
+        """Normal equations of each frame at the present parameters."""
+        return [self.frame_equations(i) for i in range(len(self.frames))]
+
+    def equations(self, parts: list[FrameEquations] | None = None) -> Equations:
+        """Normal equations of all frames together."""
+        return Equations(self.parts() if parts is None else parts, len(self.sky), self.reference)
 
     def frame_equations(self, i: int) -> FrameEquations:
         """Normal equations of frame `i` alone."""

@@ -77,6 +77,7 @@ class Equations:
     def __init__(self, frames: list[FrameEquations], stars: int, reference: int) -> None:
         n = len(frames)
         self.n, self.stars, self.reference = n, stars, reference
+        self.active = [len(frame.active) > 0 for frame in frames]
         self.border = np.zeros((n, stars, 3, SHAPE))
         self.gradient = np.zeros((n, stars, 3))
         diagonal = np.zeros((n, stars, 3, 3))
@@ -129,7 +130,9 @@ class Equations:
             if not going.any():
                 break
             q = self.apply(p)
-            alpha = np.where(going, rz / np.maximum(p.dot(q), 1e-300), 0.0)
+            bend = p.dot(q)
+            going &= bend > 0  # rounding: nothing more to gain in this column
+            alpha = np.where(going, rz / np.where(going, bend, 1.0), 0.0)
             x, r = x.plus(alpha, p), r.plus(-alpha, q)
             z = self.precondition(r)
             before, rz = rz, r.dot(z)
@@ -137,10 +140,11 @@ class Equations:
         return x
 
     def offset_covariance(self, chunk: int = 16) -> NDArray:
-        """Covariance (n, 2, n, 2) of the offsets, all other unknowns free; 0 for the reference."""
+        """Covariance (n, 2, n, 2) of the offsets, all other unknowns free; 0 for the reference and where no star is."""
         n, stars = self.n, self.stars
         covariance = np.zeros((n, 2, n, 2))
-        unknown = [(i, axis) for i in range(n) if i != self.reference for axis in range(2)]
+        seeing = [i for i in range(n) if i != self.reference and self.active[i]]
+        unknown = [(i, axis) for i in seeing for axis in range(2)]
         for first in range(0, len(unknown), chunk):
             part = unknown[first : first + chunk]
             frame = np.zeros((n, SHAPE + 2, len(part)))

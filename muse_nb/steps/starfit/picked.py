@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["candidates", "centre", "solve_picks"]
 
 AREA = 2.2  # FWHM around a picked star that enter its fit
+GOOD = 2e-4  # arcsec: a step this small is followed by one a hundred times smaller
 NEIGHBOUR = 2.5  # FWHM within which another star is fitted along
 
 
@@ -116,8 +117,8 @@ def solve_picks(measurement: Measurement, picks: Table) -> Solution:
         axis=0,
     )
     fit = Fit(frames, first[placed] - first[placed[0]], stars + first[placed[0]], amplitude, wide)
-    for _ in range(6):
-        if fit.step(1.0) < 2e-5:
+    for _ in range(4):
+        if fit.step(1.0) < GOOD:
             break
     names = np.r_[numbers, np.full(int(neighbour.sum()), -1)]
     floor = base.stars.floor if base.stars is not None else 0.0

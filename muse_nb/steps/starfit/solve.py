@@ -168,13 +168,15 @@ def finish(
     Stars that an observer picked (`numbers`) are named when they disagree, but kept; `floor` is the least error of a
     star [arcsec].
     """
-    stars = catalogue.adjust(catalogue.star_shifts(fit), fit.sky, fit.reference, floor)
+    parts = fit.parts()
+    stars = catalogue.adjust(catalogue.star_shifts(fit, parts), fit.sky, fit.reference, floor)
     if numbers is None and reject(fit, stars):
         for _ in range(3):
             fit.step(0.5)
-        again = catalogue.adjust(catalogue.star_shifts(fit), fit.sky, fit.reference)
+        parts = fit.parts()
+        again = catalogue.adjust(catalogue.star_shifts(fit, parts), fit.sky, fit.reference)
         stars = catalogue.with_rejected(again, stars, OUTLIER)
-    own = fit.equations().offset_covariance()
+    own = fit.equations(parts).offset_covariance()
     chi2 = np.array([noise.core_chi2(frame) for frame in fit.frames])
     scale = np.sqrt(np.maximum(1, (chi2 + chi2[fit.reference]) / 2))
     own = own * scale[:, None, None, None] * scale[None, None, :, None]
@@ -182,6 +184,7 @@ def finish(
     if stars.floor > 0:
         offset, own = offset + stars.offset, stars.covariance
     full, covariance = np.full((n, 2), np.nan), np.full((n, 2, n, 2), np.nan)
+    offset[~fit.active.any(axis=1)] = np.nan  # its stars fall on no data
     full[placed] = offset
     covariance[np.ix_(placed, [0, 1], placed, [0, 1])] = own
     cores = np.ones(n)
