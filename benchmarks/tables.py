@@ -20,7 +20,7 @@ PER_STEP = STACKS * SLICES * WIDTH  # rows of an IFU at one wavelength
 
 
 def write_tables(folder: Path, exposures: int, rows: int, ifus: int = 8, seed: int = 1) -> list[Path]:
-    """Write exposures at rotator angles 0, 90, 180, 270 ..., dithered, with stars, noise, cosmic rays and flagged pixels.
+    """Write exposures at rotator angles 0, 90, 180 ..., dithered, with stars, noise, cosmic rays and flagged pixels.
 
     Parameters
     ----------
@@ -116,7 +116,14 @@ def _slice(
 
 
 def _primary(number: int, angle: float) -> list[str]:
-    cards = [("SIMPLE", True), ("BITPIX", 8), ("NAXIS", 0), ("EXTEND", True), ("INSTRUME", "MUSE"), ("OBJECT", "NGC 6397")]
+    cards = [
+        ("SIMPLE", True),
+        ("BITPIX", 8),
+        ("NAXIS", 0),
+        ("EXTEND", True),
+        ("INSTRUME", "MUSE"),
+        ("OBJECT", "NGC 6397"),
+    ]
     cards += [("RA", RA), ("DEC", DEC), ("EQUINOX", 2000.0), ("EXPTIME", 60.0), ("MJD-OBS", 56865.1 + number / 1440)]
     cards += [("DATE-OBS", f"2014-07-27T{number // 60:02d}:{number % 60:02d}:00.000"), ("RADESYS", "FK5")]
     for axis, (ctype, sign) in enumerate((("RA---TAN", -1), ("DEC--TAN", 1)), 1):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -193,7 +194,11 @@ def run_eso(job: Job, filter_list: str | Path | None) -> Combination:
 
 
 def _peak_memory() -> int:
-    import resource
-    import sys
+    """Peak memory of this process [byte]; Linux's ru_maxrss would count the process that started it."""
+    try:
+        with Path("/proc/self/status").open() as file:
+            return next(int(line.split()[1]) * 1024 for line in file if line.startswith("VmHWM"))
+    except (OSError, StopIteration):
+        import resource
 
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1024 if sys.platform != "darwin" else 1)
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1024 if sys.platform != "darwin" else 1)

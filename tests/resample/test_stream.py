@@ -1,0 +1,122 @@
+"""The streaming engine: values that can be worked out by hand, and the same bytes however it is run."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+from benchmarks.tables import write_tables
+from muse_nb.products.pixtable import PixelTable
+from muse_nb.resample.grid import lay_out
+from muse_nb.resample.inputs import Inputs
+from muse_nb.resample.stream import Settings, planes
+
+DIGEST = """
+import json, sys, zlib
+from muse_nb.products.pixtable import PixelTable
+from muse_nb.resample.grid import lay_out
+from muse_nb.resample.inputs import Inputs
+from muse_nb.resample.stream import Settings, planes
+files, threads, cuts, memory = json.loads(sys.argv[1])
+tables = [PixelTable.open(file) for file in files]
+with Inputs(tables, None, [1.0] * len(tables), 4000, 10000, threads) as inputs:
+    grid = lay_out(inputs.exposures)
+    check = 0
+    for first, last in zip([0, *cuts], [*cuts, grid.shape[0]]):
+        for plane in planes(inputs, grid, Settings(threads=threads, memory=memory), first, last):
+            check = zlib.crc32(plane.stat, zlib.crc32(plane.data, check))
+            check = zlib.crc32(json.dumps([plane.number, plane.rows, plane.flagged]).encode(), check)
+print(check)
+"""
+
+
+@pytest.fixture(scope="module")
+def tables(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Four exposures at four rotator angles."""
+    return write_tables(tmp_path_factory.mktemp("tables"), 4, 60_000, ifus=2)
+
+
+def digest(
+    files: list[Path], threads: int = 1, cuts: tuple[int, ...] = (), memory: float | None = None, **env: str
+) -> str:
+    arguments = json.dumps([[str(file) for file in files], threads, cuts, memory])
+    command = [sys.executable, "-c", DIGEST, arguments]
+    return subprocess.run(command, env=os.environ | env, check=True, capture_output=True, text=True).stdout
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        {"MUSE_NB_SCALAR": "1"},
+        {"threads": 2},
+        {"threads": 5, "MUSE_NB_SCALAR": "1"},
+        {"cuts": (1, 2, 5)},
+        {"memory": 90e6},
+    ],
+    ids=["scalar", "two threads", "scalar, five threads", "in pieces", "in little memory"],
+)
+def test_the_same_bytes_however_it_is_run(tables: list[Path], how: dict) -> None:
+    assert digest(tables, **how) == digest(tables)
+
+
+def one_row(path: Path, value: float, number: int = 3) -> Path:
+    """Cut a table down to rows of one value on one spot, wavelengths half a step apart."""
+    [full] = write_tables(path, 1, 1, ifus=1)
+    table = PixelTable.open(full)
+    with full.open("r+b") as file:
+        for name, content in {"data": value, "stat": 4.0, "dq": 0, "xpos": 1.0, "ypos": -1e-6}.items():
+            column = table.columns[name]
+            file.seek(column.offset)
+            file.write(np.full(table.nrow, content, column.dtype).tobytes())
+        file.seek(table.columns["lambda"].offset)
+        file.write((6000 + 0.625 * (np.arange(table.nrow) % number)).astype(">f4").tobytes())
+    return full
+
+
+def test_equal_rows_give_their_value_and_the_variance_of_their_mean(tmp_path: Path) -> None:
+    table = PixelTable.open(one_row(tmp_path, 42.0))
+    with Inputs([table], None, [1.0], 4000, 10000, 1) as inputs:
+        grid = lay_out(inputs.exposures)
+        made = list(planes(inputs, grid, Settings(pixfrac=(0.6, 0.6), crsigma=0)))
+    assert grid.shape == (2, 1, 1)
+    assert sum(plane.rows for plane in made) == table.nrow
+    for plane in made:
+        assert_allclose(plane.data, 42.0, rtol=1e-6)
+    # a plane has a third of the rows in its centre (overlap 0.6 of 0.6) and a third at its edge (0.3 of 0.6)
+    third = table.nrow / 3
+    assert_allclose(made[0].stat, 4 * (third + third / 4) / (third + third / 2) ** 2, rtol=1e-5)
+
+
+def test_a_cosmic_ray_is_rejected_and_only_that(tmp_path: Path) -> None:
+    path = one_row(tmp_path, 10.0)
+    table = PixelTable.open(path)
+    noisy = (10 + np.arange(table.nrow) % 7).astype(">f4")
+    noisy[100] = 1e5
+    with path.open("r+b") as file:
+        file.seek(table.columns["data"].offset)
+        file.write(noisy.tobytes())
+    for crsigma, flagged in ((10, 1), (0, 0), (1e6, 0)):
+        with Inputs([table], None, [1.0], 4000, 10000, 1) as inputs:
+            made = list(planes(inputs, lay_out(inputs.exposures), Settings(crsigma=crsigma)))
+        assert sum(plane.flagged for plane in made) == flagged
+        assert (max(plane.data.max() for plane in made) > 17) == (flagged == 0)
+
+
+def test_rows_that_are_not_finite_are_left_out_and_counted(tmp_path: Path) -> None:
+    path = one_row(tmp_path, 10.0)
+    table = PixelTable.open(path)
+    for name, row, value in (("data", 5, np.nan), ("data", 6, np.inf), ("stat", 7, np.nan)):
+        with path.open("r+b") as file:
+            file.seek(table.columns[name].offset + 4 * row)
+            file.write(np.array(value, ">f4").tobytes())
+    with Inputs([table], None, [1.0], 4000, 10000, 1) as inputs:
+        made = list(planes(inputs, lay_out(inputs.exposures), Settings()))
+    assert sum(plane.not_finite[0] for plane in made) == 3
+    assert all(np.isfinite(plane.data).all() and np.isfinite(plane.stat).all() for plane in made)
