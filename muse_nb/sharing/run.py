@@ -89,8 +89,9 @@ def run_notebook(
 
     notebook = read_notebook(path)
     if parameters:
+        notebook.metadata.setdefault("papermill", {})  # papermill takes these two for granted
         for cell in notebook.cells:
-            cell.metadata.setdefault("tags", [])  # which papermill takes for granted
+            cell.metadata.setdefault("tags", [])
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             notebook = parameterize_notebook(notebook, parameters, kernel_name="python3", language="python")

@@ -197,11 +197,24 @@ def render(
 def _result(task: Task, future: Future[Page]) -> Page:
     try:
         return future.result()
+    except Exception as error:  # its process was killed
+        return _failed(task, error)
+
+
+def _render_one(task: Task, **options: Any) -> Page:
+    try:
+        return _render(task, **options)
     except Exception as error:  # whatever happens to one, the others go on
-        return Page(task.page, task.notebook.stem, "", 0.0, 0, False, f"{type(error).__name__}: {error}")
+        return _failed(task, error)
 
 
-def _render_one(task: Task, *, run: bool, static: bool, max_size: float, folder: Path | None) -> Page:
+def _failed(task: Task, error: Exception) -> Page:
+    reason = " ".join(str(error).split())
+    text = reason if isinstance(error, MuseError) else f"{type(error).__name__}: {reason}"
+    return Page(task.page, task.notebook.stem, "", 0.0, 0, False, text)
+
+
+def _render(task: Task, *, run: bool, static: bool, max_size: float, folder: Path | None) -> Page:
     notebook = task.notebook
     ran = run_notebook(notebook, task.parameters, folder=folder) if run else Ran(read_notebook(notebook), 0.0)
     here = folder or notebook.absolute().parent
