@@ -129,7 +129,7 @@ def _primary(number: int, angle: float) -> list[str]:
     for axis, (ctype, sign) in enumerate((("RA---TAN", -1), ("DEC--TAN", 1)), 1):
         cards += [(f"CRPIX{axis}", 0.0), (f"CTYPE{axis}", ctype), (f"CUNIT{axis}", "deg")]
         cards += [(f"CD{axis}_{other}", sign * SPAXEL / 3600 if other == axis else 0.0) for other in (1, 2)]
-    cards += [("ESO INS MODE", "WFM-NOAO-N"), ("ESO INS DROT POSANG", angle), ("ESO INS DROT MODE", "SKY")]
+    cards += [("ESO INS MODE", "WFM-NOAO-N"), ("ESO INS DROT POSANG", float(angle)), ("ESO INS DROT MODE", "SKY")]
     cards += [("ESO PRO CATG", "PIXTABLE_REDUCED"), ("ESO DRS MUSE PIXTABLE TYPE", "GEOFULL")]
     cards += [("ESO DRS MUSE PIXTABLE FLUXCAL", True), ("ESO DRS MUSE PIXTABLE WCS", "projected (intermediate)")]
     return [card(*pair) for pair in cards]
