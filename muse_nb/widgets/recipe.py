@@ -1,0 +1,169 @@
+"""``RecipeRunner``: a step or recipe to start with a button, to watch and to cancel, while the notebook stays free."""
+
+from __future__ import annotations
+
+import inspect
+import time
+import traceback
+from collections import deque
+from collections.abc import Callable
+from html import escape
+from threading import Event, Lock, Thread
+from typing import Any
+
+import ipywidgets
+
+from muse_nb.products.errors import MuseError
+
+__all__ = ["RecipeRunner"]
+
+_KEPT = 500  # lines of the log
+_SHOWN = 14
+_PAUSE = 0.2  # seconds between two updates of the browser
+
+
+class RecipeRunner(ipywidgets.VBox):
+    """Button, progress, log and result of a call that takes a while.
+
+    Parameters
+    ----------
+    call
+        What to run: `muse_nb.reduce`, `muse_nb.combine`, `muse_nb.run_recipe` or any other callable. Where it takes
+        ``progress`` and ``cancel``, it gets a function for lines and numbers, and a `threading.Event`.
+    *arguments, **options
+        Its arguments.
+    title
+        On the button; by default the name of `call`.
+
+    Attributes
+    ----------
+    result
+        What the call returned; None before.
+    error
+        The exception that ended it; None where it succeeded.
+    state : str
+        ``ready``, ``running``, ``cancelling``, ``done``, ``cancelled`` or ``failed``.
+    lines : collections.deque of str
+        The last lines of the log.
+    """
+
+    def __init__(self, call: Callable[..., Any], *arguments: Any, title: str = "", **options: Any) -> None:
+        self._call, self._arguments, self._options = call, arguments, options
+        self.title = title or getattr(call, "__name__", type(call).__name__)
+        self.result: Any = None
+        self.error: BaseException | None = None
+        self.state = "ready"
+        self.lines: deque[str] = deque(maxlen=_KEPT)
+        self._started = self._ended = self._shown = 0.0
+        self._fraction, self._cancel, self._lock = 0.0, Event(), Lock()
+        self._thread: Thread | None = None
+        self._go = ipywidgets.Button(description=f"Run {self.title}", button_style="primary", icon="play")
+        self._stop = ipywidgets.Button(description="Cancel", icon="stop", disabled=True)
+        self._bar = ipywidgets.FloatProgress(min=0, max=1, layout=ipywidgets.Layout(width="200px"))
+        self._status = ipywidgets.HTML()
+        self._tail = ipywidgets.HTML()
+        self._answer = ipywidgets.HTML()
+        self._go.layout.width = "auto"
+        self._go.on_click(lambda _: self.start())
+        self._stop.on_click(lambda _: self.cancel())
+        top = ipywidgets.HBox([self._go, self._stop, self._bar, self._status])
+        super().__init__([top, self._tail, self._answer])
+        self._show()
+
+    def start(self) -> None:
+        """Run the call in a thread of its own; without effect while it runs."""
+        with self._lock:
+            if self._thread is not None and self._thread.is_alive():
+                return
+            self.result = self.error = None
+            self.state, self._fraction = "running", 0.0
+            self._started, self._ended, self._cancel = time.monotonic(), 0.0, Event()
+            self.lines.clear()
+            self._thread = Thread(target=self._run, name=f"RecipeRunner {self.title}", daemon=True)
+            self._thread.start()
+        self._show()
+
+    def cancel(self) -> None:
+        """Ask the call to stop; a recipe is killed with all its processes."""
+        if self.state == "running":
+            self.state = "cancelling"
+            self._cancel.set()
+            self._show()
+
+    def wait(self, timeout: float | None = None) -> Any:
+        """Wait for the end of the call, `timeout` seconds at most; return its result, raise its error."""
+        if self._thread is not None:
+            self._thread.join(timeout)
+        if self.error is not None:
+            raise self.error
+        return self.result
+
+    def _run(self) -> None:
+        try:
+            self.result = self._call(*self._arguments, **self._hooks(), **self._options)
+            self.state = "done"
+        except BaseException as error:  # it would otherwise die with the thread, where nobody looks
+            self.error = error
+            self.state = "cancelled" if self._cancel.is_set() else "failed"
+            if not isinstance(error, MuseError):
+                self.lines.extend(traceback.format_exc().splitlines())
+        self._ended = time.monotonic()
+        self._show()
+
+    def _hooks(self) -> dict[str, Any]:
+        hooks = {"progress": self._tell, "cancel": self._cancel}
+        try:
+            known = inspect.signature(self._call).parameters
+        except (TypeError, ValueError):
+            return {}
+        return {name: hook for name, hook in hooks.items() if name in known and name not in self._options}
+
+    def _tell(self, *what: Any) -> None:
+        """Take progress in any of the forms of the steps: a line, a fraction, (done, total), (words, done, total)."""
+        numbers = [part for part in what if isinstance(part, (int, float))]
+        if len(numbers) >= 2 and numbers[1]:
+            self._fraction = numbers[0] / numbers[1]
+        elif numbers and isinstance(numbers[0], float):
+            self._fraction = numbers[0]
+        else:
+            self.lines.append(" ".join(str(part) for part in what))
+        if time.monotonic() - self._shown > _PAUSE:
+            self._show()
+
+    def _show(self) -> None:
+        self._shown = time.monotonic()
+        busy = self.state in ("running", "cancelling")
+        self._go.disabled, self._stop.disabled = busy, self.state != "running"
+        self._bar.value = 1.0 if self.state == "done" else min(max(self._fraction, 0.0), 1.0)
+        self._bar.bar_style = {"done": "success", "failed": "danger", "cancelled": "warning"}.get(self.state, "")
+        self._status.value = escape(self._words())
+        self._tail.value = _pre(list(self.lines)[-_SHOWN:]) if self.lines else ""
+        self._answer.value = self._outcome()
+
+    def _words(self) -> str:
+        if not self._started:
+            return self.state
+        return f"{self.state}, {(self._ended or time.monotonic()) - self._started:.1f} s"
+
+    def _outcome(self) -> str:
+        if self.error is not None:
+            kind = "" if isinstance(self.error, MuseError) else f"{type(self.error).__name__}: "
+            return f'<p role="alert" style="color:#b04000"><b>{escape(kind + str(self.error))}</b></p>'
+        if self.state != "done":
+            return ""
+        show = getattr(self.result, "_repr_html_", None)
+        return str(show()) if show is not None else f"<pre>{escape(repr(self.result))}</pre>"
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> Any:
+        bundle = super()._repr_mimebundle_(**kwargs)
+        data = bundle[0] if isinstance(bundle, tuple) else bundle
+        if data is not None:  # for pages without a kernel
+            data["text/html"] = (
+                f"<div><b>{escape(self.title)}</b>: {escape(self._words())}{self._tail.value}{self._answer.value}</div>"
+            )
+        return bundle
+
+
+def _pre(lines: list[str]) -> str:
+    style = "max-height:18em;overflow:auto;margin:0;font-size:11px;line-height:1.3;white-space:pre-wrap"
+    return f'<pre style="{style}">{escape(chr(10).join(lines))}</pre>'
