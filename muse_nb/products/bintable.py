@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from muse_nb.products.blocks import Hdu
+from muse_nb.products.blocks import Hdu, open_bytes
 from muse_nb.products.errors import MuseError
 
 __all__ = ["TableColumn", "read_table"]
@@ -48,20 +48,23 @@ def read_table(path: Path, hdu: Hdu) -> dict[str, TableColumn]:
     MuseError
         The table has cells of variable length or of another unusual form, or does not fit its own description.
     """
-    rows, width = hdu.shape
-    with path.open("rb") as file:
+    rows, width = hdu.shape if len(hdu.shape) == 2 else (0, 0)
+    if not width:
+        raise MuseError(f"{path}: its table has no columns: make it again")
+    with open_bytes(path) as file:
         file.seek(hdu.offset)
         content = file.read(rows * width)
     columns, position = {}, 0
-    for number in range(1, int(str(hdu.cards.get("TFIELDS", 0))) + 1):
+    fields = hdu.cards.get("TFIELDS")
+    for number in range(1, min(fields, 999) + 1 if isinstance(fields, int) else 0):
         form = str(hdu.cards.get(f"TFORM{number}", "")).strip()
         digits = form[: len(form) - len(form.lstrip("0123456789"))]
         letter, repeat = form[len(digits) : len(digits) + 1], int(digits or 1)
         if letter not in _CODES:
             raise MuseError(f"{path}: TFORM{number} is {form!r}, which this table should not have: write it again")
-        code = struct.Struct(f">{repeat}{_CODES[letter]}")
-        if position + code.size > width:
+        if position + repeat * struct.calcsize(f">{_CODES[letter]}") > width:
             raise MuseError(f"{path}: its columns are wider than its rows: the table is damaged, make it again")
+        code = struct.Struct(f">{repeat}{_CODES[letter]}")
         cells = [code.unpack_from(content, row * width + position) for row in range(rows)]
         null = hdu.cards.get(f"TNULL{number}")
         name = str(hdu.cards.get(f"TTYPE{number}", "")).strip()

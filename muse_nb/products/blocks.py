@@ -7,21 +7,25 @@ here first.
 
 from __future__ import annotations
 
+import gzip
 import math
-import os
 import re
+import stat
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO, cast
 
 from muse_nb.products.errors import MuseError
 
-__all__ = ["Hdu", "card_value", "hdus"]
+__all__ = ["Hdu", "card_value", "hdus", "open_bytes"]
 
 BLOCK = 2880
 CARD = 80
 LONGEST_HEADER = 64 * 1024 * 1024  # bytes; a merged OBJECT_RED has less than one
+# What unpacks to more is no detector's data but an attack: real frames compress two- to fivefold.
+LARGEST_UNPACKED, LARGEST_RATIO = 2**30, 500
 
 
 @dataclass(frozen=True)
@@ -50,9 +54,7 @@ class Hdu:
     @property
     def shape(self) -> tuple[int, ...]:
         """The array's shape in Python's order; of a compressed image, the image's."""
-        prefix = "Z" if self.cards.get("ZIMAGE") is True else ""
-        axes = int(str(self.cards.get(f"{prefix}NAXIS", 0)))
-        return tuple(int(str(self.cards[f"{prefix}NAXIS{axis}"])) for axis in range(axes, 0, -1))
+        return tuple(int(str(length)) for length in _axes(self.cards, "Z" if self.cards.get("ZIMAGE") is True else ""))
 
 
 def hdus(path: str | Path) -> list[Hdu]:
@@ -61,7 +63,7 @@ def hdus(path: str | Path) -> list[Hdu]:
     Parameters
     ----------
     path
-        A FITS file, not gzipped.
+        A FITS file; of a gzipped one (.gz), the bytes are counted as in the unpacked file.
 
     Returns
     -------
@@ -75,39 +77,83 @@ def hdus(path: str | Path) -> list[Hdu]:
     """
     path = Path(path)
     try:
-        with path.open("rb") as file:
-            end = os.fstat(file.fileno()).st_size
+        state = path.stat()
+        if not stat.S_ISREG(state.st_mode):  # a pipe would be waited for, for ever
+            raise MuseError(f"{path} is not a file: check its name")
+        packed = state.st_size
+        with open_bytes(path) as file:
             found: list[Hdu] = []
-            position = 0
-            while position < end:
-                if found and not _starts_an_hdu(file.read(8)):
-                    break  # FITS allows special records behind the last HDU
-                file.seek(position)
-                hdu = _read_hdu(file, path, position)
+            while not found or _another(file, path):
+                hdu = _read_hdu(file, path, file.tell())
                 found.append(hdu)
-                if hdu.offset + hdu.size > end:
-                    raise MuseError(
-                        f"{path} is truncated: {hdu.name} should end at byte {hdu.offset + hdu.size}, the file has"
-                        f" {end}; copy or make it again"
-                    )
-                position = hdu.offset + -(-hdu.size // BLOCK) * BLOCK
-                file.seek(position)
+                _check_unpacked(hdu, path, packed)
+                _skip(file, path, hdu, packed)
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise MuseError(f"{path} cannot be unpacked ({error}): copy or make it again") from error
     except OSError as error:
         raise MuseError(f"{path} cannot be read: {error.strerror}") from error
-    if not found:
-        raise MuseError(f"{path} is empty, not a FITS file: copy or make it again")
     return found
 
 
-def _starts_an_hdu(word: bytes) -> bool:
+def open_bytes(path: Path) -> IO[bytes]:
+    """Open a FITS file to read its bytes, unpacked where it is gzipped."""
+    return cast(IO[bytes], gzip.open(path)) if path.suffix == ".gz" else path.open("rb")
+
+
+def _another(file: IO[bytes], path: Path) -> bool:
+    """Say whether one more HDU starts here; FITS allows special records behind the last."""
+    position = file.tell()
+    word = file.read(8)
+    file.seek(position)
+    if word and word != b"XTENSION" and b"XTENSION".startswith(word):
+        raise MuseError(f"{path} is truncated: an extension starts at byte {position} and is cut; copy it again")
     return word == b"XTENSION"
 
 
-def _read_hdu(file: BinaryIO, path: Path, start: int) -> Hdu:
-    text = ""
-    for block in _header_blocks(file, path, start):
-        text += block
-    cards = dict(_parse(text))
+def _skip(file: IO[bytes], path: Path, hdu: Hdu, packed: int) -> None:
+    """Go to the byte behind an HDU, which must be there."""
+    end = hdu.offset + hdu.size
+    if path.suffix == ".gz":
+        size = file.seek(end)
+        short = size < end
+    else:
+        size = packed
+        short = packed < end
+    if short:
+        raise MuseError(
+            f"{path} is truncated: {hdu.name} should end at byte {end}, the file has {size}; copy or make it again"
+        )
+    file.seek(hdu.offset + -(-hdu.size // BLOCK) * BLOCK)
+
+
+def _check_unpacked(hdu: Hdu, path: Path, packed: int) -> None:
+    """Refuse what would fill the memory though the file is small."""
+    size = hdu.offset + hdu.size if path.suffix == ".gz" else 0
+    if hdu.cards.get("ZIMAGE") is True:
+        bits = hdu.cards.get("ZBITPIX")
+        good = isinstance(bits, int) and all(isinstance(n, int) and n >= 0 for n in _axes(hdu.cards, "Z"))
+        if not good:
+            raise MuseError(f"{path}: the size of the compressed {hdu.name} is damaged: make the file again")
+        size = abs(int(str(bits))) // 8 * math.prod(hdu.shape)
+    if size > LARGEST_UNPACKED and size > LARGEST_RATIO * packed:
+        raise MuseError(
+            f"{path} has {packed} bytes and would unpack to {size}: it is damaged or an attack; make it again"
+        )
+
+
+def _axes(cards: dict[str, object], prefix: str) -> list[object]:
+    axes = cards.get(f"{prefix}NAXIS")
+    if isinstance(axes, bool) or not isinstance(axes, int) or not 0 <= axes <= 999:
+        return [None]
+    return [cards.get(f"{prefix}NAXIS{axis}") for axis in range(axes, 0, -1)]
+
+
+def _read_hdu(file: IO[bytes], path: Path, start: int) -> Hdu:
+    text = "".join(_header_blocks(file, path, start))
+    cards: dict[str, object] = {}
+    for keyword, value, continued in _parse(text):
+        if continued or keyword not in cards:  # of a keyword that is there twice, the first counts
+            cards[keyword] = value
     name = str(cards.get("EXTNAME") or "PRIMARY").strip()
     size = _data_size(cards, path, name)
     offset = start + -(-(len(text)) // BLOCK) * BLOCK
@@ -115,12 +161,14 @@ def _read_hdu(file: BinaryIO, path: Path, start: int) -> Hdu:
     return Hdu(name, cards, text[: last + CARD], start, offset, size)
 
 
-def _header_blocks(file: BinaryIO, path: Path, start: int) -> Iterator[str]:
+def _header_blocks(file: IO[bytes], path: Path, start: int) -> Iterator[str]:
     read = 0
     while True:
         block = file.read(BLOCK)
+        if not read and not block:
+            raise MuseError(f"{path} is empty, not a FITS file: copy or make it again")
         if not read and not block.startswith((b"SIMPLE  =", b"XTENSION")):
-            raise MuseError(f"{path} is not a FITS file: byte {start} does not start a header")
+            raise MuseError(f"{path} is not a FITS file: byte {start} does not start a header; copy or make it again")
         if len(block) < BLOCK or read > LONGEST_HEADER:
             raise MuseError(f"{path} is truncated: the header that starts at byte {start} has no END; make it again")
         read += BLOCK
@@ -150,8 +198,10 @@ def card_value(text: str) -> object:
         return word or None
 
 
-def _parse(text: str) -> Iterator[tuple[str, object]]:
-    keyword, value = "", ""
+def _parse(text: str) -> Iterator[tuple[str, object, bool]]:
+    """Give keyword and value of each card, and whether it continues the one before."""
+    keyword: str = ""
+    value: object = ""
     for start in range(0, len(text), CARD):
         card = text[start : start + CARD]
         if card.startswith("END     "):
@@ -159,7 +209,7 @@ def _parse(text: str) -> Iterator[tuple[str, object]]:
         if card.startswith("CONTINUE") and isinstance(value, str) and value.endswith("&"):
             more = card_value(card[8:])
             value = value[:-1] + (more if isinstance(more, str) else "")
-            yield keyword, value
+            yield keyword, value, True
             continue
         if card.startswith("HIERARCH") and "=" in card:
             name, rest = card[9:].split("=", 1)
@@ -168,8 +218,8 @@ def _parse(text: str) -> Iterator[tuple[str, object]]:
             keyword, rest = card[:8].rstrip(), card[10:]
         else:
             continue
-        value = card_value(rest)  # type: ignore[assignment]
-        yield keyword, value
+        value = card_value(rest)
+        yield keyword, value, False
 
 
 def _data_size(cards: dict[str, object], path: Path, name: str) -> int:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from muse_nb.products.errors import MuseError
-from muse_nb.products.header import read_all
+from muse_nb.products.header import number_of, read_all
 
 if TYPE_CHECKING:
     from astropy.io.fits import Header
@@ -91,19 +91,26 @@ class CubeFile:
 
         if name not in self.extensions:
             raise MuseError(f"{self.path} has no {name} of the cube's shape")
+
+        def failed(error: Exception) -> MuseError:
+            return MuseError(f"{self.path}: {name} cannot be read ({error}): make the file again")
+
         try:
-            with fits.open(self.path, memmap=False) as opened:
-                section = opened[self.extensions[name]].section
+            opened = fits.open(self.path, memmap=False)
+        except Exception as error:  # a damaged file can make astropy raise anything
+            raise failed(error) from error
+        with opened:
 
-                def read(number: int) -> NDArray[Any]:
-                    array = np.asarray(section[number, :, :])
-                    if array.dtype.kind == "f" or name in ("DATA", "STAT"):
-                        return array.astype(np.float32, copy=False)
-                    return array.astype(array.dtype.newbyteorder("="), copy=False)
+            def read(number: int) -> NDArray[Any]:
+                try:
+                    array = np.asarray(opened[self.extensions[name]].section[number, :, :])
+                except Exception as error:
+                    raise failed(error) from error
+                if array.dtype.kind == "f" or name in ("DATA", "STAT"):
+                    return array.astype(np.float32, copy=False)
+                return array.astype(array.dtype.newbyteorder("="), copy=False)
 
-                yield read
-        except (OSError, ValueError, TypeError) as error:
-            raise MuseError(f"{self.path}: {name} cannot be read ({error}): make the file again") from error
+            yield read
 
     @cached_property
     def wcs(self) -> WCS:
@@ -119,13 +126,15 @@ class CubeFile:
 
     def wavelength(self, plane: Any) -> Any:
         """Return the wavelength [Angstrom] of a plane, or of many, from the header's linear spectral axis."""
-        step = self.header.get("CD3_3", self.header.get("CDELT3"))
-        if step is None or self.header.get("CRVAL3") is None:
+        step, start = (
+            number_of(self.header.get(*keys)) for keys in (("CD3_3", self.header.get("CDELT3")), ("CRVAL3",))
+        )
+        if step is None or start is None:
             raise MuseError(f"{self.path} lacks CRVAL3 or CD3_3: its wavelengths are unknown; make the cube again")
         unit = str(self.header.get("CUNIT3", "Angstrom")).strip().lower()
         scale = {"angstrom": 1.0, "nm": 10.0, "um": 1e4, "m": 1e10}.get(unit, 1.0)
-        first = float(self.header.get("CRPIX3", 1.0))
-        return scale * (float(self.header["CRVAL3"]) + (np.asarray(plane) + 1 - first) * float(step))
+        first = number_of(self.header.get("CRPIX3"))
+        return scale * (start + (np.asarray(plane) + 1 - (1.0 if first is None else first)) * step)
 
 
 def _cube_shape(header: Header) -> tuple[int, int, int] | None:

@@ -84,18 +84,26 @@ def read_filter_list(path: str | Path) -> dict[str, Filter]:
     MuseError
         The file is not readable, or holds no filter.
     """
-    from astropy.io import fits
+    from astropy.table import Table
 
     from muse_nb.products.header import read_all
 
-    read_all(path)
     found = {}
-    with fits.open(path, memmap=False) as opened:
-        for unit in opened[1:]:
-            names = [name.lower() for name in getattr(getattr(unit, "columns", None), "names", [])]
-            if "lambda" in names and "throughput" in names:
-                table = unit.data
-                found[unit.header["EXTNAME"]] = (np.array(table["lambda"], float), np.array(table["throughput"], float))
+    try:
+        for number, header in enumerate(read_all(path)):
+            if header.get("XTENSION", "").strip() != "BINTABLE":
+                continue
+            table = Table.read(path, hdu=number, unit_parse_strict="silent")
+            names = {name.lower(): name for name in table.colnames}
+            if {"lambda", "throughput"} <= set(names):
+                wave, through = (np.array(table[names[key]], float) for key in ("lambda", "throughput"))
+                good = np.isfinite(wave) & np.isfinite(through)
+                order = np.argsort(wave[good])
+                found[str(header.get("EXTNAME", ""))] = (wave[good][order], through[good][order])
+    except MuseError:
+        raise
+    except Exception as error:  # a damaged file can make astropy raise anything
+        raise MuseError(f"{path} cannot be read as a FILTER_LIST ({error}): make it again") from error
     if not found:
         raise MuseError(f"{path} holds no table with lambda and throughput: is it a FILTER_LIST?")
     return found

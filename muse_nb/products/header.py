@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import gzip
+import math
+import re
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
-from muse_nb.products.blocks import hdus
+from muse_nb.products.blocks import CARD, hdus
 from muse_nb.products.errors import MuseError
 
 if TYPE_CHECKING:
     from astropy.io.fits import Header
 
-__all__ = ["Exposure", "exposure", "label", "need", "read", "read_all"]
+__all__ = ["Exposure", "exposure", "label", "need", "number_of", "read", "read_all"]
 
 
 @dataclass(frozen=True)
@@ -62,15 +64,12 @@ def read_all(path: str | Path) -> list[Header]:
     """
     from astropy.io import fits
 
-    path = Path(path)
-    if path.suffix == ".gz":
-        return _read_gzipped(path)
     headers = []
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # untrusted text: non-ASCII and odd cards are kept as they are
+        warnings.simplefilter("ignore")
         for hdu in hdus(path):
             try:
-                headers.append(fits.Header.fromstring(hdu.text))
+                headers.append(fits.Header.fromstring("".join(_tame(hdu.text))))
             except Exception as error:
                 raise MuseError(
                     f"{path}: the header of {hdu.name} is unreadable ({error}): make the file again"
@@ -78,14 +77,31 @@ def read_all(path: str | Path) -> list[Header]:
     return headers
 
 
-def _read_gzipped(path: Path) -> list[Header]:
+_CARD = re.compile(
+    r"(?:HIERARCH (?:[A-Z0-9_-]+ )+= ?|[A-Z0-9_-]{1,8} *= )"
+    r" *(?:'(?:[^']|'')*'|[TF]|[+-]?\d+(?:\.\d*)?(?:[ED][+-]?\d+)?|) *(?:/.*)?$"
+)
+
+
+def _tame(text: str) -> Iterator[str]:
+    """Give a header's cards without what astropy would stumble over later, when a value is asked for or written."""
     from astropy.io import fits
 
-    try:
-        with gzip.open(path, "rb") as file, fits.open(file) as opened:
-            return [hdu.header.copy() for hdu in opened]
-    except (OSError, EOFError, ValueError) as error:
-        raise MuseError(f"{path} cannot be read as gzipped FITS ({error}): unpack it with gunzip and see") from error
+    continues = False
+    for start in range(0, len(text), CARD):
+        card = text[start : start + CARD].ljust(CARD)
+        if not (card.isascii() and card.isprintable()):
+            card = re.sub(r"[^ -~]", "?", card)
+        if card.startswith("CONTINUE") and not continues:
+            card = "COMMENT " + card[8:]
+        if not card.startswith(("COMMENT ", "HISTORY ", "CONTINUE", "        ", "END     ")) and not _CARD.match(card):
+            try:
+                read = fits.Card.fromstring(card)
+                str(read.value), read.keyword, read.comment
+            except Exception:  # whatever it is, the keyword counts as missing
+                card = ("COMMENT " + card)[:CARD]
+        continues = card.startswith("CONTINUE") or card.split("/")[0].rstrip().endswith("&'")
+        yield card
 
 
 def read(path: str | Path, ext: int | str = 0) -> Header:
@@ -139,6 +155,12 @@ def need(header: Any, keyword: str, path: str | Path, remedy: str = "") -> Any:
     return value
 
 
+def number_of(value: object) -> float | None:
+    """Return a header's value as a number, None where it is none: missing, text, a truth value, not finite."""
+    good = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    return float(cast(float, value)) if good else None
+
+
 def exposure(header: Any, path: str | Path) -> Exposure:
     """Read the facts of an exposure from a primary header.
 
@@ -150,8 +172,7 @@ def exposure(header: Any, path: str | Path) -> Exposure:
     date = str(need(header, "DATE-OBS", path))
 
     def number(keyword: str) -> float | None:
-        value = header.get(keyword)
-        return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
+        return number_of(header.get(keyword))
 
     return Exposure(
         date_obs=date,

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from muse_nb.products.errors import MuseError
-from muse_nb.products.header import need, read_all
+from muse_nb.products.header import need, number_of, read_all
 from muse_nb.products.whole import whole
 
 if TYPE_CHECKING:
@@ -82,10 +82,9 @@ class ImageFov:
 
         try:
             with fits.open(self.path, memmap=False) as opened:
-                array = np.asarray(opened[self.extension].data, np.float32)
-        except (OSError, ValueError, TypeError) as error:
+                return np.asarray(opened[self.extension].data, np.float32).reshape(self.shape)
+        except Exception as error:  # a damaged file can make astropy raise anything
             raise MuseError(f"{self.path}: the image cannot be read ({error}): make the file again") from error
-        return array.reshape(self.shape)
 
     @cached_property
     def wcs(self) -> WCS:
@@ -122,9 +121,9 @@ class ImageFov:
     @property
     def mjd_obs(self) -> float:
         """MJD-OBS [d]; from DATE-OBS where it is missing."""
-        value = self._both.get("MJD-OBS")
-        if isinstance(value, (int, float)):
-            return float(value)
+        value = number_of(self._both.get("MJD-OBS"))
+        if value is not None:
+            return value
         from astropy.time import Time
 
         try:
@@ -135,14 +134,12 @@ class ImageFov:
     @property
     def posang(self) -> float | None:
         """ESO INS DROT POSANG [deg], None where the header does not say."""
-        value = self._both.get("ESO INS DROT POSANG")
-        return float(value) if isinstance(value, (int, float)) else None
+        return number_of(self._both.get("ESO INS DROT POSANG"))
 
     @property
     def exptime(self) -> float | None:
         """EXPTIME [s], None where the header does not say."""
-        value = self._both.get("EXPTIME")
-        return float(value) if isinstance(value, (int, float)) else None
+        return number_of(self._both.get("EXPTIME"))
 
     @cached_property
     def _both(self) -> dict[str, Any]:
@@ -152,7 +149,7 @@ class ImageFov:
 
 def _image_shape(header: Header) -> tuple[int, int] | None:
     prefix = "Z" if header.get("ZIMAGE") else ""
-    if header.get("XTENSION", "IMAGE").strip() != "IMAGE" and not prefix:
+    if str(header.get("XTENSION", "IMAGE")).strip() != "IMAGE" and not prefix:
         return None
     axes = [int(header.get(f"{prefix}NAXIS{n}", 0)) for n in range(1, int(header.get(f"{prefix}NAXIS", 0)) + 1)]
     if len(axes) < 2 or any(n != 1 for n in axes[2:]) or 0 in axes:

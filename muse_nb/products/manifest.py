@@ -98,7 +98,7 @@ def read_manifest(path: str | Path) -> list[Entry]:
     """
     path = Path(path)
     try:
-        text = path.read_text(encoding="utf-8", errors="surrogateescape")
+        text = path.read_bytes().decode("utf-8", errors="surrogateescape")  # read_text would change line ends in names
     except OSError as error:
         raise MuseError(f"{path} cannot be read: {error.strerror}") from error
     names = {field.name for field in fields(Entry)}

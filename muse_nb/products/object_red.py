@@ -55,12 +55,19 @@ class ObjectRed:
     @cached_property
     def dq(self) -> NDArray[np.integer] | None:
         """Quality bits, shape (ny, nx), see `muse_nb.products.dq`; None where the file has none."""
-        return self._read("DQ") if "DQ" in self.extensions else None
+        return self._flags() if "DQ" in self.extensions else None
 
     @cached_property
     def stat(self) -> NDArray[np.float32] | None:
         """Variance [electron^2], shape (ny, nx); None where the file has none."""
         return self._read("STAT").astype(np.float32, copy=False) if "STAT" in self.extensions else None
+
+    def _flags(self) -> NDArray[np.integer]:
+        """DQ as 32 bits, whatever its width in the file."""
+        flags = self._read("DQ")
+        if flags.dtype.kind not in "iu" or (flags.dtype.itemsize > 4 and int(flags.max(initial=0)) >= 1 << 32):
+            raise MuseError(f"{self.path}: DQ holds {flags.dtype}, not flags of 32 bits: make the file again")
+        return flags if flags.dtype.itemsize == 4 else flags.astype(np.uint32).view(np.int32)
 
     def _read(self, name: str) -> NDArray[Any]:
         from astropy.io import fits
@@ -68,7 +75,7 @@ class ObjectRed:
         try:
             with fits.open(self.path, memmap=False) as opened:
                 array = np.asarray(opened[self.extensions[name]].data)
-        except (OSError, ValueError, TypeError) as error:
+        except Exception as error:  # a damaged file can make astropy raise anything
             raise MuseError(f"{self.path}: {name} cannot be read ({error}): make the file again") from error
         if array.shape != self.shape:
             raise MuseError(f"{self.path}: {name} has shape {array.shape}, DATA {self.shape}: make the file again")
@@ -113,10 +120,12 @@ def _frame(path: Path, headers: list[Header], channel: str, extensions: dict[str
     prefix = "Z" if data.get("ZIMAGE") else ""
     try:
         shape = (int(data[f"{prefix}NAXIS2"]), int(data[f"{prefix}NAXIS1"]))
-    except KeyError:
+        if (data.get("XTENSION") != "IMAGE" and not prefix) or data[f"{prefix}NAXIS"] != 2 or 0 in shape:
+            raise ValueError("not an image")
+    except (KeyError, TypeError, ValueError):
         raise MuseError(f"{path}: DATA is not a two-dimensional image: is it an OBJECT_RED?") from None
     header = primary.copy()
-    if channel:
+    if channel:  # of a merged file: what differs from IFU to IFU is in its extensions
         header.update({k: v for k, v in data.items() if k.startswith("ESO ")})
     found = next(
         (m for text in (channel, data.get("EXTNAME"), primary.get("EXTNAME")) if (m := _CHANNEL.match(str(text)))), None

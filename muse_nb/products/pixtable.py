@@ -81,6 +81,8 @@ class PixelTable:
             The file is not readable, lacks a column, or its columns have different lengths.
         """
         path = Path(path)
+        if path.suffix == ".gz":
+            raise MuseError(f"{path} is gzipped, and its rows are read from all over it: unpack it with gunzip first")
         units = hdus(path)
         if len(units) < 2:
             raise MuseError(f"{path} has no extensions: is it a pixel table?")
@@ -91,6 +93,9 @@ class PixelTable:
             raise MuseError(
                 f"{path} lacks the column{'s' * (len(missing) > 1)} {', '.join(missing)}: is it a pixel table?"
             )
+        wrong = [n for n, c in columns.items() if n in COLUMNS and (n in ("dq", "origin")) != (c.dtype.kind == "i")]
+        if wrong:
+            raise MuseError(f"{path}: the column {wrong[0]} holds {columns[wrong[0]].dtype}: is it a pixel table?")
         unit = columns["xpos"].unit
         if unit not in _KIND or columns["ypos"].unit != unit:
             raise MuseError(
@@ -140,15 +145,19 @@ class PixelTable:
             The header does not say.
         """
         keyword = f"ESO DRS MUSE PIXTABLE EXP{exposure} IFU{ifu:02d} SLICE{slice_number:02d} XOFFSET"
-        return int(need(self.header, keyword, self.path, "it is needed to find the detector column"))
+        value = need(self.header, keyword, self.path, "it is needed to find the detector column")
+        if not isinstance(value, int):
+            raise MuseError(f"{self.path}: {keyword} is {value!r}, not a whole number: reduce the exposure again")
+        return value
 
 
 def _images(units: list[Hdu], path: Path) -> tuple[int, dict[str, Column]]:
     columns, rows = {}, {}
     for unit in units:
-        if unit.cards.get("XTENSION") != "IMAGE" or len(unit.shape) != 2 or unit.shape[1] != 1:
+        code = _BITPIX.get(int(str(unit.cards["BITPIX"])))
+        if unit.cards.get("XTENSION") != "IMAGE" or len(unit.shape) != 2 or unit.shape[1] != 1 or code is None:
             continue  # PIXTABLE_FLAT_FIELD
-        dtype = np.dtype(_BITPIX.get(int(str(unit.cards["BITPIX"])), ">f4"))
+        dtype = np.dtype(code)
         columns[unit.name] = Column(unit.offset, dtype.itemsize, dtype, str(unit.cards.get("BUNIT") or ""))
         rows[unit.name] = unit.shape[0]
     lengths = {rows[name] for name in COLUMNS if name in rows}
@@ -159,8 +168,9 @@ def _images(units: list[Hdu], path: Path) -> tuple[int, dict[str, Column]]:
 
 def _bintable(unit: Hdu, path: Path) -> tuple[int, dict[str, Column]]:
     columns, position = {}, unit.offset
-    stride = unit.shape[1]
-    for number in range(1, int(str(unit.cards.get("TFIELDS", 0))) + 1):
+    rows, stride = unit.shape if len(unit.shape) == 2 else (0, 0)
+    fields = unit.cards.get("TFIELDS")
+    for number in range(1, min(fields, 999) + 1 if isinstance(fields, int) else 0):
         form = str(unit.cards.get(f"TFORM{number}", "")).strip()
         repeat, letter = form[:-1] or "1", form[-1:]
         if letter not in _FORMAT or repeat != "1":
@@ -171,7 +181,9 @@ def _bintable(unit: Hdu, path: Path) -> tuple[int, dict[str, Column]]:
         name = str(unit.cards.get(f"TTYPE{number}", "")).strip()
         columns[name] = Column(position, stride, dtype, str(unit.cards.get(f"TUNIT{number}") or "").strip())
         position += dtype.itemsize
-    return unit.shape[0], columns
+    if position - unit.offset > stride:
+        raise MuseError(f"{path}: its columns are wider than its rows: the table is damaged, make it again")
+    return rows, columns
 
 
 def decode_origin(origin: NDArray[np.integer]) -> tuple[NDArray[np.int32], ...]:
