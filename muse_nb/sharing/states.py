@@ -6,6 +6,8 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+from muse_nb.sharing.clean import safe_html
+
 __all__ = ["VIEW", "Kept", "keep"]
 
 VIEW = "application/vnd.jupyter.widget-view+json"
@@ -34,13 +36,17 @@ class Kept:
         self.dropped = dropped
 
     def _without_module(self, entry: dict[str, Any]) -> dict[str, Any]:
-        state = dict(entry.get("state", {}))
+        name, state = entry.get("model_name", ""), dict(entry.get("state", {}))
+        if name in ("HTMLModel", "HTMLMathModel"):
+            state["value"] = safe_html(str(state.get("value", "")))
+        if name == "OutputModel":
+            state["outputs"] = [_safe_output(output) for output in state.get("outputs", [])]
         if "_esm" in state:
             known = {text: number for number, text in self.modules.items()}
             number = known.get(state["_esm"], str(len(self.modules)))
             self.modules[number] = state["_esm"]
             state["_esm"] = number
-        return {"model_name": entry.get("model_name", ""), "state": state, "buffers": entry.get("buffers", [])}
+        return {"model_name": name, "state": state, "buffers": entry.get("buffers", [])}
 
 
 def keep(notebook: Any, room: float) -> Kept:
@@ -59,6 +65,13 @@ def keep(notebook: Any, room: float) -> Kept:
             dropped.add(view)
     chosen |= {key for key, entry in states.items() if _links(entry, chosen)}
     return Kept({key: entry for key, entry in states.items() if key in chosen}, dropped)
+
+
+def _safe_output(output: dict[str, Any]) -> dict[str, Any]:
+    data = dict(output.get("data", {}))
+    if "text/html" in data:
+        data["text/html"] = safe_html("".join(data["text/html"]))
+    return {**output, "data": data}
 
 
 def _views(notebook: Any) -> Iterator[str]:
