@@ -90,9 +90,12 @@ class Measurement:
         for image, plane in zip(self.images, self.planes, strict=True):
             self.tell(f"preparing {image.date_obs}")
             frames.append(Frame(np.asarray(image.data, float), plane))
-        if any(frame.structured() for frame in frames):
-            self.tell("bright structure: the background follows it")
-            frames = [Frame(frame.raw, frame.plane, box=0) for frame in frames]
+        if any(frame.structured() for frame in frames):  # a galaxy, or faint stars that crowd: the fit knows which
+            boxes = (frames[0].box, 0)
+            self.tell("bright structure: trying a background that follows it")
+            quality = [_quality(solve([Frame(f.raw, f.plane, box=box) for f in frames], self.radius)) for box in boxes]
+            if quality[1] > quality[0]:
+                frames = [Frame(frame.raw, frame.plane, box=0) for frame in frames]
         return frames
 
     @cached_property
@@ -120,6 +123,11 @@ class Measurement:
         from muse_nb.steps.starfit.picked import candidates
 
         return candidates(self, most)
+
+
+def _quality(solution: Solution) -> tuple[int, float]:
+    """How well a solution describes its images: exposures that it placed, then the fit of the stars' cores."""
+    return len(solution.placed), -float(np.median(solution.chi2))
 
 
 def _centre(image: ImageFov) -> tuple[float, float]:

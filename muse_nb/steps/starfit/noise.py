@@ -39,16 +39,17 @@ def noise_law(frames: list[Frame]) -> None:
     count = np.array([len(square) for square, _ in samples])
     if count.sum() < 60:
         return
-    together = _slope(np.concatenate([s for s, _ in samples]), np.concatenate([x for _, x in samples]))
+    most = 500 * float(np.median([np.sqrt(frame.floor) for frame in frames]))  # in the unit of the images
+    together = _slope(np.concatenate([s for s, _ in samples]), np.concatenate([x for _, x in samples]), most)
     for frame, n, (square, light) in zip(frames, count, samples, strict=True):
-        own = _slope(square, light) if n > 60 else together
+        own = _slope(square, light, most) if n > 60 else together
         frame.slope = float((n * own + LEAN * together) / (n + LEAN))
 
 
-def _slope(square: NDArray, light: NDArray) -> float:
-    """Slope for which the median of square / (1 + slope * light) is that of chi2; blind to a few bad fits."""
-    low, high = 0.0, 50.0
-    for _ in range(18):
+def _slope(square: NDArray, light: NDArray, most: float) -> float:
+    """Slope up to `most` for which the median of square / (1 + slope * light) is that of chi2; blind to bad fits."""
+    low, high = 0.0, most
+    for _ in range(26):
         middle = (low + high) / 2
         low, high = (middle, high) if np.median(square / (1 + middle * light)) > MEDIAN_CHI2 else (low, middle)
     return (low + high) / 2
