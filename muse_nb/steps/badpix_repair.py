@@ -29,7 +29,7 @@ NEAR = 12  # pixels: beyond, they are in another slice
 MODEL, MODEL_FAR = 0.25, 0.6  # how well neighbours predict a pixel, over their value: stars are not flat
 SINGLE = 3.0  # sigma: a pixel that stays within is good
 COLUMN = 10  # pixels: a longer run along a column is judged as a whole
-OFFSET = 1.0  # sigma: median deviation of a column that is good
+OFFSET = 0.35  # sigma: median deviation of a column that is good; on a dark sky a dead one is only 0.8 off
 HOT = 5.0  # sigma: a pixel of a good column that is further off stays
 OUTLIERS = 0.1  # part of a good column's pixels that may be further than 5 sigma from their neighbours
 
@@ -148,7 +148,8 @@ def judge_badpix(badpix: BadpixTable, tables: list[PixelTable]) -> Repair:
     if not np.isfinite(middle).any():
         raise MuseError(f"{badpix.path} has no pixel in common with the pixel tables: is it of these IFUs?")
     column = _columns(badpix)
-    drop = (middle < SINGLE) & (column < 0)
+    worst = np.fmax.reduce([np.abs(exposure) for exposure in signed])
+    drop = (worst < SINGLE) & (column < 0)
     order = np.argsort(column, kind="stable")
     starts = np.searchsorted(column[order], np.arange(column.max() + 2))
     for low, high in pairwise(starts.tolist()):
@@ -209,8 +210,10 @@ def _deviation(data: np.ndarray, stat: np.ndarray, good: np.ndarray, x: np.ndarr
     with np.errstate(invalid="ignore", divide="ignore"):
         expected = values / weights
         floor = np.nanmedian(stat[good]) if good.any() else np.nan
-        sigma = np.sqrt(np.fmax(stat[y, x], floor) * 1.5 + (np.where(far, MODEL_FAR, MODEL) * expected) ** 2)
-        return (data[y, x] - expected) / sigma
+        noise = np.fmax(stat[y, x], floor) * 1.5
+        model = (np.where(far, MODEL_FAR, MODEL) * expected) ** 2
+        deviation = (data[y, x] - expected) / np.sqrt(noise + model)
+        return np.where(~far & (model > noise), np.nan, deviation)  # on a star a bad pixel does not show
 
 
 def _columns(badpix: BadpixTable) -> np.ndarray:

@@ -113,7 +113,7 @@ def frame_statistics(frame: Frame) -> FrameStatistics:
         has_stat=frame.stat is not None,
         step=middle_step(frame, slices) if red else (1.0, 1.0),
         stripe=row_stripes(sample) if red else float("nan"),
-        bad_columns=bad_columns(slices) if slices is not None else (),
+        bad_columns=bad_columns(slices) if slices is not None and frame.stat is not None else (),
         slices=slices,
         thumbnail=thumbnail(sample),
     )
