@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections import Counter
 from typing import Any
 
 __all__ = ["add_arguments", "run"]
@@ -13,42 +14,72 @@ __all__ = ["add_arguments", "run"]
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     parser.epilog = (
-        "examples: muse-nb survey night -o data_manifest.csv\n          muse-nb survey --verify data_manifest.csv night"
+        "examples: muse-nb survey night -o data_manifest.csv\n          muse-nb survey --verify data_manifest.csv"
     )
-    parser.add_argument("folder", nargs="?", metavar="DIR", help="folder with MUSE files")
+    parser.add_argument(
+        "folders",
+        nargs="*",
+        metavar="DIR",
+        help="folder with MUSE files, or package:NAME/PATH; several are one manifest",
+    )
     parser.add_argument("-o", "--output", metavar="CSV", help="manifest to write")
-    parser.add_argument("--verify", metavar="CSV", help="hold this manifest against DIR (by default, its own folder)")
+    parser.add_argument(
+        "--verify", metavar="CSV", help="hold this manifest against the files, in DIR if they have moved there"
+    )
     parser.add_argument("--force", action="store_true", help="replace the manifest")
     parser.add_argument("--json", action="store_true", help="print the result for scripts")
+    parser.set_defaults(usage_error=parser.error)
 
 
 def run(args: argparse.Namespace) -> int:
     """Survey or verify; exit status 1 where files differ from the manifest."""
+    if args.verify and (args.output or len(args.folders) > 1):
+        args.usage_error("--verify takes no --output and at most one DIR")
+    if args.verify:
+        return _verify(args)
+    if not args.folders:
+        args.usage_error("say which folder: muse-nb survey DIR")
+    return _survey(args)
+
+
+def _verify(args: argparse.Namespace) -> int:
+    from dataclasses import asdict
+
     from tqdm import tqdm
 
-    from muse_nb.products.errors import MuseError
-    from muse_nb.steps.survey import survey, verify
+    from muse_nb.steps.survey_verify import verify
+
+    with tqdm(unit="B", unit_scale=True, disable=not sys.stderr.isatty()) as bar:
+        found = verify(args.verify, args.folders[0] if args.folders else None, progress=bar.update)
+    print(json.dumps(asdict(found), indent=1) if args.json else "\n".join(found.sentences) or "all as it was")
+    return 1 if found else 0
+
+
+def _survey(args: argparse.Namespace) -> int:
+    from tqdm import tqdm
+
+    from muse_nb.steps.survey import survey, write_surveys
 
     quiet = not sys.stderr.isatty()
-    if args.verify:
-        with tqdm(unit="B", unit_scale=True, disable=quiet) as bar:
-            differences = verify(args.verify, args.folder, progress=bar.update)
-        print(json.dumps({"differences": differences}) if args.json else "\n".join(differences) or "all as it was")
-        return 1 if differences else 0
-    if not args.folder:
-        raise MuseError("say which folder to survey: muse-nb survey DIR")
-    with tqdm(unit="file", disable=quiet) as bar:
-        found = survey(args.folder, progress=lambda done, every: _step(bar, done, every))
+    surveys = []
+    for folder in args.folders:
+        with tqdm(unit="file", disable=quiet) as bar:
+
+            def step(done: int, every: int, bar: Any = bar) -> None:
+                bar.total = every
+                bar.update(done - bar.n)
+
+            surveys.append(survey(folder, progress=step))
     if args.output:
-        with tqdm(unit="B", unit_scale=True, disable=quiet) as bar:
-            found.write(args.output, force=args.force, progress=bar.update)
-    print(json.dumps(_summary(found), indent=1) if args.json else _text(found))
+        total = sum(fact.size for found in surveys for fact in found.facts)
+        with tqdm(total=total, unit="B", unit_scale=True, disable=quiet) as bar:
+            write_surveys(args.output, surveys, force=args.force, progress=bar.update)
+    if args.json:
+        summaries = [_summary(found) for found in surveys]
+        print(json.dumps(summaries[0] if len(summaries) == 1 else summaries, indent=1))
+    else:
+        print("\n".join(_text(found) for found in surveys))
     return 0
-
-
-def _step(bar: Any, done: int, every: int) -> None:
-    bar.total = every
-    bar.update(done - bar.n)
 
 
 def _summary(found: Any) -> dict[str, Any]:
@@ -56,12 +87,15 @@ def _summary(found: Any) -> dict[str, Any]:
         {
             "date_obs": e.date_obs,
             "label": e.label,
+            "object": e.object,
             "pointing": e.pointing,
+            "ra": e.ra,
+            "dec": e.dec,
             "posang": e.posang,
             "exptime": e.exptime,
             "ins_mode": e.ins_mode,
             "ifus": e.ifus,
-            "files": {f.category: len(e.files(f.category)) for f in e.facts},
+            "files": e.categories,
         }
         for e in found.exposures
     ]
@@ -70,15 +104,15 @@ def _summary(found: Any) -> dict[str, Any]:
 
 
 def _text(found: Any) -> str:
+    from muse_nb.products.text import printable
+
     lines = [f"{found.folder}: {len(found.exposures)} exposures, {len(found.facts)} files"]
     for e in found.exposures:
-        angle = "angle ?" if e.posang is None else f"angle {e.posang:g}"
-        kinds = ", ".join(f"{len(e.files(c))} {c}" for c in dict.fromkeys(f.category for f in e.facts))
-        lines.append(f"  {e.label}  pointing {e.pointing}  {angle}  {len(e.ifus)} IFUs  {kinds}")
-    others: dict[str, int] = {}
-    for fact in found.facts:
-        if not fact.date_obs:
-            others[fact.category] = others.get(fact.category, 0) + 1
+        angle = "?" if e.posang is None else f"{e.posang:g}"
+        kinds = ", ".join(f"{number} {name}" for name, number in e.categories.items())
+        lines.append(f"  {e.label}  pointing {e.pointing or '?'}  angle {angle}  {len(e.ifus)} IFUs  {kinds}")
+    others = Counter(fact.category for fact in found.facts if not fact.date_obs)
     if others:
         lines.append("  besides: " + ", ".join(f"{number} {name}" for name, number in sorted(others.items())))
-    return "\n".join(lines + [f"finding: {text}" for text in found.findings])
+    lines += [f"finding: {text}" for text in found.findings]
+    return "\n".join(printable(line) for line in lines)

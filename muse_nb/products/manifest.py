@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -14,6 +15,7 @@ from muse_nb.products.whole import whole
 
 __all__ = ["Entry", "read_manifest", "sha256", "write_manifest"]
 
+_NUMBER = re.compile(r"-?\d+(\.\d+)?(e[+-]?\d+)?")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet would run a cell that starts so
 
 
@@ -34,6 +36,8 @@ class Entry:
     sha256 : str
     recipe, inputs : str
         What made it, from its PRO REC keywords; inputs separated by blanks.
+    folder : str
+        The folder that was surveyed, as seen from the manifest's own, or ``package:NAME/PATH``.
     """
 
     file: str
@@ -48,6 +52,7 @@ class Entry:
     sha256: str
     recipe: str
     inputs: str
+    folder: str = "."
 
 
 def sha256(path: Path, progress: Callable[[int], object] | None = None) -> str:
@@ -103,8 +108,9 @@ def read_manifest(path: str | Path) -> list[Entry]:
         raise MuseError(f"{path} cannot be read: {error.strerror}") from error
     names = {field.name for field in fields(Entry)}
     try:
-        rows = list(csv.DictReader(io.StringIO(text, newline=""), strict=True))
-        if rows and set(rows[0]) != names:
+        reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
+        rows = list(reader)
+        if set(reader.fieldnames or ()) != names or any(None in row for row in rows):
             raise MuseError(
                 f"{path} is no manifest: its columns are not {', '.join(sorted(names))}; survey the folder again"
             )
@@ -115,6 +121,8 @@ def read_manifest(path: str | Path) -> list[Entry]:
 
 
 def _quiet(text: str) -> str:
+    if _NUMBER.fullmatch(text):  # a negative angle is no formula, and should stay a number
+        return text
     return "'" + text if text.startswith((*_FORMULA, "'")) else text
 
 

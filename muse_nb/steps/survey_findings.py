@@ -7,83 +7,118 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from muse_nb.products.text import listed, printable
 from muse_nb.steps.classify import FileFacts
+from muse_nb.steps.survey_files import relative
 
 if TYPE_CHECKING:
-    from muse_nb.steps.survey import Exposure
+    from muse_nb.steps.exposures import Exposure
 
 __all__ = ["judge"]
+
+IFUS = 24
+# A frame with more IFUs than this was meant to have all; the small layouts of simulated nights have fewer.
+NEARLY_ALL = 16
+_OF_A_MODE = ("MASTER_FLAT", "TRACE_TABLE", "WAVECAL_TABLE", "GEOMETRY_TABLE", "TWILIGHT_CUBE", "ASTROMETRY_WCS")
 
 
 def judge(folder: Path, facts: Sequence[FileFacts], exposures: Sequence[Exposure]) -> list[str]:
     """Hold the files of a folder against each other."""
     return [
         *_missing_keywords(folder, facts),
-        *_without_frames(exposures),
+        *_incomplete(folder, facts),
+        *_without_products(exposures),
         *_missing_ifus(exposures),
-        *_mixed_modes(exposures),
-        *_twice(folder, facts),
+        *_mixed_modes(facts, exposures),
+        *_twice(folder, exposures),
     ]
-
-
-def _name(path: Path, folder: Path) -> str:
-    return path.relative_to(folder).as_posix() if path.is_relative_to(folder) else str(path)
 
 
 def _missing_keywords(folder: Path, facts: Sequence[FileFacts]) -> list[str]:
+    groups: dict[tuple[str, ...], list[str]] = defaultdict(list)
+    for fact in facts:
+        if fact.missing:
+            groups[fact.missing].append(relative(fact.path, folder))
     return [
-        f"{_name(fact.path, folder)} lacks {', '.join(fact.missing)}: the recipes would crash or go wrong without a word"
-        for fact in facts
-        if fact.missing
+        f"{listed(names)} lack{'s' * (len(names) == 1)} {', '.join(missing)}:"
+        " the recipes would crash or go wrong without a word"
+        for missing, names in groups.items()
     ]
 
 
-def _without_frames(exposures: Sequence[Exposure]) -> list[str]:
-    """Exposures that were reduced but have no OBJECT_RED, or lack a product that the others have."""
-    wanted = Counter(c for e in exposures for c in {f.category for f in e.facts if not f.category.startswith("RAW")})
-    reduced = [e for e in exposures if any(not f.category.startswith("RAW") for f in e.facts)]
-    found = []
+def _incomplete(folder: Path, facts: Sequence[FileFacts]) -> list[str]:
+    return [
+        f"{printable(relative(fact.path, folder))} is a {printable(fact.category)} without {listed(fact.incomplete)}:"
+        " it was cut short; copy or make it again"
+        for fact in facts
+        if fact.incomplete
+    ]
+
+
+def _without_products(exposures: Sequence[Exposure]) -> list[str]:
+    """Exposures that were reduced but have no OBJECT_RED, or lack a product that most others have."""
+    reduced = [e for e in exposures if any(not name.startswith("RAW") for name in e.categories)]
+    if exposures and not reduced:
+        return [f"no exposure is reduced yet, there is no OBJECT_RED: muse-nb reduce makes them ({len(exposures)})"]
+    have = Counter(name for e in reduced for name in e.categories if not name.startswith("RAW"))
+    wanted = {name for name, number in have.items() if 2 * number > len(reduced)} | {"OBJECT_RED"}
+    groups: dict[tuple[str, ...], list[str]] = defaultdict(list)
     for exposure in exposures:
-        lacking = [c for c, number in wanted.items() if 2 * number > len(reduced) and not exposure.files(c)]
-        if exposure in reduced and not exposure.files("OBJECT_RED") and "OBJECT_RED" not in lacking:
-            lacking.append("OBJECT_RED")
-        if lacking:
-            found.append(f"exposure {exposure.label} has no {', '.join(sorted(lacking))}")
-    return found
+        if lacking := tuple(sorted(wanted - set(exposure.categories))):
+            groups[lacking].append(exposure.label)
+    return [
+        f"exposure{'s' * (len(labels) > 1)} {listed(labels)} {'have' if len(labels) > 1 else 'has'} no"
+        f" {', '.join(map(printable, lacking))}"
+        for lacking, labels in groups.items()
+    ]
 
 
 def _missing_ifus(exposures: Sequence[Exposure]) -> list[str]:
-    usual = Counter(tuple(e.ifus) for e in exposures if e.ifus)
-    if not usual:
-        return []
-    every = max(usual, key=lambda ifus: (usual[ifus], len(ifus)))
+    """IFUs that an exposure's raw frame or the other exposures have, or that a full instrument has."""
+    every = {ifu for e in exposures for kind in ("OBJECT_RED", "RAW OBJECT") for ifu in e.ifus_of(kind)}
+    if len(every) > NEARLY_ALL:
+        every = set(range(1, IFUS + 1))
+    groups: dict[tuple[int, ...], list[str]] = defaultdict(list)
+    for exposure in exposures:
+        lacking = tuple(sorted(every - set(exposure.ifus)))
+        if lacking and exposure.ifus:
+            groups[lacking].append(exposure.label)
+    return [
+        f"exposure{'s' * (len(labels) > 1)} {listed(labels)} lack{'s' * (len(labels) == 1)}"
+        f" IFU{'s' * (len(lacking) > 1)} {', '.join(map(str, lacking))}"
+        for lacking, labels in groups.items()
+    ]
+
+
+def _mixed_modes(facts: Sequence[FileFacts], exposures: Sequence[Exposure]) -> list[str]:
+    modes = Counter(mode for e in exposures for mode in {fact.ins_mode for fact in e.facts if fact.ins_mode})
+    found = []
+    if len(modes) > 1:
+        said = ", ".join(f"{printable(mode)} ({number})" for mode, number in modes.most_common())
+        found.append(f"the exposures are of different INS MODEs: {said}; reduce and combine them apart")
+    others: dict[str, set[str]] = defaultdict(set)
+    for fact in facts:
+        if modes and fact.category in _OF_A_MODE and fact.ins_mode and fact.ins_mode not in modes:
+            others[fact.ins_mode].add(fact.category)
+    return found + [
+        f"{', '.join(sorted(names))} are of INS MODE {printable(mode)}, the exposures of {printable(', '.join(modes))}:"
+        " take calibrations of the exposures' mode"
+        for mode, names in others.items()
+    ]
+
+
+def _twice(folder: Path, exposures: Sequence[Exposure]) -> list[str]:
     found = []
     for exposure in exposures:
-        lacking = sorted(set(every) - set(exposure.ifus))
-        if lacking and exposure.ifus:
-            numbers = ", ".join(map(str, lacking))
+        groups: dict[tuple[object, ...], list[str]] = defaultdict(list)
+        for fact in exposure.facts:
+            groups[fact.category, fact.ifus, fact.filter].append(relative(fact.path, folder))
+        doubled = {key: names for key, names in groups.items() if len(names) > 1}
+        if doubled:
+            kinds = sorted({str(key[0]) for key in doubled})
             found.append(
-                f"exposure {exposure.label} lacks IFU{'s' * (len(lacking) > 1)} {numbers} that the others have"
+                f"the DATE-OBS {printable(exposure.date_obs)} is there twice as {', '.join(map(printable, kinds))}"
+                f" ({listed(next(iter(doubled.values())))}): muse_exp_combine ignores the second;"
+                " keep one of them in the folder"
             )
     return found
-
-
-def _mixed_modes(exposures: Sequence[Exposure]) -> list[str]:
-    modes = Counter(e.ins_mode for e in exposures if e.ins_mode)
-    if len(modes) < 2:
-        return []
-    said = ", ".join(f"{mode} ({number})" for mode, number in modes.most_common())
-    return [f"the exposures are of different INS MODEs: {said}; reduce and combine them apart"]
-
-
-def _twice(folder: Path, facts: Sequence[FileFacts]) -> list[str]:
-    groups: dict[tuple[object, ...], list[Path]] = defaultdict(list)
-    for fact in facts:
-        if fact.date_obs:
-            groups[fact.category, fact.date_obs, fact.ifus].append(fact.path)
-    return [
-        f"{_name(paths[1], folder)} has the DATE-OBS {key[1]} of {_name(paths[0], folder)} and is {key[0]} too:"
-        " muse_exp_combine would ignore one of them"
-        for key, paths in groups.items()
-        if len(paths) > 1
-    ]
