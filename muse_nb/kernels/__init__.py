@@ -20,5 +20,5 @@ def library() -> ctypes.CDLL:
     """
     spec = find_spec("muse_nb.kernels._core")
     if spec is None or spec.origin is None:
-        raise ImportError("muse_nb's C kernels are not built: run `pip install .` in its folder, with a C compiler at hand")
+        raise ImportError("the C kernels are not built: run `pip install .` where there is a C compiler")
     return ctypes.CDLL(spec.origin)

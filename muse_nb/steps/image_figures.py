@@ -83,6 +83,8 @@ def _compass(ax: Axes, north: Any, east: Any, side: float) -> None:
     length = 0.13 * side
     corner = np.array([0.38, -0.40]) * side
     for name, way in (("N", north), ("E", east)):
-        tip = corner + length * way
-        ax.annotate("", tip, corner, arrowprops={"arrowstyle": "-|>", "color": "#d55e00", "lw": 1.6})
-        ax.text(*(corner + 1.28 * length * way), name, color="#d55e00", ha="center", va="center", fontsize=10)
+        tip_x, tip_y = corner + length * way
+        text_x, text_y = corner + 1.28 * length * way
+        style = {"arrowstyle": "-|>", "color": "#d55e00", "lw": 1.6}
+        ax.annotate("", (tip_x, tip_y), (corner[0], corner[1]), arrowprops=style)
+        ax.text(text_x, text_y, name, color="#d55e00", ha="center", va="center", fontsize=10)
