@@ -168,9 +168,15 @@ INLINE void search_row_body(const Search *s, int row, int fast, const Strip *str
             }
         for (int i = 0; i < apart; i++) work[n++] = values[i];
         double middle = median(work, n);
-        for (int i = 0; i < n; i++) work[i] = fabs(work[i] - middle);
-        double spread = median(work, n), limit = middle + s->sigma * spread;
+        const double harmless = (largest - middle) / s->sigma * (1 + 1e-9);
+        int within = 0;
+        for (int i = 0; i < n; i++) {
+            work[i] = fabs(work[i] - middle);
+            within += work[i] < harmless;
+        }
         guess.middle = (float)middle;
+        if (guess.spread > 0 && within <= (n - 1) / 2) continue;         // the MAD is at least that: no need to know it
+        double spread = median(work, n), limit = middle + s->sigma * spread;
         if (spread > 0) guess.spread = (float)spread;
         for (int i = 0; i < own && largest > limit; i++)
             if (values[i] > limit) plane->order[start[f] + i] |= REJECTED;

@@ -14,25 +14,26 @@ INLINE void place_body(const Grid *g, const Exposure *e, const uint32_t *x, cons
     const double sd = e->sin_dec, cd = e->cos_dec, icd = 1 / cd;
     const double k2 = sd / cd / 2, k3 = (1 + 2 * sd * sd) / (6 * cd * cd), k4 = (9 * sd + 6 * sd * sd * sd) / (24 * cd * cd * cd);
     const double scale = DEG / g->step, cx = g->crpix_x - 1, cy = g->crpix_y - 1, xmax = g->nx - 1, ymax = g->ny - 1;
-    const int fx = g->swap ? g->ny : 1, fy = g->swap ? 1 : g->nx;
+    const double g_sin = g->sin_dec, g_cos = g->cos_dec, d_ra = e->d_ra, d_dec = e->d_dec;
+    const int fx = g->swap ? g->ny : 1, fy = g->swap ? 1 : g->nx, native = e->kind == NATIVE;
     for (int i = 0; i < n; i++) {
         float ra = swapped(x[i]), dec = swapped(y[i]);
-        if (e->kind == NATIVE) {
+        if (native) {
             double t, u;
             to_sky(ra, dec, sd, cd, &t, &u);
             double t2 = t * t;
             u *= icd;                                           // atan and asin around DEC0 as series
-            ra = (float)(t * (1 - t2 * (1. / 3 - t2 / 5)) * DEG);
+            ra = (float)(t * (1 - t2 * (1. / 3 - t2 * .2)) * DEG);
             dec = (float)(u * (1 + u * (k2 + u * (k3 + u * k4))) * DEG);
         }
-        ra = (float)(ra + e->d_ra);
-        dec = (float)(dec + e->d_dec);
-        double a = ra / DEG, b = dec / DEG, a2 = a * a, b2 = b * b;
-        double sin_a = a * (1 - a2 / 6 * (1 - a2 / 20)), one_less_cos_a = a2 / 2 * (1 - a2 / 12 * (1 - a2 / 30));
-        double sin_b = b * (1 - b2 / 6 * (1 - b2 / 20)), one_less_cos_b = b2 / 2 * (1 - b2 / 12 * (1 - b2 / 30));
-        double cos_dec = g->cos_dec * (1 - one_less_cos_b) - g->sin_dec * sin_b;
-        double depth = scale / ((1 - one_less_cos_b) - cos_dec * g->cos_dec * one_less_cos_a);
-        double px = cx - cos_dec * sin_a * depth + .5, py = cy + (sin_b + cos_dec * g->sin_dec * one_less_cos_a) * depth + .5;
+        ra = (float)(ra + d_ra);
+        dec = (float)(dec + d_dec);
+        double a = ra * (1 / DEG), b = dec * (1 / DEG), a2 = a * a, b2 = b * b;
+        double sin_a = a * (1 - a2 * (1. / 6) * (1 - a2 * (1. / 20))), one_less_cos_a = a2 * .5 * (1 - a2 * (1. / 12) * (1 - a2 * (1. / 30)));
+        double sin_b = b * (1 - b2 * (1. / 6) * (1 - b2 * (1. / 20))), one_less_cos_b = b2 * .5 * (1 - b2 * (1. / 12) * (1 - b2 * (1. / 30)));
+        double cos_dec = g_cos * (1 - one_less_cos_b) - g_sin * sin_b;
+        double depth = scale / ((1 - one_less_cos_b) - cos_dec * g_cos * one_less_cos_a);
+        double px = cx - cos_dec * sin_a * depth + .5, py = cy + (sin_b + cos_dec * g_sin * one_less_cos_a) * depth + .5;
         px = px < 0 ? 0 : px > xmax ? xmax : px;                // beyond the edge: the edge cell, as the recipe does
         py = py < 0 ? 0 : py > ymax ? ymax : py;
         p->ra[i] = ra;

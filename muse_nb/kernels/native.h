@@ -7,9 +7,9 @@
 // sine and cosine of an angle in 0 .. 2 pi: reduced to +-pi/4, then Taylor series; the compiler vectorises it
 static inline void sine_cosine(double angle, double *sine, double *cosine) {
     const double round = 6755399441055744.;         // adding and subtracting it rounds to an integer
-    double turns = (angle / HALF_PI + round) - round, r = angle - turns * HALF_PI, z = r * r;
-    double s = r * (1 + z * (-1. / 6 + z * (1. / 120 + z * (-1. / 5040 + z * (1. / 362880 - z / 39916800)))));
-    double c = 1 + z * (-.5 + z * (1. / 24 + z * (-1. / 720 + z * (1. / 40320 + z * (-1. / 3628800 + z / 479001600)))));
+    double turns = (angle * (1 / HALF_PI) + round) - round, r = angle - turns * HALF_PI, z = r * r;
+    double s = r * (1 + z * (-1. / 6 + z * (1. / 120 + z * (-1. / 5040 + z * (1. / 362880 - z * (1. / 39916800))))));
+    double c = 1 + z * (-.5 + z * (1. / 24 + z * (-1. / 720 + z * (1. / 40320 + z * (-1. / 3628800 + z * (1. / 479001600))))));
     int quarter = (int)turns;
     double a = quarter & 1 ? c : s, b = quarter & 1 ? s : c;
     *sine = quarter & 2 ? -a : a;
@@ -19,7 +19,7 @@ static inline void sine_cosine(double angle, double *sine, double *cosine) {
 // tan(RA - RA0) and sin(DEC) - sin(DEC0) of native longitude phi and y = native latitude - pi/2 (small)
 static inline void to_sky(double phi, double y, double sin_dec, double cos_dec, double *tan_ra, double *d_sin) {
     double sine, cosine, y2 = y * y;
-    double sin_r = -y * (1 - y2 / 6 * (1 - y2 / 20)), one_less_cos_r = y2 * .5 * (1 - y2 / 12);
+    double sin_r = -y * (1 - y2 * (1. / 6) * (1 - y2 * (1. / 20))), one_less_cos_r = y2 * .5 * (1 - y2 * (1. / 12));
     sine_cosine(phi, &sine, &cosine);
     *tan_ra = sin_r * sine / ((1 - one_less_cos_r) * cos_dec + sin_r * sin_dec * cosine);
     *d_sin = -one_less_cos_r * sin_dec - sin_r * cos_dec * cosine;

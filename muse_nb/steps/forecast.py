@@ -13,7 +13,7 @@ __all__ = ["Forecast", "forecast"]
 
 # Measured with pipeline 2.8.7 on two cores: bytes and CPU seconds a row.
 _ESO_BYTES, _ESO_SECONDS = 46.0, 2.6e-6
-_STREAM_BASE, _STREAM_BYTES, _STREAM_SECONDS = 120e6, 3.0, 2.7e-7
+_STREAM_LEAST, _STREAM_MOST, _STREAM_BYTES, _STREAM_SECONDS = 100e6, 1e9, 3.0, 2e-7
 _ROW_ON_DISK = 28
 
 
@@ -82,7 +82,7 @@ def forecast(pixtables: Iterable[str | Path]) -> Forecast:
         rows=rows,
         input_bytes=rows * _ROW_ON_DISK,
         memory_eso=rows * _ESO_BYTES,
-        memory_stream=_STREAM_BASE + rows * _STREAM_BYTES,
+        memory_stream=min(max(rows * _STREAM_BYTES, _STREAM_LEAST), _STREAM_MOST),
         seconds_eso=rows * _ESO_SECONDS,
         seconds_stream=rows * _STREAM_SECONDS,
         memory_free=_free_memory(),
