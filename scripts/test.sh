@@ -4,4 +4,4 @@ set -euo pipefail
 venv=$1
 shift
 export OMP_NUM_THREADS=1 JUPYTER_PLATFORM_DIRS=1
-exec "$venv/bin/python" -m pytest -n 2 --dist loadgroup "$@"
+exec "$venv/bin/python" -m pytest -n 2 --dist loadfile "$@"
