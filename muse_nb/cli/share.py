@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from pathlib import Path
 from typing import Any
 
 __all__ = ["add_arguments", "run"]
@@ -25,6 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--static", action="store_true", help="pictures instead of live views")
     parser.add_argument("--jobs", type=int, default=2, metavar="N", help="notebooks side by side (default 2)")
     parser.add_argument("--max-size", type=memory_size, default=15e6, metavar="15MB", help="largest live page")
+    parser.add_argument("--pdf", action="store_true", help="print the pages to PDF too, where Chromium is installed")
     parser.add_argument("--extract", metavar="HTML", help="get picks, offsets and parameters back out of a page")
     parser.add_argument("--force", action="store_true", help="replace pages that are there")
     parser.add_argument("--json", action="store_true", help="print the result for scripts")
@@ -62,15 +64,22 @@ def _share(args: argparse.Namespace) -> int:
             force=args.force,
             progress=lambda done, every: bar.update(done - bar.n),
         )
+    printed = [_print(page.path) for page in result.pages if page.size] if args.pdf else []
     if args.json:
         pages = [{"page": str(p.path), "size": p.size, "live": p.live, "error": p.error} for p in result.pages]
-        print(json.dumps({"index": str(result.index), "pages": pages}, indent=1))
+        print(json.dumps({"index": str(result.index), "pages": pages, "pdf": printed}, indent=1))
     else:
         for page in result.pages:
             state = page.error or ("live" if page.live else "pictures")
             print(f"{page.path}: {page.size / 1e6:.2f} MB, {state}")
-        print(result.index)
+        print("\n".join([*printed, str(result.index)]))
     return 1 if result.failed else 0
+
+
+def _print(page: Path) -> str:
+    from muse_nb.sharing.pdf import print_page
+
+    return str(print_page(page, page.with_suffix(".pdf"), force=True))
 
 
 def _value(text: str) -> Any:

@@ -9,11 +9,10 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cache
 from html import escape
-from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-from muse_nb.sharing.clean import anonymous, safe_html
+from muse_nb.sharing.clean import Places, safe_html
 from muse_nb.sharing.states import VIEW
 
 __all__ = ["Cells", "title_of"]
@@ -44,15 +43,15 @@ class Cells:
 
     Attributes
     ----------
-    folder : pathlib.Path
-        Paths are given relative to it; pictures that a text refers to are looked for here.
+    places : Places
+        Paths are given relative to these; pictures that a text refers to are looked for in its folder.
     live : collection of str
         Models whose views come alive.
     dropped : collection of str
         Models whose views were too large for that.
     """
 
-    folder: Path
+    places: Places
     live: Collection[str] = ()
     dropped: Collection[str] = ()
 
@@ -68,7 +67,7 @@ class Cells:
             return f"<pre>{escape(cell.source)}</pre>"
         outputs = "".join(self._output(output) for output in cell.outputs)
         return (
-            f"<section class='cell'><div class='code'>{_highlight(anonymous(cell.source, self.folder))}</div>"
+            f"<section class='cell'><div class='code'>{_highlight(self.places.hide(cell.source))}</div>"
             f"<div class='outputs'>{outputs}</div></section>"
         )
 
@@ -92,7 +91,7 @@ class Cells:
         if source.startswith("attachment:"):
             for kind, text in attachments.get(source.removeprefix("attachment:"), {}).items():
                 return f"data:{kind};base64,{text}"
-        path = self.folder / source
+        path = self.places.folder / source
         if "://" in source or source.startswith("data:"):
             return source
         kind = mimetypes.guess_type(path.name)[0] or ""
@@ -101,7 +100,7 @@ class Cells:
         return f"data:{kind};base64,{base64.b64encode(path.read_bytes()).decode()}"
 
     def _text(self, text: Any) -> str:
-        return escape(anonymous(_ANSI.sub("", "".join(text)), self.folder))
+        return escape(self.places.hide(_ANSI.sub("", "".join(text))))
 
     def _output(self, output: Any) -> str:
         if output.output_type == "stream":
@@ -114,11 +113,11 @@ class Cells:
         if VIEW in data:
             return self._view(data, picture)
         if "text/html" in data:
-            return f"<div class='scroll'>{safe_html(anonymous(''.join(data['text/html']), self.folder))}</div>"
+            return f"<div class='scroll'>{safe_html(self.places.hide(''.join(data['text/html'])))}</div>"
         if picture:
             return picture
         if "text/markdown" in data:
-            return self._markdown(anonymous("".join(data["text/markdown"]), self.folder))
+            return self._markdown(self.places.hide("".join(data["text/markdown"])))
         if "text/latex" in data:
             return self._markdown("".join(data["text/latex"]))
         return f"<pre>{self._text(data.get('text/plain', ''))}</pre>"

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import os
 import re
+from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cache
 from html import escape
 from pathlib import Path
 from typing import Any
 
-__all__ = ["anonymous", "anonymous_all", "island", "safe_html"]
+__all__ = ["Places", "island", "safe_html"]
 
 _TEXT = """a abbr b blockquote br caption code col colgroup dd del details div dl dt em figcaption figure
     h1 h2 h3 h4 h5 h6 hr i img ins kbd label li mark ol p pre q s samp small span strong sub summary sup
@@ -41,27 +43,49 @@ def safe_html(html: str) -> str:
     return str(_cleaner().clean(_WHOLE.sub("", html)))
 
 
-def anonymous(text: str, folder: Path) -> str:
-    """Make paths below `folder` relative to it, and leave the names of home folders out."""
-    here = str(folder.absolute())
-    if len(here) > 1:
-        for written in dict.fromkeys((here, escape(here))):
-            text = text.replace(written + os.sep, "").replace(written, ".")
-    home = str(Path.home())
-    if len(home) > 1:
-        text = re.sub(re.escape(home) + r"(?=[/\\\s\"'<>&,;:)]|$)", "~", text)
-    return _HOMES.sub("~", text)
+@dataclass(frozen=True)
+class Places:
+    """Folders whose paths are nobody's business.
 
+    Attributes
+    ----------
+    folder : pathlib.Path
+        Paths below it are given relative to it.
+    others : tuple of pathlib.Path
+        Paths below these start with the last part of the folder's name.
+    """
 
-def anonymous_all(value: Any, folder: Path) -> Any:
-    """Do the same to every string in a structure, but long ones, which are data or code."""
-    if isinstance(value, str):
-        return anonymous(value, folder) if len(value) < 20_000 else value
-    if isinstance(value, dict):
-        return {key: anonymous_all(item, folder) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [anonymous_all(item, folder) for item in value]
-    return value
+    folder: Path
+    others: tuple[Path, ...] = ()
+
+    @classmethod
+    def of(cls, folder: Path, parameters: Mapping[str, Any]) -> Places:
+        """Places of a notebook: where it is run, and the folders among its parameters."""
+        named = [Path(value) for value in parameters.values() if isinstance(value, str) and len(value) > 1]
+        return cls(folder.absolute(), tuple(path for path in named if path.is_absolute() and path.name))
+
+    def hide(self, text: str) -> str:
+        """Make paths relative, and leave the names of home folders out."""
+        for place in sorted([self.folder, *self.others], key=lambda path: -len(str(path))):
+            for written in dict.fromkeys((str(place), escape(str(place)))):
+                if place in self.others:
+                    text = text.replace(written, place.name)
+                elif len(written) > 1:
+                    text = text.replace(written + os.sep, "").replace(written, ".")
+        home = str(Path.home())
+        if len(home) > 1:
+            text = re.sub(re.escape(home) + r"(?=[/\\\s\"'<>&,;:)]|$)", "~", text)
+        return _HOMES.sub("~", text)
+
+    def hide_all(self, value: Any) -> Any:
+        """Do the same to every string in a structure, but long ones, which are data or code."""
+        if isinstance(value, str):
+            return self.hide(value) if len(value) < 20_000 else value
+        if isinstance(value, dict):
+            return {key: self.hide_all(item) for key, item in value.items()}
+        if isinstance(value, (list, tuple)):
+            return [self.hide_all(item) for item in value]
+        return value
 
 
 def island(name: str, value: Any) -> str:

@@ -8,11 +8,10 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from html import escape
 from importlib.resources import files
-from pathlib import Path
 from typing import Any
 
 from muse_nb.sharing.cells import Cells, title_of
-from muse_nb.sharing.clean import anonymous_all, island
+from muse_nb.sharing.clean import Places, island
 from muse_nb.sharing.fold import fold
 from muse_nb.sharing.states import keep
 
@@ -65,7 +64,7 @@ def _digest(text: str) -> str:
     return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
-def notebook_page(notebook: Any, *, about: dict[str, Any], folder: Path, max_size: float = 15e6) -> str:
+def notebook_page(notebook: Any, *, about: dict[str, Any], places: Places, max_size: float = 15e6) -> str:
     """Render a notebook.
 
     Parameters
@@ -74,20 +73,23 @@ def notebook_page(notebook: Any, *, about: dict[str, Any], folder: Path, max_siz
         A notebook node (nbformat 4), run.
     about
         Its provenance, for the fold at the end and as JSON inside the page.
-    folder
-        Paths are given relative to it.
+    places
+        Paths are given relative to these.
     max_size
         Bytes; views come alive until the page would exceed it, the others are pictures. 0 for pictures only.
     """
-    room = max_size - len(_page(notebook, keep(notebook, 0), about, folder))
-    return _page(notebook, keep(notebook, max(room, 0)), about, folder, note=max_size > 0)
+    room = max_size - len(_page(notebook, keep(notebook, 0), about, places))
+    return _page(notebook, keep(notebook, max(room, 0)), about, places, note=max_size > 0)
 
 
-def _page(notebook: Any, kept: Any, about: dict[str, Any], folder: Path, *, note: bool = False) -> str:
-    cells = Cells(folder, kept.models, kept.dropped if note else ())
+def _page(notebook: Any, kept: Any, about: dict[str, Any], places: Places, *, note: bool = False) -> str:
+    cells = Cells(places, kept.models, kept.dropped if note else ())
     data = {"provenance": about}
     code = []
     if kept.models:
-        data |= {"widget-states": anonymous_all(kept.models, folder), "widget-modules": kept.modules}
+        data |= {"widget-states": places.hide_all(kept.models), "widget-modules": kept.modules}
         code = ["(async () => {\n" + "".join(static(f"{name}.js") for name in _OFFLINE) + "})();"]
-    return document(title_of(notebook), cells.html(notebook) + fold(about), code=code, data=data)
+    stopped = (
+        f"<p class='stopped'>This notebook stopped early: {escape(about['error'])}</p>" if about.get("error") else ""
+    )
+    return document(title_of(notebook), stopped + cells.html(notebook) + fold(about), code=code, data=data)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from muse_nb.products.errors import MuseError
-from muse_nb.sharing.clean import anonymous, anonymous_all
+from muse_nb.sharing.clean import Places
 from muse_nb.sharing.run import Ran
 
 __all__ = ["about"]
@@ -24,7 +24,7 @@ _PACKAGES = (
 _HASHED = 4e9  # bytes of inputs that are read again for their sha256; above it the manifest's is given, or none
 
 
-def about(notebook: Path, parameters: dict[str, Any], ran: Ran, folder: Path) -> dict[str, Any]:
+def about(notebook: Path, parameters: dict[str, Any], ran: Ran, places: Places) -> dict[str, Any]:
     """Collect what made a page.
 
     Parameters
@@ -35,24 +35,25 @@ def about(notebook: Path, parameters: dict[str, Any], ran: Ran, folder: Path) ->
         What it was run with, where that differs from the notebook.
     ran
         Its run.
-    folder
-        Paths are given relative to it.
+    places
+        Paths are given relative to these.
 
     Returns
     -------
     dict
         What JSON can carry, without user and host names.
     """
-    values = _defaults(ran.notebook) | parameters
+    folder, values = places.folder, _defaults(ran.notebook) | parameters
     return {
         "notebook": notebook.name,
         "made": datetime.now(UTC).isoformat(timespec="seconds"),
         "seconds": round(ran.seconds, 1),
-        "parameters": anonymous_all(values, folder),
+        "error": places.hide(ran.error),
+        "parameters": places.hide_all(values),
         "picks": _picks(values, folder),
         "offsets": _offsets(values, folder),
-        "inputs": list(_inputs(ran.inputs, folder)),
-        "recipes": _recipes(ran.inputs, folder),
+        "inputs": list(_inputs(ran.inputs, places)),
+        "recipes": _recipes(ran.inputs, places),
         "versions": {name: found for name in _PACKAGES if (found := _version(name))}
         | {"python": platform.python_version()},
         "machine": {"system": platform.system(), "processor": platform.machine(), "cores": os.cpu_count()},
@@ -114,7 +115,7 @@ def _product(parameters: dict[str, Any], folder: Path, name: str) -> Path:
     return folder / str(parameters.get("products", ".")) / name
 
 
-def _inputs(paths: Iterable[Path], folder: Path) -> Iterable[dict[str, Any]]:
+def _inputs(paths: Iterable[Path], places: Places) -> Iterable[dict[str, Any]]:
     from muse_nb.products.manifest import sha256
 
     read = 0
@@ -123,7 +124,7 @@ def _inputs(paths: Iterable[Path], folder: Path) -> Iterable[dict[str, Any]]:
         digest = _listed(path)
         if not digest and read + size <= _HASHED:
             digest, read = sha256(path), read + size
-        yield {"file": anonymous(str(path), folder), "size": size, "sha256": digest}
+        yield {"file": places.hide(str(path)), "size": size, "sha256": digest}
 
 
 def _listed(path: Path) -> str:
@@ -147,7 +148,7 @@ def _manifest(path: Path) -> dict[str, tuple[int, str]]:
         return {}
 
 
-def _recipes(paths: Iterable[Path], folder: Path) -> list[dict[str, Any]]:
+def _recipes(paths: Iterable[Path], places: Places) -> list[dict[str, Any]]:
     """What the inputs' PRO REC keywords say: each recipe with the same parameters and inputs once."""
     from muse_nb.products.blocks import hdus
 
@@ -159,14 +160,14 @@ def _recipes(paths: Iterable[Path], folder: Path) -> list[dict[str, Any]]:
             continue
         number = 1
         while f"ESO PRO REC{number} ID" in cards:
-            recipe = _recipe(cards, f"ESO PRO REC{number}", folder)
+            recipe = _recipe(cards, f"ESO PRO REC{number}", places)
             known = found.setdefault(repr(recipe), recipe | {"products": []})
-            known["products"].append(anonymous(str(path), folder))
+            known["products"].append(places.hide(str(path)))
             number += 1
     return list(found.values())
 
 
-def _recipe(cards: dict[str, object], start: str, folder: Path) -> dict[str, Any]:
+def _recipe(cards: dict[str, object], start: str, places: Places) -> dict[str, Any]:
     def listed(kind: str) -> Iterable[int]:
         number = 1
         while f"{start} {kind}{number} NAME" in cards:
@@ -179,7 +180,5 @@ def _recipe(cards: dict[str, object], start: str, folder: Path) -> dict[str, Any
         "parameters": {
             str(cards[f"{start} PARAM{i} NAME"]): str(cards.get(f"{start} PARAM{i} VALUE", "")) for i in listed("PARAM")
         },
-        "inputs": [
-            anonymous(str(cards[f"{start} {kind}{i} NAME"]), folder) for kind in ("RAW", "CAL") for i in listed(kind)
-        ],
+        "inputs": [places.hide(str(cards[f"{start} {kind}{i} NAME"])) for kind in ("RAW", "CAL") for i in listed(kind)],
     }

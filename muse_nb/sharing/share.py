@@ -14,6 +14,7 @@ from typing import Any
 from muse_nb.products.errors import MuseError
 from muse_nb.products.whole import whole
 from muse_nb.sharing.cells import title_of
+from muse_nb.sharing.clean import Places
 from muse_nb.sharing.index import Row, index_page, thumbnail_of
 from muse_nb.sharing.page import notebook_page
 from muse_nb.sharing.provenance import about
@@ -217,9 +218,9 @@ def _failed(task: Task, error: Exception) -> Page:
 def _render(task: Task, *, run: bool, static: bool, max_size: float, folder: Path | None) -> Page:
     notebook = task.notebook
     ran = run_notebook(notebook, task.parameters, folder=folder) if run else Ran(read_notebook(notebook), 0.0)
-    here = folder or notebook.absolute().parent
-    facts = about(notebook, task.parameters, ran, here)
-    html = notebook_page(ran.notebook, about=facts, folder=here, max_size=0 if static else max_size)
+    places = Places.of(folder or notebook.absolute().parent, task.parameters)
+    facts = about(notebook, task.parameters, ran, places)
+    html = notebook_page(ran.notebook, about=facts, places=places, max_size=0 if static else max_size)
     live = 'data-widget="' in html
     write_page(task.page, html)
     size = task.page.stat().st_size

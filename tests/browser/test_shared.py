@@ -35,6 +35,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory, night: Night) -> Path:
     import ipywidgets
     from books import shown, with_widgets
 
+    from muse_nb.sharing.clean import Places
     from muse_nb.sharing.page import notebook_page
 
     folder = tmp_path_factory.mktemp("shared")
@@ -57,7 +58,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory, night: Night) -> Path:
     more = with_widgets(link).metadata["widgets"]["application/vnd.jupyter.widget-state+json"]["state"]
     states |= {link.model_id: more[link.model_id]}
     path = folder / "shared.html"
-    path.write_text(notebook_page(notebook, about={"parameters": {"name": HOSTILE}}, folder=folder))
+    path.write_text(notebook_page(notebook, about={"parameters": {"name": HOSTILE}}, places=Places(folder)))
     return path
 
 

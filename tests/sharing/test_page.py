@@ -12,7 +12,7 @@ import pytest
 from books import book, shown, with_widgets
 from nbformat.v4 import new_code_cell, new_output
 
-from muse_nb.sharing.clean import anonymous, island, safe_html
+from muse_nb.sharing.clean import Places, island, safe_html
 from muse_nb.sharing.index import Row, index_page
 from muse_nb.sharing.page import notebook_page
 
@@ -43,7 +43,7 @@ class Elements(HTMLParser):
 
 
 def page_of(notebook: object, folder: Path, **options: object) -> str:
-    return notebook_page(notebook, about={"parameters": {}}, folder=folder, **options)  # type: ignore[arg-type]
+    return notebook_page(notebook, about={"parameters": {}}, places=Places(folder), **options)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("text", HOSTILE)
@@ -53,7 +53,9 @@ def test_text_from_files_is_shown_as_text(text: str, tmp_path: Path) -> None:
         shown({"text/plain": text}),
         new_code_cell("bad", outputs=[new_output("error", ename="MuseError", evalue=text, traceback=[text])]),
     ]
-    page = notebook_page(book("# Page", *cells), about={"inputs": [], "parameters": {"n": text}}, folder=tmp_path)
+    page = notebook_page(
+        book("# Page", *cells), about={"inputs": [], "parameters": {"n": text}}, places=Places(tmp_path)
+    )
     elements = Elements(page)
     assert elements.text.count(text) >= 3
     scripts = [attributes for tag, attributes in elements.found if tag == "script"]
@@ -131,11 +133,13 @@ def test_widgets_that_are_not_shown_stay_behind_and_links_come_along(tmp_path: P
 def test_paths_are_relative_and_people_are_not_named(tmp_path: Path) -> None:
     home = Path.home()
     text = f"{tmp_path}/night/a.fits {home}/b /home/jane/c /Users/joe/d {tmp_path}"
-    plain = anonymous(text, tmp_path)
+    plain = Places(tmp_path).hide(text)
     assert plain.startswith("night/a.fits ")
     assert "jane" not in plain
     assert "joe" not in plain
     assert str(tmp_path) not in plain
+    elsewhere = Places.of(tmp_path / "html", {"night": str(tmp_path / "night"), "n": 3})
+    assert elsewhere.hide(f"{tmp_path}/night/a.fits") == "night/a.fits"
     notebook = book("# Page", shown({"text/html": f"<p>{text}</p>"}), new_code_cell(f"night = '{tmp_path}/night'"))
     assert str(tmp_path) not in page_of(notebook, tmp_path)
 
