@@ -1,4 +1,5 @@
 // Why is a voxel NaN? Rows of pixel tables are scattered to the voxels in question, with the drizzle's own overlaps.
+#include "stream.h"
 #include <math.h>
 #include <stdint.h>
 #include <string.h>
@@ -7,26 +8,34 @@ static inline uint32_t native(uint32_t u, int swap) { return swap ? __builtin_bs
 
 // ---- a plane of a cube: where are data, from which plane to which -------------------------------------------------
 // first, last and count are updated for every spaxel that is not NaN; returns the number of NaN, adds infinities
-int64_t plane_coverage(const uint32_t *plane, int64_t n, int swap, int32_t k, int32_t *first, int32_t *last,
-                       int32_t *count, int64_t *infinite) {
+static inline __attribute__((always_inline)) int64_t cover(const uint32_t *restrict plane, int64_t n, const int swap,
+                                                           int32_t k, int32_t *restrict first, int32_t *restrict last,
+                                                           int32_t *restrict count, int64_t *infinite) {
     int64_t missing = 0, inf = 0;
     for (int64_t start = 0; start < n; start += 4096) {
         int m = n - start < 4096 ? (int)(n - start) : 4096;
         int32_t nan = 0, infs = 0;
+        const uint32_t *p = plane + start;
+        int32_t *restrict f = first + start, *restrict l = last + start, *restrict c = count + start;
         for (int i = 0; i < m; i++) {
-            uint32_t bits = native(plane[start + i], swap) & 0x7fffffffu;
-            int32_t here = bits <= 0x7f800000u, *f = first + start + i, *l = last + start + i;
+            uint32_t bits = native(p[i], swap) & 0x7fffffffu;
+            int32_t here = bits <= 0x7f800000u, early = here ? k : INT32_MAX;
             infs += bits == 0x7f800000u;
-            nan += !here;
-            *f = here && k < *f ? k : *f;
-            *l = here ? k : *l;
-            count[start + i] += here;
+            nan += 1 - here;
+            f[i] = early < f[i] ? early : f[i];
+            l[i] = here ? k : l[i];
+            c[i] += here;
         }
         missing += nan;
         inf += infs;
     }
     *infinite += inf;
     return missing;
+}
+
+HOT int64_t plane_coverage(const uint32_t *plane, int64_t n, int swap, int32_t k, int32_t *first, int32_t *last,
+                           int32_t *count, int64_t *infinite) {
+    return swap ? cover(plane, n, 1, k, first, last, count, infinite) : cover(plane, n, 0, k, first, last, count, infinite);
 }
 
 // ---- rows of a pixel table -----------------------------------------------------------------------------------------
@@ -37,7 +46,7 @@ typedef struct {
     double size_x, size_y, size_z;  // size of a voxel
     const double *ra, *dec, *cosdec;  // of each spaxel
     double ra0, dec0;             // zero point of the rows' positions
-} Grid;
+} Voxels;
 
 typedef struct {  // what reaches a voxel
     float good;    // largest weight of a row with dq 0
@@ -47,15 +56,13 @@ typedef struct {  // what reaches a voxel
     uint8_t near, poison, heals, weightless;
 } Story;
 
-#define DEG 57.295779513082320877
-
 typedef struct {  // the recipe's formulas with its rounding: rows that lie on the border of two cells go where it puts them
     int32_t native, pad;     // positions are native spherical (radian), else celestial, relative to the pointing (degrees)
     double ra, dec;          // pointing of the table
     double crval1, crval2, crpix1, crpix2, cd11, cd12, cd21, cd22;
 } Place;
 
-void place_rows(const Grid *g, const Place *q, int64_t n, const float *xpos, const float *ypos, const float *wavelength,
+void place_rows(const Voxels *g, const Place *q, int64_t n, const float *xpos, const float *ypos, const float *wavelength,
                 float *a, float *b, int32_t *cell) {
     const double pole = q->dec / DEG, sp = sin(pole), cp = cos(pole);
     const double ra0 = q->crval1 / DEG, dec0 = q->crval2 / DEG, s0 = sin(dec0), c0 = cos(dec0);
@@ -90,14 +97,14 @@ static inline double overlap(double distance, double drop, double size) {
     return x > most ? most : x;
 }
 
-static inline double area(const Grid *g, int64_t spaxel, double ra, double dec) {
+static inline double area(const Voxels *g, int64_t spaxel, double ra, double dec) {
     double x = overlap(fabs(g->ra[spaxel] - ra) * g->cosdec[spaxel], g->drop_x, g->size_x);
     if (x <= 0) return 0;
     double y = overlap(fabs(g->dec[spaxel] - dec), g->drop_y, g->size_y);
     return y <= 0 ? 0 : x * y;
 }
 
-static inline double depth(const Grid *g, int k, double wavelength) {
+static inline double depth(const Voxels *g, int k, double wavelength) {
     double centre = (k + 1. - g->crpix3) * g->cd33 + g->crval3;
     return overlap(fabs(centre - wavelength), g->drop_z, g->size_z);
 }
@@ -105,7 +112,7 @@ static inline double depth(const Grid *g, int k, double wavelength) {
 #define AROUND(i, c, n) for (int i = (c) > 0 ? (c) - 1 : 0; i <= (c) + 1 && i < (n); i++)
 
 // planes that any row reaches, by spaxel
-void row_coverage(const Grid *g, int64_t n, const float *a, const float *b, const float *wavelength,
+void row_coverage(const Voxels *g, int64_t n, const float *a, const float *b, const float *wavelength,
                   const int32_t *cell, int32_t *first, int32_t *last) {
     for (int64_t r = 0; r < n; r++) {
         int cx = cell[3 * r], cy = cell[3 * r + 1], cz = cell[3 * r + 2], low = g->nz, high = -1;
@@ -126,7 +133,7 @@ void row_coverage(const Grid *g, int64_t n, const float *a, const float *b, cons
 }
 
 // voxel: number of its story or -1, planes z0 to z1; table_dq: flags that the bad-pixel table gave to the row, or 0
-void row_stories(const Grid *g, int64_t n, const float *a, const float *b, const float *wavelength,
+void row_stories(const Voxels *g, int64_t n, const float *a, const float *b, const float *wavelength,
                  const int32_t *cell, const int32_t *dq, const int32_t *table_dq, const int32_t *origin,
                  const float *data, const float *weight, int32_t table, int32_t z0, int32_t z1, const int32_t *voxel,
                  Story *stories) {
