@@ -64,8 +64,12 @@ def plot_images(images: Mapping[str, str | Path | ImageFov]) -> Figure:
     """Draw several images side by side under their titles."""
     import matplotlib.pyplot as plt
 
-    figure, axes = plt.subplots(1, len(images), figsize=(4.4 * len(images), 4.2), layout="constrained", squeeze=False)
-    for ax, (title, image) in zip(axes[0], images.items(), strict=True):
+    columns = len(images) if len(images) < 4 else 2
+    rows = -(-len(images) // columns)
+    figure, axes = plt.subplots(rows, columns, figsize=(4.2 * columns, 4.0 * rows), layout="constrained", squeeze=False)
+    for ax in axes.flat[len(images) :]:
+        ax.set_axis_off()
+    for ax, (title, image) in zip(axes.flat, images.items(), strict=False):
         plot_image(image, ax, title=title)
     return figure
 
