@@ -1,4 +1,6 @@
-"""The audit of a 3 GB cube without pixel tables against the plain read of the file, and its memory (imports not counted); prints JSON.
+"""The audit of a 3 GB cube without pixel tables against the plain read of the file, and its memory; prints JSON.
+
+Imports are not counted.
 
 ``python benchmarks/nans.py [PLANES]``: 3681 planes of 320 x 320, DATA and STAT, unless told otherwise.
 """
@@ -19,7 +21,8 @@ from astropy.io import fits
 
 SIDE = 320
 AUDIT = (
-    "import resource, sys, time, astropy.io.fits; from muse_nb.steps.nans import audit_nans; start = time.perf_counter();"
+    "import resource, sys, time, astropy.io.fits; from muse_nb.steps.nans import audit_nans;"
+    "start = time.perf_counter();"
     "audit = audit_nans(sys.argv[1]); took = time.perf_counter() - start;"
     "print(took, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, audit.voxels)"
 )
