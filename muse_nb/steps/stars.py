@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["star_widths"]
 
+ENOUGH = 5  # isolated stars that make a median
 REACH = 2.0  # FWHM around a star that its fit looks at
 
 
@@ -43,7 +44,8 @@ def star_widths(
     astropy.table.Table
         One row an image: file, fwhm and fwhm_error [arcsec] (median over stars, and its error), beta (median Moffat
         index), n_stars, and the column `widths` with the FWHM of each star [arcsec]. `meta["stars"]` holds their
-        positions.
+        positions. In a field where fewer than five stars stand alone, the FWHM is that of the PSF which fits all stars
+        of the image, and there is no column `widths`.
 
     Raises
     ------
@@ -72,6 +74,8 @@ def star_widths(
         for k, at in enumerate(frame.plane.pixel(sky + shift)):
             widths[i, k], betas[i, k] = _fit(frame, at)
     common = np.isfinite(widths).all(0)
+    if stars is None and common.sum() < ENOUGH and len(frames) > 1:
+        return _crowded(opened, frames)
     if not common.any():
         raise MuseError(f"no isolated star is seen in all of {len(frames)} images: give the stars to measure")
     chosen = np.flatnonzero(common)[:most]
@@ -91,6 +95,34 @@ def star_widths(
     )
     table.meta["stars"] = {"ra": ra.tolist(), "dec": dec.tolist()}
     return table
+
+
+def _crowded(images: list[ImageFov], frames: list[Frame]) -> Table:
+    """Widths where hardly a star stands alone: of the PSF of each image in one fit of all stars to all images."""
+    from astropy.table import Table
+
+    from muse_nb.steps.starfit import psf
+    from muse_nb.steps.starfit.solve import solve
+
+    solution = solve(frames)
+    if solution.fit is None or len(solution.placed) < len(frames):
+        raise MuseError(f"too few stars are seen in all of {len(frames)} images to tell their widths: name the stars")
+    width = np.array([psf.fwhm(frame.psf) * frame.plane.scale for frame in frames])
+    error = []
+    for i, frame in enumerate(frames):
+        block = solution.fit.frame_equations(i).shape_block[:4, :4]
+        relative = np.linalg.inv(block)[::2, ::2] / np.outer(frame.psf[:3:2], frame.psf[:3:2])
+        error.append(width[i] * np.sqrt(relative.sum() * max(1.0, float(solution.chi2[i]))) / 4)
+    return Table(
+        {
+            "file": [str(image.path) for image in images],
+            "fwhm": width,
+            "fwhm_error": error,
+            "beta": [float(frame.psf[3]) for frame in frames],
+            "n_stars": solution.fit.active.sum(axis=1),
+        },
+        units={"fwhm": "arcsec", "fwhm_error": "arcsec"},
+    )
 
 
 def _open(path: Path) -> ImageFov:
