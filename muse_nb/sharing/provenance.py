@@ -164,7 +164,7 @@ def _recipes(paths: Iterable[Path], places: Places) -> list[dict[str, Any]]:
             known = found.setdefault(repr(recipe), recipe | {"products": []})
             known["products"].append(places.hide(str(path)))
             number += 1
-    return list(found.values())
+    return sorted(found.values(), key=lambda one: str(one["recipe"]))
 
 
 def _recipe(cards: dict[str, object], start: str, places: Places) -> dict[str, Any]:

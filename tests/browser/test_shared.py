@@ -164,6 +164,13 @@ def test_a_reader_marks_stars_and_the_notebook_takes_them(
     assert len(muse_nb.measure_offsets(measurement, picks=picks).table) == len(measurement.images)
 
 
+def test_on_paper_the_pictures_stand_for_the_views(alive: Opened) -> None:
+    alive.page.emulate_media(media="print")
+    assert alive.page.locator(".view .still img:visible").count() == 3
+    assert alive.page.locator(".mnb-viewer:visible").count() == 0
+    alive.page.emulate_media(media="screen")
+
+
 @pytest.mark.parametrize("width", [1280, 390])
 def test_with_scripts_off_the_pictures_are_there(open_page: Callable[..., Opened], shared: Path, width: int) -> None:
     opened = open_page(shared, viewport={"width": width, "height": 900}, java_script_enabled=False)
