@@ -131,8 +131,8 @@ def _check_unpacked(hdu: Hdu, path: Path, packed: int) -> None:
     size = hdu.offset + hdu.size if path.suffix == ".gz" else 0
     if hdu.cards.get("ZIMAGE") is True:
         bits = hdu.cards.get("ZBITPIX")
-        good = isinstance(bits, int) and all(isinstance(n, int) and n >= 0 for n in _axes(hdu.cards, "Z"))
-        if not good:
+        numbers = [bits, *_axes(hdu.cards, "Z")]
+        if not all(type(n) is int for n in numbers) or any(int(str(n)) < 0 for n in numbers[1:]):
             raise MuseError(f"{path}: the size of the compressed {hdu.name} is damaged: make the file again")
         size = abs(int(str(bits))) // 8 * math.prod(hdu.shape)
     if size > LARGEST_UNPACKED and size > LARGEST_RATIO * packed:

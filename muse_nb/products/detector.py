@@ -94,9 +94,10 @@ class WavecalTable:
         return cls(coefficients)
 
     def wavelength(self, slice_number: int, x: ArrayLike, y: ArrayLike) -> NDArray[np.float64]:
-        """Return the wavelength [Angstrom] at pixels (1-based) of a slice (1 to 48)."""
+        """Return the wavelength [Angstrom] at pixels (1-based; `x` and `y` are broadcast) of a slice (1 to 48)."""
         polynomial = self.coefficients[slice_number - 1]
-        return np.polynomial.polynomial.polyval2d(np.asarray(x, float), np.asarray(y, float), polynomial)
+        columns, rows = np.broadcast_arrays(np.asarray(x, float), np.asarray(y, float))
+        return np.polynomial.polynomial.polyval2d(columns, rows, polynomial)
 
 
 def _table(path: str | Path, column: str, kind: str) -> Table[Any]:
@@ -108,6 +109,7 @@ def _table(path: str | Path, column: str, kind: str) -> Table[Any]:
             table = Table.read(path, hdu=1, unit_parse_strict="silent")
         except Exception as error:
             raise MuseError(f"{path} cannot be read as a table ({error}): make it again") from error
-        if column in table.colnames and len(table) == SLICES:
+        numbers = all(table[name].dtype.kind in "fiu" and table[name].ndim == 1 for name in table.colnames)
+        if column in table.colnames and len(table) == SLICES and numbers:
             return table
     raise MuseError(f"{path} is no {kind}: it lacks the column {column} or a row for each of the {SLICES} slices")

@@ -194,5 +194,5 @@ def label(date_obs: str) -> str:
     >>> label("2014-07-27T03:12:00.123")
     '2014-07-27T031200'
     """
-    kept = [c for c in date_obs.split(".")[0] if c.isalnum() or c in "-_"]
+    kept = [c for c in re.sub(r"\.\d*Z?\s*$", "", date_obs) if c.isalnum() or c in "-_"]
     return "".join(kept)

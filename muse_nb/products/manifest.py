@@ -85,10 +85,11 @@ def write_manifest(path: str | Path, entries: Iterable[Entry], *, force: bool = 
     """
     names = [field.name for field in fields(Entry)]
     text = io.StringIO()
-    writer = csv.DictWriter(text, names, lineterminator="\n")
+    rows = [{name: _quiet(str(value)) for name, value in asdict(entry).items()} for entry in entries]
+    returns = any("\r" in value for row in rows for value in row.values())  # which csv does not quote by itself
+    writer = csv.DictWriter(text, names, lineterminator="\n", quoting=csv.QUOTE_ALL if returns else csv.QUOTE_MINIMAL)
     writer.writeheader()
-    for entry in entries:
-        writer.writerow({name: _quiet(str(value)) for name, value in asdict(entry).items()})
+    writer.writerows(rows)
     with whole(path, force=force) as part:
         part.write_text(text.getvalue(), encoding="utf-8", errors="surrogateescape")
 

@@ -126,7 +126,9 @@ def _frame(path: Path, headers: list[Header], channel: str, extensions: dict[str
         raise MuseError(f"{path}: DATA is not a two-dimensional image: is it an OBJECT_RED?") from None
     header = primary.copy()
     if channel:  # of a merged file: what differs from IFU to IFU is in its extensions
-        header.update({k: v for k, v in data.items() if k.startswith("ESO ")})
+        for card in data.cards:
+            if card.keyword.startswith("ESO "):
+                header[f"HIERARCH {card.keyword}"] = (card.value, card.comment)
     found = next(
         (m for text in (channel, data.get("EXTNAME"), primary.get("EXTNAME")) if (m := _CHANNEL.match(str(text)))), None
     )
