@@ -328,3 +328,15 @@ def test_the_figure_shows_north_up_and_east_left(folder: Path, spread: float) ->
     assert found.plot(own) is own
     axes.figure.canvas.draw()
     plt.close("all")
+
+
+def test_the_repositorys_manifest_lists_the_demo_night_and_the_real_files(night) -> None:
+    manifest = Path(__file__).parents[2] / "data_manifest.csv"
+    assert not verify(manifest, "package:mpdaf/data")
+    entries = {(entry.folder, entry.file): entry for entry in read_manifest(manifest)}
+    calibrations = {file for folder, file in entries if folder == "demo/night/calib"}
+    assert calibrations == {path.name for path in (night.folder / "calib").glob("*.fits")}
+    frames = [entry for (folder, _), entry in entries.items() if folder == "demo/night/raw"]
+    assert len(frames) == 19
+    for path, entry in zip(night.raw, frames, strict=False):  # the demo's first exposures
+        assert (path.name, path.stat().st_size) == (entry.file, entry.size)
