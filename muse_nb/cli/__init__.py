@@ -10,6 +10,7 @@ from importlib import import_module
 
 from muse_nb import __version__
 from muse_nb.products.errors import MuseError
+from muse_nb.products.text import printable
 
 __all__ = ["main"]
 
@@ -45,7 +46,7 @@ def main(argv: list[str] | None = None) -> int:
     try:
         return int(module.run(args) or 0)
     except MuseError as error:
-        print(f"muse-nb {name}: {' '.join(str(error).split())}", file=sys.stderr)
+        print(f"muse-nb {name}: {printable(' '.join(str(error).split()))}", file=sys.stderr)
         return 1
     except BrokenPipeError:
         sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115

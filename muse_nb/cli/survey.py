@@ -58,6 +58,7 @@ def _verify(args: argparse.Namespace) -> int:
 def _survey(args: argparse.Namespace) -> int:
     from tqdm import tqdm
 
+    from muse_nb.products.errors import MuseError
     from muse_nb.steps.survey import survey, write_surveys
 
     quiet = not sys.stderr.isatty()
@@ -69,7 +70,10 @@ def _survey(args: argparse.Namespace) -> int:
                 bar.total = every
                 bar.update(done - bar.n)
 
-            surveys.append(survey(folder, progress=step))
+            found = survey(folder, progress=step)
+        if not found.facts and not found.findings:
+            raise MuseError(f"{folder} holds no FITS files: name the folder with your raw frames or products")
+        surveys.append(found)
     if args.output:
         total = sum(fact.size for found in surveys for fact in found.facts)
         with tqdm(total=total, unit="B", unit_scale=True, disable=quiet) as bar:

@@ -126,8 +126,16 @@ class Measurement:
 
 
 def _quality(solution: Solution) -> tuple[int, float]:
-    """How well a solution describes its images: exposures that it placed, then the fit of the stars' cores."""
-    return len(solution.placed), -float(np.median(solution.chi2))
+    """How well a solution describes its images: exposures that it placed, then how little of the starlight it misses.
+
+    Not chi2: the noise law follows the residuals, and a bad model makes itself a chi2 of 1.
+    """
+    missed = [
+        np.median(np.abs(frame.residual[bright]) / (frame.model - frame.level)[bright])
+        for frame in (solution.fit.frames if solution.fit else [])
+        if (bright := frame.used() & (frame.model - frame.level > 5 * np.sqrt(frame.first_floor))).sum() > 20
+    ]
+    return len(solution.placed), -float(np.median(missed)) if missed else -np.inf
 
 
 def _centre(image: ImageFov) -> tuple[float, float]:
