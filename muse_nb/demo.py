@@ -26,7 +26,8 @@ __all__ = ["Demo", "demo"]
 
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
 COMPARED = 4  # exposures with which the two engines are compared: the recipe's time is not ours to spend
-REDUCED = 30e6, 8.0  # bytes of an exposure's cube and logs; of its frames and table against its raw frame
+CUBE = 30e6  # bytes of an exposure's cube, image and logs
+COMBINED = 1.5e8  # bytes of all that is made of several exposures
 
 
 @dataclass
@@ -150,7 +151,7 @@ def _say_disk(work: Demo, say: Callable[[str], object]) -> None:
 
     raw = work.engine == "eso"
     night = disk_needed(work.layout, work.exposures, raw=raw, products=True)
-    need = night + work.exposures * REDUCED[0] + 1.5e8
+    need = night + work.exposures * CUBE + COMBINED
     work.folder.mkdir(parents=True, exist_ok=True)
     there = sum(path.stat().st_size for path in work.folder.rglob("*") if path.is_file())
     free = shutil.disk_usage(work.folder).free
@@ -233,18 +234,18 @@ def _measure(work: Demo, say: Callable[[str], object]) -> None:
     from muse_nb.steps.offsets import measure_offsets
     from muse_nb.steps.survey import survey
 
+    night = survey(work.night)
     if not work.offset_list.exists():
-        measure_offsets(survey(work.night).files_of("IMAGE_FOV")).write(work.offset_list)
-    measured = OffsetList.read(work.offset_list)
+        measure_offsets(night.files_of("IMAGE_FOV")).write(work.offset_list)
     truth = Table.read(work.night / "truth" / "offsets.ecsv")
-    rms = _offset_rms(measured, truth)
+    rms = _offset_rms(OffsetList.read(work.offset_list), truth, night.exposures[0].dec or 0.0)
     work.numbers["offsets_rms_mas"] = rms
     say(f"  measured offsets against the truth: {rms:.2f} mas rms (asked for: at most 10)")
 
 
-def _offset_rms(measured: Any, truth: Any) -> float:
-    """Scatter of measured minus true offsets on the sky, relative to their mean [mas]."""
-    cos = np.cos(np.radians(-53.7))
+def _offset_rms(measured: Any, truth: Any, dec: float) -> float:
+    """Scatter of measured minus true offsets on the sky at declination `dec` [deg], relative to their mean [mas]."""
+    cos = np.cos(np.radians(dec))
     pairs = []
     for row in truth:
         found = measured.of(str(row["DATE_OBS"]))
