@@ -47,7 +47,7 @@ def plot_image(image: str | Path | ImageFov, ax: Axes | None = None, *, title: s
     data = opened.data
     good = data[np.isfinite(data)]
     low, high = np.percentile(good, [5, 99.8]) if good.size else (0.0, 1.0)
-    norm = ImageNormalize(vmin=low, vmax=max(high, low + 1e-30), stretch=AsinhStretch(0.05), clip=True, invalid=None)
+    norm = ImageNormalize(vmin=low, vmax=max(high, low + 1e-30), stretch=AsinhStretch(0.05), invalid=None)
     north, east, scale = _directions(opened)
     ny, nx = data.shape
     extent = np.array([-nx / 2, nx / 2, -ny / 2, ny / 2]) * scale
