@@ -18,6 +18,7 @@ __all__ = ["Ended", "Stop", "dies_with_parent", "run"]
 
 _LOOK = 0.02  # seconds between two looks at the process
 _MEASURE = 0.1  # seconds between two looks at its memory
+_DYING = 10.0  # seconds at most that a killed process may take to give back its memory
 
 
 class Stop(Protocol):
@@ -125,6 +126,7 @@ def run(
                 with suppress(ChildProcessError):
                     os.waitpid(process.pid, 0)
                 process.returncode = -signal.SIGKILL
+            _wait_for_all(process.pid)
         _pass_on(tail, on_text)
     cpu = usage.ru_utime + usage.ru_stime
     return Ended(process.returncode, time.monotonic() - started, cpu, peak, stopped)
@@ -138,6 +140,15 @@ def _pass_on(tail: BinaryIO, on_text: Callable[[str], object] | None) -> None:
 def _kill(group: int) -> None:
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(group, signal.SIGKILL)
+
+
+def _wait_for_all(group: int) -> None:
+    """Wait for the last of a killed group: a recipe with gigabytes of memory does not die at once."""
+    deadline = time.monotonic() + _DYING
+    with suppress(ProcessLookupError, PermissionError):
+        while time.monotonic() < deadline:
+            os.killpg(group, signal.SIGKILL)
+            time.sleep(_LOOK)
 
 
 def _peak(pid: int) -> int:

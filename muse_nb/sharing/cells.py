@@ -24,7 +24,7 @@ _MATH = re.compile(
 )
 _IMAGE = re.compile(r'(<img\b[^>]*?\bsrc=")([^"]*)(")', re.I)
 _LARGEST_IMAGE = 5_000_000  # bytes of a picture beside the notebook
-_HIDDEN = {"remove_cell", "injected-parameters"}
+_HIDDEN = {"remove_cell"}
 
 
 def title_of(notebook: Any) -> str:
