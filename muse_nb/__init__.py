@@ -14,6 +14,7 @@ _HOME = {
     "survey": "muse_nb.steps.survey",
     "inspect": "muse_nb.steps.inspect",
     "audit_nans": "muse_nb.steps.nans",
+    "heal_nans": "muse_nb.steps.nan_heal",
     "compare_badpix": "muse_nb.steps.badpix",
     "reduce_with_badpix": "muse_nb.steps.badpix_apply",
     "measure_offsets": "muse_nb.steps.offsets",

@@ -5,7 +5,12 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from muse_nb.steps.nan_heal import Healing
+    from muse_nb.steps.nan_progress import Progress
+    from muse_nb.steps.nans import NanAudit
 
 __all__ = ["add_arguments", "run"]
 
@@ -21,6 +26,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--repair", metavar="B", help="write BADPIX_TABLE B to OUTPUT without the rows that are good pixels"
     )
     parser.add_argument(
+        "--heal", nargs="+", metavar="P", help="which holes of these exposures (pixel tables) their combine would fill"
+    )
+    parser.add_argument("--offsets", metavar="O", help="OFFSET_LIST of the exposures, with --heal")
+    parser.add_argument(
         "-o", "--output", metavar="OUTPUT", help="the table of causes (CSV), or the repaired table (FITS)"
     )
     parser.add_argument("--plot", metavar="PNG", help="write the map and the profile")
@@ -31,35 +40,52 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = (
         "examples:\n"
         "  muse-nb nans DATACUBE_FINAL.fits --pixtable PIXTABLE_REDUCED_0001.fits --badpix BADPIX_TABLE.fits\n"
+        "  muse-nb nans --heal */PIXTABLE_REDUCED_0001.fits --offsets OFFSET_LIST.fits\n"
         "  muse-nb nans --repair BADPIX_TABLE.fits --pixtable PIXTABLE_REDUCED_0001.fits -o BADPIX_TABLE_repaired.fits"
     )
     parser.set_defaults(usage_error=parser.error)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Audit the cube, print what was found."""
+    """Audit the cube, or say what a combine heals, and print what was found."""
+    if args.offsets and not args.heal:
+        args.usage_error("--offsets goes with --heal")
     if args.repair:
         return _repair(args)
-    if args.cube is None:
-        args.usage_error("give a CUBE, or --repair with --pixtable and -o")
-    from muse_nb.products.whole import whole
-    from muse_nb.steps.nans import audit_nans
+    found: NanAudit | Healing
+    if args.heal:
+        if args.cube or args.pixtable:
+            args.usage_error("--heal takes the pixel tables itself: no CUBE and no --pixtable")
+        from muse_nb.steps.nan_heal import heal_nans
 
-    audit = audit_nans(args.cube, args.pixtable or None, args.badpix, progress=_progress())
+        found = heal_nans(args.heal, args.offsets, args.badpix, progress=_progress())
+    elif args.cube:
+        from muse_nb.steps.nans import audit_nans
+
+        found = audit_nans(args.cube, args.pixtable or None, args.badpix, progress=_progress())
+    else:
+        args.usage_error("give a CUBE, or --heal with pixel tables, or --repair with --pixtable and -o")
+    _show(found, args)
+    return 0
+
+
+def _show(found: NanAudit | Healing, args: argparse.Namespace) -> None:
+    """Write what is asked for and print the rest."""
+    from muse_nb.products.whole import whole
+
     if args.output:
-        audit.write(args.output, force=args.force)
+        found.write(args.output, force=args.force)
     if args.plot:
         import matplotlib as mpl
 
         mpl.use("Agg")
         with whole(args.plot, force=args.force) as part:
-            audit.plot()[0].figure.savefig(part, dpi=150, format="png")
+            found.plot()[0].figure.savefig(part, dpi=150, format="png")
     if args.json:
-        print(json.dumps(audit.summary(), indent=1))
+        print(json.dumps(found.summary(), indent=1))
     else:
-        print(audit)
-        print("\n".join(audit.table.pformat(max_lines=40, max_width=-1)))
-    return 0
+        print(found)
+        print("\n".join(found.table.pformat(max_lines=40, max_width=-1)))
 
 
 def _repair(args: argparse.Namespace) -> int:
@@ -84,7 +110,7 @@ def _plain(value: object) -> object:
     return value.item() if hasattr(value, "item") else str(value)
 
 
-def _progress() -> Callable[[str, int, int], None] | None:
+def _progress() -> Progress | None:
     if not sys.stderr.isatty():
         return None
     from tqdm import tqdm

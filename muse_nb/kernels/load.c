@@ -11,29 +11,18 @@ typedef struct { const Grid *grid; Exposure *exposure; int exposures; Ring *ring
 // Position of rows and their cell. The recipe keeps offsets in RA and DEC as float32, in degrees, and so do we.
 INLINE void place_body(const Grid *g, const Exposure *e, const uint32_t *x, const uint32_t *y, int n, Places *p, int vectors) {
     (void)vectors;
-    const double sd = e->sin_dec, cd = e->cos_dec, icd = 1 / cd;
-    const double k2 = sd / cd / 2, k3 = (1 + 2 * sd * sd) / (6 * cd * cd), k4 = (9 * sd + 6 * sd * sd * sd) / (24 * cd * cd * cd);
+    const Pole pole = pole_at(e->sin_dec, e->cos_dec);
     const double scale = DEG / g->step, cx = g->crpix_x - 1, cy = g->crpix_y - 1, xmax = g->nx - 1, ymax = g->ny - 1;
     const double g_sin = g->sin_dec, g_cos = g->cos_dec, d_ra = e->d_ra, d_dec = e->d_dec;
     const int fx = g->swap ? g->ny : 1, fy = g->swap ? 1 : g->nx, native = e->kind == NATIVE;
     for (int i = 0; i < n; i++) {
         float ra = swapped(x[i]), dec = swapped(y[i]);
-        if (native) {
-            double t, u;
-            to_sky(ra, dec, sd, cd, &t, &u);
-            double t2 = t * t;
-            u *= icd;                                           // atan and asin around DEC0 as series
-            ra = (float)(t * (1 - t2 * (1. / 3 - t2 * .2)) * DEG);
-            dec = (float)(u * (1 + u * (k2 + u * (k3 + u * k4))) * DEG);
-        }
+        if (native) sky_offset(ra, dec, &pole, &ra, &dec);
         ra = (float)(ra + d_ra);
         dec = (float)(dec + d_dec);
-        double a = ra * (1 / DEG), b = dec * (1 / DEG), a2 = a * a, b2 = b * b;
-        double sin_a = a * (1 - a2 * (1. / 6) * (1 - a2 * (1. / 20))), one_less_cos_a = a2 * .5 * (1 - a2 * (1. / 12) * (1 - a2 * (1. / 30)));
-        double sin_b = b * (1 - b2 * (1. / 6) * (1 - b2 * (1. / 20))), one_less_cos_b = b2 * .5 * (1 - b2 * (1. / 12) * (1 - b2 * (1. / 30)));
-        double cos_dec = g_cos * (1 - one_less_cos_b) - g_sin * sin_b;
-        double depth = scale / ((1 - one_less_cos_b) - cos_dec * g_cos * one_less_cos_a);
-        double px = cx - cos_dec * sin_a * depth + .5, py = cy + (sin_b + cos_dec * g_sin * one_less_cos_a) * depth + .5;
+        double east, north;
+        tangent_plane(ra, dec, g_sin, g_cos, scale, &east, &north);
+        double px = cx - east + .5, py = cy + north + .5;
         px = px < 0 ? 0 : px > xmax ? xmax : px;                // beyond the edge: the edge cell, as the recipe does
         py = py < 0 ? 0 : py > ymax ? ymax : py;
         p->ra[i] = ra;

@@ -1,8 +1,8 @@
 // Why is a voxel NaN? Rows of pixel tables are scattered to the voxels in question, with the drizzle's own overlaps.
+#include "native.h"
 #include "stream.h"
 #include <math.h>
 #include <stdint.h>
-#include <string.h>
 
 static inline uint32_t native(uint32_t u, int swap) { return swap ? __builtin_bswap32(u) : u; }
 
@@ -62,32 +62,24 @@ typedef struct {  // the recipe's formulas with its rounding: rows that lie on t
     double crval1, crval2, crpix1, crpix2, cd11, cd12, cd21, cd22;
 } Place;
 
-void place_rows(const Voxels *g, const Place *q, int64_t n, const float *xpos, const float *ypos, const float *wavelength,
-                float *a, float *b, int32_t *cell) {
-    const double pole = q->dec / DEG, sp = sin(pole), cp = cos(pole);
-    const double ra0 = q->crval1 / DEG, dec0 = q->crval2 / DEG, s0 = sin(dec0), c0 = cos(dec0);
+HOT void place_rows(const Voxels *g, const Place *q, int64_t n, const float *xpos, const float *ypos,
+                    const float *wavelength, float *a, float *b, int32_t *cell) {
+    const Pole pole = pole_at(sin(q->dec / DEG), cos(q->dec / DEG));
+    const double s0 = sin(q->crval2 / DEG), c0 = cos(q->crval2 / DEG);
     const double det = q->cd11 * q->cd22 - q->cd12 * q->cd21, shift_a = q->ra - q->crval1, shift_b = q->dec - q->crval2;
     for (int64_t r = 0; r < n; r++) {
-        a[r] = xpos[r];
-        b[r] = ypos[r];
-        if (q->native) {
-            double phi = xpos[r], theta = ypos[r] + M_PI_2, st = sin(theta), ct = cos(theta), cf = cos(phi);
-            a[r] = (float)(atan2(ct * sin(phi), st * cp + ct * sp * cf) * DEG);
-            b[r] = (float)(asin(st * sp - ct * cp * cf) * DEG - q->dec);
-        }
-        a[r] = (float)(a[r] + shift_a);
-        b[r] = (float)(b[r] + shift_b);
-        double alpha = (a[r] + q->crval1) / DEG - ra0, delta = (b[r] + q->crval2) / DEG;
-        double sd = sin(delta), cd = cos(delta), ca = cos(alpha);
-        double phi = atan2(-cd * sin(alpha), sd * c0 - cd * s0 * ca) + 180 / DEG;
-        double radius = DEG / tan(asin(sd * s0 + cd * c0 * ca)), x = radius * sin(phi), y = -radius * cos(phi);
-        double position[3] = {(q->cd22 * x - q->cd12 * y) / det + q->crpix1, (q->cd11 * y - q->cd21 * x) / det + q->crpix2,
-                              (wavelength[r] - g->crval3) / g->cd33 + g->crpix3};
-        int32_t size[3] = {g->nx, g->ny, g->nz};
-        for (int i = 0; i < 3; i++) {
-            double p = round(position[i]) - 1;
-            cell[3 * r + i] = p >= size[i] ? size[i] - 1 : p > 0 ? (int32_t)p : 0;  // 0 for NaN
-        }
+        float ra = xpos[r], dec = ypos[r];
+        if (q->native) sky_offset(ra, dec, &pole, &ra, &dec);
+        a[r] = ra = (float)(ra + shift_a);
+        b[r] = dec = (float)(dec + shift_b);
+        double x, y;
+        tangent_plane(ra, dec, s0, c0, DEG, &x, &y);
+        double px = (q->cd22 * x - q->cd12 * y) / det + q->crpix1 - .5, py = (q->cd11 * y - q->cd21 * x) / det + q->crpix2 - .5;
+        double pz = (wavelength[r] - g->crval3) / g->cd33 + g->crpix3 - .5;
+        int32_t *at = cell + 3 * r;  // not below 0: truncating is rounding
+        at[0] = (int32_t)(px > 0 ? px < g->nx ? px : g->nx - 1 : 0);
+        at[1] = (int32_t)(py > 0 ? py < g->ny ? py : g->ny - 1 : 0);
+        at[2] = (int32_t)(pz > 0 ? pz < g->nz ? pz : g->nz - 1 : 0);
     }
 }
 
@@ -132,18 +124,17 @@ void row_coverage(const Voxels *g, int64_t n, const float *a, const float *b, co
     }
 }
 
-// voxel: number of its story or -1, planes z0 to z1; table_dq: flags that the bad-pixel table gave to the row, or 0
+// voxel: number of its story or -1, planes z0 to z1; table_dq: flags that the bad-pixel table gave to the row, or 0;
+// spreads: a good row that is not finite spoils all voxels near it (0 x NaN), otherwise it is left out
 void row_stories(const Voxels *g, int64_t n, const float *a, const float *b, const float *wavelength,
                  const int32_t *cell, const int32_t *dq, const int32_t *table_dq, const int32_t *origin,
-                 const float *data, const float *weight, int32_t table, int32_t z0, int32_t z1, const int32_t *voxel,
-                 Story *stories) {
+                 const uint8_t *finite, const float *weight, int32_t table, int32_t z0, int32_t z1, int32_t spreads,
+                 const int32_t *voxel, Story *stories) {
     for (int64_t r = 0; r < n; r++) {
         int cx = cell[3 * r], cy = cell[3 * r + 1], cz = cell[3 * r + 2];
         if (cz < z0 - 1 || cz > z1) continue;
         double ra = a[r] + g->ra0, dec = b[r] + g->dec0, w = weight ? weight[r] : 1;
-        uint32_t bits;
-        memcpy(&bits, data + r, 4);
-        int finite = (bits & 0x7f800000u) != 0x7f800000u;
+        int poison = !dq[r] && !finite[r];
         AROUND(k, cz, g->nz) {
             if (k < z0 || k >= z1) continue;
             double deep = -1;
@@ -153,10 +144,14 @@ void row_stories(const Voxels *g, int64_t n, const float *a, const float *b, con
                 if (number < 0) continue;
                 Story *t = stories + number;
                 t->near = 1;
-                if (!dq[r] && !finite) t->poison = 1;  // 0 x NaN: it spoils voxels that it does not even overlap
+                if (poison && spreads) t->poison = 1;
                 if (deep < 0) deep = fmax(depth(g, k, wavelength[r]), 0);
                 double v = deep > 0 ? deep * area(g, s, ra, dec) / (g->drop_x * g->drop_y * g->drop_z) : 0;
                 if (v <= 0) continue;
+                if (poison && !spreads) {
+                    t->poison = 1;
+                    continue;
+                }
                 if (!dq[r]) {
                     if (w * v < 2.3e-308) t->weightless = 1;
                     else if (w * v > t->good) t->good = (float)(w * v);

@@ -201,19 +201,23 @@ def row_stories(
     dq: np.ndarray,
     table_dq: np.ndarray | None,
     origin: np.ndarray,
-    data: np.ndarray,
+    finite: np.ndarray,
     weight: np.ndarray | None,
     table: int,
     planes: tuple[int, int],
     voxel: np.ndarray,
     stories: np.ndarray,
+    *,
+    spreads: bool,
 ) -> None:
     """Tell the stories of voxels from the rows that reach them.
 
     Parameters
     ----------
-    dq, origin, data
-        Columns of the rows: int32, int32, float32.
+    dq, origin
+        Columns of the rows, int32.
+    finite
+        Whether their values are, bool.
     table_dq
         Flags that the bad-pixel table gave to each row (0: none), int32; None when it is not known.
     weight
@@ -226,6 +230,8 @@ def row_stories(
         int32, shape (planes, ny, nx): number of the story of each voxel, -1 for none.
     stories
         Records of `STORY`, changed in place.
+    spreads
+        A good row that is not finite spoils every voxel near it; otherwise it is left out.
     """
     struct = grid._struct()
     library().row_stories(
@@ -233,11 +239,12 @@ def row_stories(
         ctypes.c_int64(len(rows.a)),
         *(
             _pointer(array)
-            for array in (rows.a, rows.b, rows.wavelength, rows.cell, dq, table_dq, origin, data, weight)
+            for array in (rows.a, rows.b, rows.wavelength, rows.cell, dq, table_dq, origin, finite, weight)
         ),
         ctypes.c_int32(table),
         ctypes.c_int32(planes[0]),
         ctypes.c_int32(planes[1]),
+        ctypes.c_int32(spreads),
         _pointer(voxel),
         _pointer(stories),
     )

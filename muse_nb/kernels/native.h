@@ -2,6 +2,8 @@
 #ifndef NATIVE_H
 #define NATIVE_H
 
+#include "stream.h"
+
 #define HALF_PI 1.57079632679489661923
 
 // sine and cosine of an angle in 0 .. 2 pi: reduced to +-pi/4, then Taylor series; the compiler vectorises it
@@ -23,5 +25,32 @@ static inline void to_sky(double phi, double y, double sin_dec, double cos_dec, 
     sine_cosine(phi, &sine, &cosine);
     *tan_ra = sin_r * sine / ((1 - one_less_cos_r) * cos_dec + sin_r * sin_dec * cosine);
     *d_sin = -one_less_cos_r * sin_dec - sin_r * cos_dec * cosine;
+}
+
+typedef struct { double sin_dec, cos_dec, inverse_cos, k2, k3, k4; } Pole;  // a pointing, and the series of arcsine around it
+
+static inline Pole pole_at(double sd, double cd) {
+    return (Pole){sd, cd, 1 / cd, sd / cd / 2, (1 + 2 * sd * sd) / (6 * cd * cd), (9 * sd + 6 * sd * sd * sd) / (24 * cd * cd * cd)};
+}
+
+// RA - RA0 and DEC - DEC0 [deg] of the same, as float32 like the recipe's
+static inline void sky_offset(double phi, double y, const Pole *p, float *ra, float *dec) {
+    double t, u;
+    to_sky(phi, y, p->sin_dec, p->cos_dec, &t, &u);
+    double t2 = t * t;
+    u *= p->inverse_cos;
+    *ra = (float)(t * (1 - t2 * (1. / 3 - t2 * .2)) * DEG);
+    *dec = (float)(u * (1 + u * (p->k2 + u * (p->k3 + u * p->k4))) * DEG);
+}
+
+// Tangent plane: scale (1: in radians) times the distance to the east and to the north of the reference [deg from it]
+static inline void tangent_plane(float ra, float dec, double sin_dec, double cos_dec, double scale, double *east, double *north) {
+    double a = ra * (1 / DEG), b = dec * (1 / DEG), a2 = a * a, b2 = b * b;
+    double sin_a = a * (1 - a2 * (1. / 6) * (1 - a2 * (1. / 20))), one_less_cos_a = a2 * .5 * (1 - a2 * (1. / 12) * (1 - a2 * (1. / 30)));
+    double sin_b = b * (1 - b2 * (1. / 6) * (1 - b2 * (1. / 20))), one_less_cos_b = b2 * .5 * (1 - b2 * (1. / 12) * (1 - b2 * (1. / 30)));
+    double cosine = cos_dec * (1 - one_less_cos_b) - sin_dec * sin_b;
+    double depth = scale / ((1 - one_less_cos_b) - cosine * cos_dec * one_less_cos_a);
+    *east = cosine * sin_a * depth;
+    *north = (sin_b + cosine * sin_dec * one_less_cos_a) * depth;
 }
 #endif

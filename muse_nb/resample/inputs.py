@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+from copy import copy
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
@@ -112,6 +113,12 @@ class Inputs:
         for exposure in self.exposures:
             os.close(exposure.kernel.fd)
         self.exposures = []
+
+    def only(self, number: int) -> Inputs:
+        """One of the exposures, where it lies among all; its file is closed with theirs."""
+        one = copy(self)
+        one.exposures = [self.exposures[number]]
+        return one
 
     @property
     def rows(self) -> int:

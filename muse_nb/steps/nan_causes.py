@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import builtins
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
 
-__all__ = ["CODES", "MEANING", "Cause", "Holes", "code"]
+__all__ = ["CODES", "MEANING", "Cause", "Holes", "NanPlanes", "causes_of_plane"]
 
 
 class Cause(StrEnum):
@@ -44,11 +45,6 @@ MEANING: dict[Cause, str] = {
 }
 
 CODES: dict[Cause, int] = {cause: number for number, cause in enumerate(Cause, 1)}  # 0: not NaN
-
-
-def code(cause: Cause) -> int:
-    """Small integer of a cause, as in `NanAudit.cause_plane`."""
-    return CODES[cause]
 
 
 @dataclass(frozen=True)
@@ -94,3 +90,65 @@ class Holes:
         """Part of the arrays that lies in planes `start` to `stop` of `size` spaxels."""
         low, high = np.searchsorted(self.index, [start * size, stop * size])
         return builtins.slice(int(low), int(high))
+
+
+@dataclass(frozen=True)
+class NanPlanes:
+    """Where a cube is NaN, a bit for each voxel.
+
+    Attributes
+    ----------
+    shape : tuple of int
+        (nz, ny, nx).
+    bits : numpy.ndarray
+        uint8, one row for each plane.
+    """
+
+    shape: tuple[int, int, int]
+    bits: np.ndarray
+
+    @classmethod
+    def collect(cls, shape: tuple[int, int, int], planes: Iterable[np.ndarray]) -> NanPlanes:
+        """Keep planes that come in turn, True where they are NaN, shape (ny, nx)."""
+        bits = np.empty((shape[0], -(-shape[1] * shape[2] // 8)), np.uint8)
+        for k, nan in enumerate(planes):
+            bits[k] = np.packbits(nan)
+        return cls(shape, bits)
+
+    def plane(self, k: int) -> np.ndarray:
+        """Give one plane back, True where it is NaN."""
+        _, ny, nx = self.shape
+        return np.unpackbits(self.bits[k], count=ny * nx).reshape(ny, nx).astype(bool)
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        """Give the planes back in turn."""
+        return map(self.plane, range(self.shape[0]))
+
+    def count(self) -> np.ndarray:
+        """Planes of each spaxel that are NaN, shape (ny, nx)."""
+        return np.asarray(sum(plane.astype(np.int32) for plane in self))
+
+
+def causes_of_plane(
+    k: int, nan: np.ndarray, first: np.ndarray, last: np.ndarray, empty: np.ndarray, holes: Holes
+) -> np.ndarray:
+    """Causes of the NaN in one plane, int8 codes, 0 where there are data.
+
+    Parameters
+    ----------
+    k
+        The plane.
+    nan
+        True where it is NaN, shape (ny, nx) as all others.
+    first, last
+        Planes between which rows reach a spaxel.
+    empty
+        Codes of the spaxels that no row reaches, 0 for others.
+    holes
+        The NaN between `first` and `last`.
+    """
+    codes = np.where((k < first) | (k > last), CODES[Cause.OUTSIDE_RANGE], CODES[Cause.UNKNOWN])
+    codes = np.where(empty > 0, empty, codes).astype(np.int8)
+    part = holes.of_planes(k, k + 1, nan.size)
+    codes.reshape(-1)[holes.index[part] - k * nan.size] = holes.cause[part]
+    return np.where(nan, codes, 0).astype(np.int8)

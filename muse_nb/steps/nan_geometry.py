@@ -17,6 +17,8 @@ from muse_nb.products.pixtable import PixelTable
 __all__ = ["Placement", "Resampling", "read_resampling"]
 
 DEG = 180 / np.pi
+WCS = ("CRVAL1", "CRVAL2", "CRVAL3", "CRPIX1", "CRPIX2", "CRPIX3", "CD1_1", "CD2_2", "CD3_3")
+OURS = "muse_nb"
 RESAMPLERS = {"muse_scipost": 15.0, "muse_scipost_make_cube": 15.0, "muse_exp_combine": 10.0}  # default crsigma
 
 
@@ -36,6 +38,9 @@ class Resampling:
         Cosmic-ray rejection: statistics and threshold (0: off).
     lambda_range : tuple of float
         Rows outside this range [Angstrom] were not loaded.
+    spreads : bool
+        Data that are not finite though their dq is 0 spoil all voxels near them, as by the recipes; muse_nb leaves
+        such rows out.
     """
 
     recipe: str = ""
@@ -44,6 +49,7 @@ class Resampling:
     crtype: str = "median"
     crsigma: float = 15.0
     lambda_range: tuple[float, float] = (0.0, np.inf)
+    spreads: bool = True
 
 
 def read_resampling(primary: Mapping[str, Any], tables: int) -> Resampling:
@@ -54,7 +60,7 @@ def read_resampling(primary: Mapping[str, Any], tables: int) -> Resampling:
         recipe = str(primary.get(f"ESO PRO REC{number} ID", "")).strip()
         if not recipe:
             break
-        if recipe in RESAMPLERS or "muse_nb" in recipe or "muse-nb" in recipe:
+        if recipe in RESAMPLERS or recipe == OURS:
             found = _parameters(primary, number, recipe)
     return found
 
@@ -78,6 +84,7 @@ def _parameters(primary: Mapping[str, Any], number: int, recipe: str) -> Resampl
         lambda_range=(0.0, np.inf)
         if recipe == "muse_scipost"
         else (float(values.get("lambdamin", 0)), float(values.get("lambdamax", "inf"))),
+        spreads=recipe != OURS,
     )
 
 
@@ -119,9 +126,6 @@ class Placement:
         MuseError
             The cube is not on a tangent plane with a linear wavelength axis in Angstrom.
         """
-        names = ("CRVAL1", "CRVAL2", "CRVAL3", "CRPIX1", "CRPIX2", "CRPIX3", "CD1_1", "CD2_2", "CD3_3")
-        wcs = {name: float(need(header, name, path)) for name in names}
-        wcs |= {name: float(header.get(name, 0)) for name in ("CD1_2", "CD2_1")}
         kind = str(header.get("CTYPE1", "")).strip(), str(header.get("CTYPE3", "")).strip()
         if kind[0] != "RA---TAN" or "LOG" in kind[1]:
             raise MuseError(
@@ -129,12 +133,42 @@ class Placement:
                 " the pixel tables cannot be placed on it: leave them out"
             )
         how = read_resampling(primary, len(tables))
-        ra, dec = _spaxel_centres(wcs, shape[1:])
         if how.method != "drizzle":
             raise MuseError(
                 f"{path} was resampled with {how.method!r}: NaN are traced for drizzle only, leave the pixel tables out"
             )
+        for name in WCS:
+            need(header, name, path)
         first = next((t for t in tables if t.header.get("DATE-OBS") == primary.get("DATE-OBS")), tables[0])
+        posang = abs(float(primary.get("ESO INS DROT POSANG", 0.0)))
+        return cls.on(header, shape, how, _offsets(primary, len(tables)), first, posang)
+
+    @classmethod
+    def on(
+        cls,
+        header: Mapping[str, Any],
+        shape: tuple[int, int, int],
+        how: Resampling,
+        offsets: dict[str, tuple[float, float]],
+        first: PixelTable,
+        posang: float,
+    ) -> Placement:
+        """Make the placement on a grid.
+
+        Parameters
+        ----------
+        header
+            The grid's WCS.
+        shape
+            (nz, ny, nx).
+        how, offsets, posang
+            As the attributes.
+        first
+            The pixel table that the size of the drops is taken from.
+        """
+        wcs = {name: float(header[name]) for name in WCS}
+        wcs |= {name: float(header.get(name, 0)) for name in ("CD1_2", "CD2_1")}
+        ra, dec = _spaxel_centres(wcs, shape[1:])
         pixel = _pixel_scales(first)
         grid = Grid(
             shape=shape,
@@ -153,15 +187,7 @@ class Placement:
             ra0=wcs["CRVAL1"],
             dec0=wcs["CRVAL2"],
         )
-        offsets = {}
-        for number in range(1, 10000):
-            date = primary.get(f"ESO DRS MUSE OFFSET{number} DATE-OBS")
-            if date is None and number > len(tables):
-                break
-            if date is not None:
-                pair = [primary.get(f"ESO DRS MUSE OFFSET{number} {axis}", 0.0) for axis in ("DRA", "DDEC")]
-                offsets[str(date).strip()[:23]] = (float(pair[0]), float(pair[1]))
-        return cls(grid, offsets, how, abs(float(primary.get("ESO INS DROT POSANG", 0.0))), wcs)
+        return cls(grid, offsets, how, posang, wcs)
 
     def place(self, table: PixelTable, start: int, stop: int) -> Rows:
         """Place rows `start` to `stop` of a pixel table (PIXTABLE_REDUCED, _POSITIONED or _COMBINED)."""
@@ -189,6 +215,19 @@ class Placement:
         ra, dec = (float(need(table.header, key, table.path)) for key in ("RA", "DEC"))
         offset = self.offsets.get(str(table.header.get("DATE-OBS", "")).strip()[:23], (0.0, 0.0))
         return ra - offset[0], dec - offset[1]
+
+
+def _offsets(primary: Mapping[str, Any], tables: int) -> dict[str, tuple[float, float]]:
+    """Read the offsets that were applied: DATE-OBS to (RA, DEC) [deg]."""
+    found = {}
+    for number in range(1, 10000):
+        date = primary.get(f"ESO DRS MUSE OFFSET{number} DATE-OBS")
+        if date is None and number > tables:
+            break
+        if date is not None:
+            pair = [primary.get(f"ESO DRS MUSE OFFSET{number} {axis}", 0.0) for axis in ("DRA", "DDEC")]
+            found[str(date).strip()[:23]] = (float(pair[0]), float(pair[1]))
+    return found
 
 
 def _pixel_scales(table: PixelTable) -> tuple[float, float]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from muse_nb.steps.nan_causes import CODES, Cause
+from muse_nb.steps.nan_causes import CODES, Cause, Holes
 
-__all__ = ["SLICE_ON_SKY", "Empty", "border", "enclosed", "explain_empty"]
+__all__ = ["SLICE_ON_SKY", "Empty", "at_the_edge", "border", "enclosed", "explain_empty"]
 
 # number on the sky of slices 1 to 48 of the detector: four stacks of twelve (the pipeline's muse_geo)
 SLICE_ON_SKY = np.array(
@@ -57,6 +57,12 @@ def border(inside: np.ndarray) -> np.ndarray:
     padded = np.pad(inside, 1)
     surrounded = padded[:-2, 1:-1] & padded[2:, 1:-1] & padded[1:-1, :-2] & padded[1:-1, 2:]
     return inside & ~surrounded
+
+
+def at_the_edge(holes: Holes, edge: np.ndarray) -> Holes:
+    """At the ragged edge of the field, where no pixel falls is outside it."""
+    outside = (holes.cause == CODES[Cause.NO_PIXEL]) & edge.reshape(-1)[holes.index % edge.size]
+    return replace(holes, cause=np.where(outside, CODES[Cause.OUTSIDE_FIELD], holes.cause).astype(np.int8))
 
 
 def explain_empty(covered: np.ndarray, centres: np.ndarray | None = None) -> Empty:

@@ -78,6 +78,8 @@ def _rows_of_cells(source: Tables, reach: Reach, wanted: np.ndarray) -> dict[Cel
         if not len(use):
             continue
         opened = source.tables[table]
+        if not source.placement.resampling.spreads:
+            use = use[source.finite(table, start, stop)[use]]
         data, dq, stat = (opened.read(name, start, stop)[use] for name in ("data", "dq", "stat"))
         columns = (data, dq, rows.a[use], rows.b[use], rows.wavelength[use], stat)
         found.append(np.stack([column.astype(np.float64) for column in columns], axis=1))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
     from muse_nb.steps.badpix import BadpixComparison
     from muse_nb.steps.nans import NanAudit
 
-__all__ = ["findings", "plot", "plot_comparison"]
+__all__ = ["draw_map", "findings", "plot", "plot_comparison"]
 
 
 def findings(audit: NanAudit) -> list[str]:
@@ -68,7 +69,7 @@ def plot(audit: NanAudit, axes: Any = None) -> Any:
     if axes is None:
         _, axes = plt.subplots(1, 2, figsize=(11, 4.2), layout="constrained", width_ratios=(1, 1.5))
     left, right = axes
-    _map(left, audit)
+    draw_map(left, audit.fraction_map(), audit.cube.header)
     left.set_title("by spaxel")
     profile = audit.profile()
     try:
@@ -85,15 +86,16 @@ def plot(audit: NanAudit, axes: Any = None) -> Any:
     return axes
 
 
-def _map(ax: Any, audit: NanAudit) -> None:
-    _, ny, nx = audit.shape
-    scale = _arcsec(audit)
+def draw_map(ax: Any, fraction: np.ndarray, header: Mapping[str, Any], top: float = 1.0) -> None:
+    """Draw a map of the fraction of NaN (shape (ny, nx)), up to `top`, with the sky's directions from the WCS."""
+    ny, nx = fraction.shape
+    scale = _arcsec(header)
     extent = (-0.5 * nx * scale[0], 0.5 * nx * scale[0], -0.5 * ny * scale[1], 0.5 * ny * scale[1])
-    image = ax.imshow(audit.fraction_map(), origin="lower", extent=extent, cmap="cividis", vmin=0, vmax=1)
+    image = ax.imshow(fraction, origin="lower", extent=extent, cmap="cividis", vmin=0, vmax=top)
     ax.figure.colorbar(image, ax=ax, label="NaN over all planes [fraction]", shrink=0.85)
     unit = "arcsec" if scale != (1, 1) else "pixel"
     ax.set(xlabel=f"x [{unit}]", ylabel=f"y [{unit}]")
-    _compass(ax, audit)
+    _compass(ax, header)
 
 
 def plot_comparison(comparison: BadpixComparison, axes: Any = None) -> Any:
@@ -109,7 +111,7 @@ def plot_comparison(comparison: BadpixComparison, axes: Any = None) -> Any:
     if axes is None:
         _, axes = plt.subplots(1, 3, figsize=(13, 4), layout="constrained", width_ratios=(1, 1, 1.1))
     for ax, side in zip(axes, (comparison.first, comparison.second), strict=False):
-        _map(ax, side.audit)
+        draw_map(ax, side.audit.fraction_map(), side.audit.cube.header)
         ax.set_title(f"{side.name}: {side.audit.nan_fraction_in_field:.2%} NaN in the field")
     table = comparison.table[:6]
     place = np.arange(len(table))[::-1]
@@ -121,9 +123,8 @@ def plot_comparison(comparison: BadpixComparison, axes: Any = None) -> Any:
     return axes
 
 
-def _arcsec(audit: NanAudit) -> tuple[float, float]:
+def _arcsec(header: Mapping[str, Any]) -> tuple[float, float]:
     """Size of a spaxel [arcsec]; (1, 1) when the header does not say."""
-    header = audit.cube.header
     try:
         x = np.hypot(float(header["CD1_1"]), float(header.get("CD2_1", 0)))
         y = np.hypot(float(header["CD2_2"]), float(header.get("CD1_2", 0)))
@@ -132,9 +133,11 @@ def _arcsec(audit: NanAudit) -> tuple[float, float]:
     return 3600 * x, 3600 * y
 
 
-def _compass(ax: Any, audit: NanAudit) -> None:
+def _compass(ax: Any, header: Mapping[str, Any]) -> None:
     """Arrows to the north and the east, from the WCS."""
-    header = audit.cube.header
+    from matplotlib.patheffects import withStroke
+
+    outline = [withStroke(linewidth=2.5, foreground="black")]
     try:
         cd = np.array([[float(header.get(f"CD{i}_{j}", 0)) for j in (1, 2)] for i in (1, 2)])
         east, north = np.linalg.inv(cd).T
@@ -145,7 +148,7 @@ def _compass(ax: Any, audit: NanAudit) -> None:
         start = (0.86, 0.08)
         arrow = {"arrowstyle": "->", "color": "white", "lw": 1.2}
         end = (start[0] + vector[0], start[1] + vector[1])
-        ax.annotate("", end, start, xycoords="axes fraction", arrowprops=arrow)
+        ax.annotate("", end, start, xycoords="axes fraction", arrowprops=arrow | {"path_effects": outline})
         ax.text(
             start[0] + 1.3 * vector[0],
             start[1] + 1.3 * vector[1],
@@ -155,4 +158,5 @@ def _compass(ax: Any, audit: NanAudit) -> None:
             ha="center",
             va="center",
             fontsize=8,
+            path_effects=outline,
         )

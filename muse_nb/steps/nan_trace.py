@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from muse_nb.kernels.nans import STORY, Rows, row_coverage, row_stories
-from muse_nb.products.cube_file import CubeFile
 from muse_nb.products.errors import MuseError
 from muse_nb.products.pixtable import PixelTable, decode_origin
 from muse_nb.steps.badpix_table import BadpixTable, Lookup
 from muse_nb.steps.nan_causes import CODES, Cause, Holes
 from muse_nb.steps.nan_geometry import Placement
+from muse_nb.steps.nan_progress import Progress
 
 __all__ = ["Reach", "Tables", "coverage_of", "detector_pixels", "frame_size", "trace"]
 
 CHUNK = 1 << 19  # rows read at a time
 BLOCK = 2048  # rows in an entry of the index
 SLAB = 1 << 26  # voxels whose stories are told in one pass over the tables
-Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True)
@@ -69,6 +68,11 @@ class Tables:
         """True for rows within the wavelength range that the recipe loaded."""
         low, high = self.placement.resampling.lambda_range
         return (rows.wavelength >= low) & (rows.wavelength <= high)
+
+    def finite(self, number: int, start: int, stop: int) -> np.ndarray:
+        """True for rows whose values the resampler can use; muse_nb looks at the variance too."""
+        names = ("data",) if self.placement.resampling.spreads else ("data", "stat")
+        return np.logical_and.reduce([np.isfinite(self.tables[number].read(name, start, stop)) for name in names])
 
     def detector(self, number: int, origin: np.ndarray, row: np.ndarray) -> tuple[np.ndarray, ...]:
         """IFU, slice, x and y of rows of a table; see `detector_pixels`."""
@@ -121,7 +125,7 @@ def frame_size(table: PixelTable) -> tuple[int, int]:
     return sizes[0], sizes[1]
 
 
-def coverage_of(source: Tables, progress: Progress | None = None) -> Reach:
+def coverage_of(source: Tables, progress: Progress) -> Reach:
     """Pass over all rows: which spaxels and planes they reach, where each slice lies."""
     grid = source.placement.grid
     nz, ny, nx = grid.shape
@@ -147,8 +151,7 @@ def coverage_of(source: Tables, progress: Progress | None = None) -> Reach:
                 for part, weights in enumerate((None, rows.cell[:, 0], rows.cell[:, 1])):
                     centres[number, :, part] += np.bincount(key, weights, minlength=25 * 64)
             done += stop - start
-            if progress is not None:
-                progress("rows placed", done, total)
+            progress("rows placed", done, total)
     centres = centres.reshape(-1, 25, 64, 3)[:, :, :49]
     with np.errstate(invalid="ignore"):
         centres[..., 1:] /= centres[..., :1]
@@ -168,26 +171,31 @@ def _take(rows: Rows, use: np.ndarray) -> Rows:
     return Rows(*(np.ascontiguousarray(array[use]) for array in (rows.a, rows.b, rows.wavelength, rows.cell)))
 
 
-def trace(cube: CubeFile, source: Tables, reach: Reach, progress: Progress | None = None) -> Holes:
-    """Find the cause of every NaN voxel between the first and the last plane that rows reach."""
-    nz, ny, nx = cube.shape
+def trace(nan: Iterable[np.ndarray], source: Tables, reach: Reach, progress: Progress) -> Holes:
+    """Find the cause of every NaN voxel between the first and the last plane that rows reach.
+
+    Parameters
+    ----------
+    nan
+        Every plane of the cube in turn: True where it is NaN, shape (ny, nx).
+    """
+    nz, ny, nx = source.placement.grid.shape
     thick = max(1, SLAB // (ny * nx))
+    planes = iter(nan)
     parts = []
     lookups = source.lookups()
-    with cube.reader() as plane:
-        for z0 in range(0, nz, thick):
-            z1 = min(nz, z0 + thick)
-            voxel = np.full((z1 - z0, ny, nx), -1, np.int32)
-            number = 0
-            for k in range(z0, z1):
-                here = np.isnan(plane(k)) & (reach.first <= k) & (k <= reach.last)
-                count = int(here.sum())
-                voxel[k - z0][here] = np.arange(number, number + count, dtype=np.int32)
-                number += count
-            if number:
-                parts.append(_trace_slab(source, reach, lookups, (z0, z1), voxel, number))
-            if progress is not None:
-                progress("planes traced", z1, nz)
+    for z0 in range(0, nz, thick):
+        z1 = min(nz, z0 + thick)
+        voxel = np.full((z1 - z0, ny, nx), -1, np.int32)
+        number = 0
+        for k in range(z0, z1):
+            here = next(planes) & (reach.first <= k) & (k <= reach.last)
+            count = int(here.sum())
+            voxel[k - z0][here] = np.arange(number, number + count, dtype=np.int32)
+            number += count
+        if number:
+            parts.append(_trace_slab(source, reach, lookups, (z0, z1), voxel, number))
+        progress("planes traced", z1, nz)
     return Holes.concatenate(parts)
 
 
@@ -200,13 +208,13 @@ def _trace_slab(
             continue
         opened = source.tables[table]
         rows = source.place(table, start, stop)
-        columns = [opened.read(name, start, stop) for name in ("dq", "origin", "data")]
-        dq, origin, data = (np.ascontiguousarray(c, dtype=t) for c, t in zip(columns, ("i4", "i4", "f4"), strict=True))
+        dq, origin = (opened.read(name, start, stop).astype(np.int32, copy=False) for name in ("dq", "origin"))
+        finite = source.finite(table, start, stop)
         weight = opened.read("weight", start, stop).astype(np.float32) if "weight" in opened.columns else None
         use = source.loaded(rows)
         row = np.arange(start, stop)
         if not use.all():
-            rows, dq, origin, data, row = _take(rows, use), dq[use], origin[use], data[use], row[use]
+            rows, dq, origin, finite, row = _take(rows, use), dq[use], origin[use], finite[use], row[use]
             weight = None if weight is None else weight[use]
         table_dq = None
         if lookups is not None:
@@ -214,7 +222,20 @@ def _trace_slab(
             bad = np.flatnonzero(dq)
             ifu, _, x, y = source.detector(table, origin[bad], row[bad])
             table_dq[bad] = lookups[table](ifu, x, y)
-        row_stories(source.placement.grid, rows, dq, table_dq, origin, data, weight, table, planes, voxel, stories)
+        row_stories(
+            source.placement.grid,
+            rows,
+            dq,
+            table_dq,
+            origin,
+            finite,
+            weight,
+            table,
+            planes,
+            voxel,
+            stories,
+            spreads=source.placement.resampling.spreads,
+        )
     index = np.flatnonzero(voxel.reshape(-1) >= 0) + planes[0] * voxel[0].size
     return _judge(source, reach, stories, index)
 
@@ -230,8 +251,9 @@ def _judge(source: Tables, reach: Reach, stories: np.ndarray, index: np.ndarray)
     cause[bad & (stories["heals"] > 0)] = CODES[Cause.BADPIX]
     cause[stories["weightless"] > 0] = CODES[Cause.ZERO_WEIGHT]
     cause[good] = CODES[Cause.UNEXPLAINED]
-    cause[good & poison] = CODES[Cause.NOT_FINITE]
-    open_question = np.flatnonzero(good & ~poison)
+    spoilt = poison & (good == source.placement.resampling.spreads)
+    cause[spoilt] = CODES[Cause.NOT_FINITE]
+    open_question = np.flatnonzero(good & ~spoilt)
     if len(open_question):
         lost, spoiled = rejected(source, reach, index[open_question])
         cause[open_question[spoiled]] = CODES[Cause.NOT_FINITE]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from html import escape
 from pathlib import Path
+from threading import Event
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,8 +21,9 @@ from muse_nb.products.errors import MuseError
 from muse_nb.products.pixtable import PixelTable
 from muse_nb.products.whole import whole
 from muse_nb.steps.badpix_table import BadpixTable
-from muse_nb.steps.nan_causes import CODES, Cause, Holes
-from muse_nb.steps.nan_layout import Empty, border, explain_empty
+from muse_nb.steps.nan_causes import Cause, Holes, causes_of_plane
+from muse_nb.steps.nan_layout import Empty, at_the_edge, border, explain_empty
+from muse_nb.steps.nan_progress import Progress, watched
 from muse_nb.steps.nan_trace import Reach, Tables, coverage_of, trace
 
 if TYPE_CHECKING:
@@ -155,12 +157,7 @@ class NanAudit:
 
     def cause_plane(self, k: int) -> np.ndarray:
         """Causes in plane `k`: int8 codes of `nan_causes.CODES`, 0 where there are data; shape (ny, nx)."""
-        nan = np.isnan(self.cube.plane(k))
-        plane = np.where((k < self.first) | (k > self.last), CODES[Cause.OUTSIDE_RANGE], CODES[Cause.UNKNOWN])
-        plane = np.where(self.empty.cause > 0, self.empty.cause, plane).astype(np.int8)
-        part = self.holes.of_planes(k, k + 1, nan.size)
-        plane.reshape(-1)[self.holes.index[part] - k * nan.size] = self.holes.cause[part]
-        return np.where(nan, plane, 0).astype(np.int8)
+        return causes_of_plane(k, np.isnan(self.cube.plane(k)), self.first, self.last, self.empty.cause, self.holes)
 
     def fraction_map(self) -> np.ndarray:
         """Fraction of NaN over all planes, float32, shape (ny, nx)."""
@@ -236,7 +233,8 @@ def audit_nans(
     pixtables: str | Path | Iterable[str | Path] | None = None,
     badpix: str | Path | None = None,
     *,
-    progress: Callable[[str, int, int], None] | None = None,
+    progress: Progress | None = None,
+    cancel: Event | None = None,
 ) -> NanAudit:
     """Find the cause of every NaN voxel of a cube.
 
@@ -251,14 +249,17 @@ def audit_nans(
         BADPIX_TABLE that went into the reduction, to tell its flags from those that the recipes set.
     progress
         Called with (what, done, all).
+    cancel
+        Stops when set.
 
     Raises
     ------
     MuseError
-        A file cannot be read, or the pixel tables do not belong to the cube.
+        A file cannot be read, the pixel tables do not belong to the cube, or it was cancelled.
     """
+    step = watched(progress, cancel, f"the audit of {cube}")
     opened = CubeFile.open(cube)
-    coverage = _cover(opened, progress)
+    coverage = _cover(opened, step)
     paths = [pixtables] if isinstance(pixtables, str | Path) else list(pixtables or [])
     if not paths:
         if badpix is not None:
@@ -269,10 +270,11 @@ def audit_nans(
     tables = [PixelTable.open(path) for path in paths]
     placement = Placement.of(opened.header, opened.primary, opened.shape, opened.path, tables)
     source = Tables(tables, placement, None if badpix is None else BadpixTable.open(badpix))
-    reach = coverage_of(source, progress)
+    reach = coverage_of(source, step)
     _check(opened, coverage, reach)
     empty = explain_empty(reach.last >= 0, reach.centres)
-    holes = _at_the_edge(trace(opened, source, reach, progress), border(empty.inside))
+    nan = (np.isnan(plane) for plane in _planes(opened))
+    holes = at_the_edge(trace(nan, source, reach, step), border(empty.inside))
     return NanAudit(
         opened,
         True,
@@ -286,12 +288,6 @@ def audit_nans(
         source,
         reach,
     )
-
-
-def _at_the_edge(holes: Holes, edge: np.ndarray) -> Holes:
-    """At the ragged edge of the field, where no pixel falls is outside it."""
-    outside = (holes.cause == CODES[Cause.NO_PIXEL]) & edge.reshape(-1)[holes.index % edge.size]
-    return replace(holes, cause=np.where(outside, CODES[Cause.OUTSIDE_FIELD], holes.cause).astype(np.int8))
 
 
 def _without_tables(cube: CubeFile, coverage: Coverage) -> NanAudit:
@@ -309,13 +305,12 @@ def _without_tables(cube: CubeFile, coverage: Coverage) -> NanAudit:
     )
 
 
-def _cover(cube: CubeFile, progress: Callable[[str, int, int], None] | None) -> Coverage:
+def _cover(cube: CubeFile, progress: Progress) -> Coverage:
     """Pass over the planes of a cube."""
     coverage = Coverage(cube.shape)
     for k, plane in enumerate(_planes(cube)):
         coverage.add(k, plane)
-        if progress is not None:
-            progress("planes read", k + 1, cube.shape[0])
+        progress("planes read", k + 1, cube.shape[0])
     return coverage
 
 

@@ -3,21 +3,33 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
+from threading import Event
 from typing import TYPE_CHECKING
 
 import mpdaf
 import numpy as np
 import pytest
 from astropy.io import fits
+from slabs import (
+    Plant,
+    combine,
+    every_fourth_slice,
+    half_of_the_columns,
+    make_cube,
+    missing_ifu,
+    missing_slices,
+    nan_with_dq_0,
+    offset_list,
+    one_quadrant,
+    random_flags,
+    slab,
+)
 
 from muse_nb.cli import main
 from muse_nb.products.errors import MuseError
-from muse_nb.products.pixtable import PixelTable, decode_origin, write_pixtable
-from muse_nb.recipes.run import run_recipe
+from muse_nb.products.pixtable import PixelTable, write_pixtable
 from muse_nb.steps.nan_causes import CODES, Cause
-from muse_nb.steps.nan_layout import SLICE_ON_SKY
 from muse_nb.steps.nans import NanAudit, audit_nans
 from muse_nb.steps.provenance import pixel_voxels, story, voxel_pixels
 
@@ -26,8 +38,6 @@ if TYPE_CHECKING:
     from muse_nb.simulator.night import Night
 
 REAL = Path(mpdaf.__file__).parent / "data" / "sdetect"
-Columns = dict[str, np.ndarray]
-WIDTH = 50.0  # Angstrom: a slab of the cube is enough
 
 
 def adds_up(audit: NanAudit) -> bool:
@@ -119,6 +129,19 @@ def test_real_cubes_run_without_tables(name: str, capsys: pytest.CaptureFixture[
     assert set(result) >= {"nan_fraction_in_field", "dead_spaxels", "dead_planes", "causes"}
 
 
+def test_a_cancelled_audit_stops_at_once() -> None:
+    cancel, seen = Event(), []
+
+    def stop_soon(what: str, done: int, total: int) -> None:
+        seen.append((what, done, total))
+        if done == 5:
+            cancel.set()
+
+    with pytest.raises(MuseError, match="was cancelled: nothing was written"):
+        audit_nans(REAL / "minicube.fits", progress=stop_soon, cancel=cancel)
+    assert seen[-1] == ("planes read", 5, 3681)
+
+
 def test_an_image_is_refused_in_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     fits.PrimaryHDU(np.zeros((4, 4))).writeto(tmp_path / "image.fits")
     assert main(["nans", str(tmp_path / "image.fits")]) == 1
@@ -129,69 +152,7 @@ def test_an_image_is_refused_in_one_sentence(tmp_path: Path, capsys: pytest.Capt
 # ---- with the recipes ------------------------------------------------------------------------------------------------
 
 
-def slab(table: Path, path: Path, plant: Callable[[Columns], Columns | None] | None = None) -> Path:
-    """Write the rows of a pixel table in the middle of its wavelengths, with a defect planted."""
-    opened = PixelTable.open(table)
-    wavelength = opened.read("lambda")
-    use = np.abs(wavelength - np.median(wavelength)) < 0.5 * WIDTH
-    columns = {name: opened.read(name)[use] for name in opened.columns}
-    columns = (plant(columns) if plant else None) or columns
-    units = {name: column.unit for name, column in opened.columns.items()}
-    write_pixtable(path, fits.getheader(table), columns, units, force=True)
-    return path
-
-
-def make_cube(table: Path, folder: Path) -> Path:
-    result = run_recipe("muse_scipost_make_cube", [(table, "PIXTABLE_OBJECT")], output=folder, force=True)
-    return result.products["DATACUBE_FINAL"][0]
-
-
-def combine(tables: list[Path], folder: Path, offsets: Path) -> Path:
-    frames = [*((table, "PIXTABLE_REDUCED") for table in tables), (offsets, "OFFSET_LIST")]
-    result = run_recipe("muse_exp_combine", frames, {"save": "cube"}, output=folder, force=True)
-    return result.products["DATACUBE_FINAL"][0]
-
-
-def keep(columns: Columns, use: np.ndarray) -> Columns:
-    return {name: values[use] for name, values in columns.items()}
-
-
-def origin(columns: Columns) -> tuple[np.ndarray, ...]:
-    return decode_origin(columns["origin"])
-
-
-def random_flags(columns: Columns) -> None:
-    columns["dq"][np.random.default_rng(1).random(len(columns["dq"])) < 0.6] |= 8192
-
-
-def half_of_the_columns(columns: Columns) -> None:
-    columns["dq"][origin(columns)[3] % 8 < 4] |= 256
-
-
-def one_quadrant(columns: Columns) -> None:
-    ifu, slice_, _, _ = origin(columns)
-    columns["dq"][(ifu == 12) & (slice_ <= 24)] |= 512
-
-
-def every_fourth_slice(columns: Columns) -> None:
-    columns["dq"][origin(columns)[1] % 4 == 0] |= 8192
-
-
-def nan_with_dq_0(columns: Columns) -> None:
-    good = np.flatnonzero(columns["dq"] == 0)
-    columns["data"][np.random.default_rng(2).choice(good, 100, replace=False)] = np.nan
-
-
-def missing_ifu(columns: Columns) -> Columns:
-    return keep(columns, origin(columns)[0] != 12)
-
-
-def missing_slices(columns: Columns) -> Columns:
-    ifu, slice_, _, _ = origin(columns)
-    return keep(columns, (ifu != 12) | ~np.isin(SLICE_ON_SKY[slice_ - 1], (4, 5, 6)))  # three that lie side by side
-
-
-PLANTED: dict[Callable[[Columns], Columns | None], tuple[Cause, str]] = {
+PLANTED: dict[Plant, tuple[Cause, str]] = {
     random_flags: (Cause.FLAGGED, "DEADPIXEL"),
     half_of_the_columns: (Cause.FLAGGED, "HOTPIXEL"),
     one_quadrant: (Cause.FLAGGED, "DARKPIXEL"),
@@ -205,7 +166,7 @@ PLANTED: dict[Callable[[Columns], Columns | None], tuple[Cause, str]] = {
 @pytest.mark.eso
 @pytest.mark.parametrize("plant", PLANTED, ids=lambda plant: plant.__name__)
 def test_a_planted_defect_explains_all_that_it_cost(
-    plant: Callable[[Columns], Columns | None], recipe_night: list[Reduction], tmp_path: Path
+    plant: Plant, recipe_night: list[Reduction], tmp_path: Path
 ) -> None:
     before = slab(recipe_night[0].pixtable_reduced, tmp_path / "before.fits")
     after = slab(recipe_night[0].pixtable_reduced, tmp_path / "after.fits", plant)
@@ -224,24 +185,14 @@ def test_a_planted_defect_explains_all_that_it_cost(
 
 @pytest.mark.eso
 def test_the_combine_with_offsets_leaves_nothing_unexplained(recipe_night: list[Reduction], tmp_path: Path) -> None:
-    from muse_nb.products.offset_list import OffsetList
-
     tables = [
         slab(reduction.pixtable_reduced, tmp_path / f"{number}.fits", plant)
         for number, (reduction, plant) in enumerate(
             zip(recipe_night, (half_of_the_columns, nan_with_dq_0), strict=True)
         )
     ]
-    headers = [fits.getheader(table) for table in tables]
-    offsets = OffsetList(
-        tuple(header["DATE-OBS"] for header in headers),
-        np.array([header["MJD-OBS"] for header in headers]),
-        np.array([0.0, 1.3e-4]),
-        np.array([0.0, -0.7e-4]),
-        np.array([np.nan, np.nan]),
-    )
-    offsets.write(tmp_path / "OFFSET_LIST.fits")
-    audit = audit_nans(combine(tables, tmp_path / "comb", tmp_path / "OFFSET_LIST.fits"), tables)
+    offsets = offset_list(tables, tmp_path / "OFFSET_LIST.fits")
+    audit = audit_nans(combine(tables, tmp_path / "comb", offsets), tables)
     assert adds_up(audit)
     assert Cause.UNEXPLAINED not in audit.totals()
     assert audit.totals()[Cause.NOT_FINITE] > 100
