@@ -1,4 +1,4 @@
-"""Figures of offsets, of the stars' residuals and of the wobble."""
+"""Figures of offsets, of the stars' residuals and fits, and of the wobble."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ import numpy as np
 
 if TYPE_CHECKING:
     from muse_nb.steps.offsets import Offsets
+    from muse_nb.steps.star_stamps import StarStamps
     from muse_nb.steps.wobble import Wobble
 
-__all__ = ["ANGLE_COLOURS", "angle_colour", "plot_offsets", "plot_residuals", "plot_wobble"]
+__all__ = ["ANGLE_COLOURS", "angle_colour", "plot_offsets", "plot_residuals", "plot_stamps", "plot_wobble"]
 
 ANGLE_COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7")  # Okabe-Ito: 0, 90, 180, 270 degrees
 OTHER, BAD = "#666666", "#D55E00"
+SIGMA = 5.0  # noise at which the colours of a residual end
 
 
 def angle_colour(posang: float | None) -> str:
@@ -88,6 +90,44 @@ def plot_residuals(offsets: Offsets, ax: Any = None) -> Any:
     ax.set_title("Stars against the common solution (disagreeing ones red)")
     ax.legend(frameon=False)
     return ax
+
+
+def plot_stamps(stamps: StarStamps, axes: Any = None) -> Any:
+    """Data, model and residual of one star in every exposure, north up and east left; return the figure."""
+    from matplotlib.transforms import Affine2D
+
+    n, side = len(stamps.date_obs), stamps.data.shape[-1]
+    if axes is None:
+        import matplotlib.pyplot as plt
+
+        axes = plt.subplots(3, max(n, 1), figsize=(0.8 * max(n, 1) + 0.9, 3.1), layout="constrained", squeeze=False)[1]
+    figure, limits = axes[0, 0].figure, stamps.limits()
+    for i, date in enumerate(stamps.date_obs):
+        sky = np.diag([-1.0, 1.0]) @ np.linalg.inv(stamps.turn[i])  # pixels to arcsec, west to the right
+        turned = Affine2D(np.block([[sky, np.zeros((2, 1))], [np.zeros((1, 2)), np.ones((1, 1))]]))
+        reach, half = side / 2 * np.sqrt(abs(np.linalg.det(sky))), side / 2
+        for ax, (name, image) in zip(
+            axes[:, i], (("data", stamps.data), ("model", stamps.model), ("residual", stamps.residual)), strict=True
+        ):
+            options: dict[str, Any] = {"cmap": "RdBu_r", "vmin": -SIGMA, "vmax": SIGMA}
+            if name != "residual":
+                options = {"cmap": "cividis", "norm": _asinh(*limits[i])}
+            shown = ax.imshow(image[i], origin="lower", extent=(-half, half, -half, half), **options)
+            shown.set_transform(turned + ax.transData)
+            ax.set(xlim=(-reach, reach), ylim=(-reach, reach), xticks=[], yticks=[], aspect="equal", facecolor="0.8")
+            if i == 0:
+                ax.set_ylabel(name, fontsize=9)
+            if i == n - 1 and name == "residual":
+                figure.colorbar(shown, ax=ax, label="[σ]", ticks=[-SIGMA, 0, SIGMA])
+        axes[0, i].set_title(date[11:19], fontsize=7)
+    figure.suptitle(f"Star {stamps.star}, {2 * reach:.1f} arcsec wide, north up" if n else "", fontsize=10)
+    return figure
+
+
+def _asinh(low: float, high: float) -> Any:
+    from matplotlib.colors import AsinhNorm
+
+    return AsinhNorm(linear_width=max(high - low, 1e-9) / 10, vmin=low, vmax=high)
 
 
 def plot_wobble(wobble: Wobble, ax: Any = None) -> Any:

@@ -71,7 +71,7 @@ def assemble(measurement: Measurement, solution: Solution, method: str, referenc
     for name, unit in UNITS.items():
         table[name].unit = unit
     name = "mean" if reference == "mean" else measurement.date_obs[base[0]]
-    return Offsets(table, _residuals(measurement, solution), name, measurement.origin[1])
+    return Offsets(table, _residuals(measurement, solution), name, measurement.origin[1], (measurement, solution))
 
 
 def _correlate_the_rest(

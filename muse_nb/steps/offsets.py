@@ -20,6 +20,9 @@ from muse_nb.steps.measurement import Measurement
 if TYPE_CHECKING:
     from astropy.table import Table
 
+    from muse_nb.steps.star_stamps import StarStamps
+    from muse_nb.steps.starfit.solve import Solution
+
 __all__ = ["Offsets", "measure_offsets"]
 
 
@@ -46,6 +49,7 @@ class Offsets:
     residuals: Table = field(repr=False)
     reference: str
     dec: float
+    _fit: tuple[Measurement, Solution] | None = field(default=None, repr=False, compare=False)
 
     @property
     def accepted(self) -> NDArray:
@@ -123,6 +127,20 @@ class Offsets:
         from muse_nb.steps.offset_figures import plot_residuals
 
         return plot_residuals(self, ax)
+
+    def stamps(self, star: int) -> StarStamps:
+        """Data, model and residual of a star (its number in `residuals`) in every exposure.
+
+        Raises
+        ------
+        MuseError
+            The star took no part in the fit.
+        """
+        from muse_nb.steps.star_stamps import star_stamps
+
+        if self._fit is None:
+            raise MuseError("these offsets come without their fit: measure them again to see their stars")
+        return star_stamps(*self._fit, star)
 
     def _repr_html_(self) -> str:
         good = int(self.accepted.sum())

@@ -13,7 +13,7 @@ from muse_nb.products.whole import whole
 if TYPE_CHECKING:
     from astropy.table import Table
 
-__all__ = ["empty_picks", "merge_picks", "read_picks", "save_picks"]
+__all__ = ["PickFile", "empty_picks", "merge_picks", "read_picks", "save_picks"]
 
 COLUMNS: dict[str, Any] = {
     "star": int, "ra": float, "dec": float, "exposure": str, "x": float, "y": float, "dropped": bool,
@@ -66,38 +66,64 @@ def read_picks(path: str | Path) -> Table:
     return picks
 
 
-def save_picks(path: str | Path, picks: Table, before: Table | None = None) -> Table:
-    """Write picks, whole or not at all, keeping what another notebook wrote meanwhile.
+def save_picks(path: str | Path, picks: Table) -> None:
+    """Write picks, whole or not at all, in place of those that are there."""
+    PickFile(path).save(picks)
+
+
+class PickFile:
+    """picks.ecsv, and what it held when this notebook looked last: what another one wrote since then is kept.
 
     Parameters
     ----------
     path
-        picks.ecsv.
-    picks
-        What it should hold.
-    before
-        What it held when these picks were begun; what another wrote since then is merged in. Default: nothing.
+        The file; it need not be there.
 
-    Returns
-    -------
-    astropy.table.Table
-        The picks as saved.
+    Attributes
+    ----------
+    path : pathlib.Path
+    picks : astropy.table.Table
+        What the file held when it was read or written last.
     """
-    from filelock import FileLock, Timeout
 
-    path = Path(path)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(path.with_name(f".{path.name}.lock"), timeout=10):
-            there = read_picks(path) if path.exists() else empty_picks()
-            merged = merge_picks(before if before is not None else empty_picks(), picks, there)
-            with whole(path, force=True) as part:
-                merged.write(part, format="ascii.ecsv", overwrite=True)
-    except Timeout as error:
-        raise MuseError(f"{path} is locked by another notebook: close it, or save to another name") from error
-    except OSError as error:
-        raise MuseError(f"{path} cannot be written: {error.strerror or error}") from error
-    return merged
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self._seen = self._stamp()
+        self.picks = read_picks(self.path) if self._seen else empty_picks()
+
+    def save(self, picks: Table) -> Table:
+        """Write picks, merged with what another notebook wrote meanwhile, and give them as they were written.
+
+        Raises
+        ------
+        MuseError
+            The file is locked, damaged, or cannot be written.
+        """
+        from filelock import FileLock, Timeout
+
+        path = self.path
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with FileLock(path.with_name(f".{path.name}.lock"), timeout=10):
+                stamp = self._stamp()
+                if stamp not in (self._seen, None):
+                    picks = merge_picks(self.picks, picks, read_picks(path))
+                with whole(path, force=True) as part:
+                    picks.write(part, format="ascii.ecsv", overwrite=True)
+                self.picks, self._seen = picks.copy(), self._stamp()
+        except Timeout as error:
+            raise MuseError(f"{path} is locked by another notebook: close it, or save to another name") from error
+        except OSError as error:
+            raise MuseError(f"{path} cannot be written: {error.strerror or error}") from error
+        return picks
+
+    def _stamp(self) -> tuple[int, int, int] | None:
+        """What tells one version of the file from another; every save makes a new file."""
+        try:
+            status = self.path.stat()
+        except FileNotFoundError:
+            return None
+        return status.st_ino, status.st_mtime_ns, status.st_size
 
 
 def merge_picks(before: Table, mine: Table, theirs: Table) -> Table:

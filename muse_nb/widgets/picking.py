@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from astropy.table import Table
 
-__all__ = ["add_star", "by_hand", "drop_star", "in_use", "nearest", "put_star", "stars"]
+__all__ = ["add_star", "by_hand", "drop_star", "in_use", "nearest", "numbers_in_use", "put_star", "stars"]
 
 
 def stars(picks: Table) -> Table:
@@ -18,9 +18,15 @@ def stars(picks: Table) -> Table:
     return picks[picks["exposure"] == ""]
 
 
+def numbers_in_use(picks: Table) -> set[int]:
+    """Numbers of the stars that are not dropped."""
+    rows = stars(picks)
+    return {int(star) for star, dropped in zip(rows["star"], rows["dropped"], strict=True) if not dropped}
+
+
 def in_use(picks: Table) -> int:
     """How many stars are not dropped."""
-    return int((~np.asarray(stars(picks)["dropped"], bool)).sum())
+    return len(numbers_in_use(picks))
 
 
 def add_star(picks: Table, ra: float, dec: float) -> Table:
@@ -46,9 +52,9 @@ def put_star(picks: Table, star: int, exposure: str, x: float, y: float) -> Tabl
     return new
 
 
-def by_hand(picks: Table, star: int) -> list[str]:
-    """DATE-OBS of the exposures in which a star was put by hand."""
-    return [str(name) for name in picks["exposure"][picks["star"] == star] if name]
+def by_hand(picks: Table) -> Table:
+    """The rows that say where a star is in one exposure."""
+    return picks[picks["exposure"] != ""]
 
 
 def nearest(positions: NDArray, x: float, y: float, reach: float) -> int | None:

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from muse_nb.widgets.base import colour_map
 
-__all__ = ["as_png", "coloured", "look", "marked", "png", "rgb", "stretched"]
+__all__ = ["as_png", "coloured", "font", "look", "marked", "png", "rgb", "stretched"]
 
-NAN_COLOUR, PAPER, INK = (64, 64, 71), (22, 23, 27), (225, 225, 225)
+NAN_COLOUR, PAPER, INK, SOFT = (64, 64, 71), (22, 23, 27), (225, 225, 225), (165, 168, 176)
 
 
 def stretched(values: NDArray[Any], low: float, high: float, stretch: str) -> NDArray[np.float64]:
@@ -62,15 +62,22 @@ def look(image: NDArray[Any], view: Sequence[float], width: int, height: int) ->
 
 def png(picture: NDArray[np.uint8], caption: str = "") -> bytes:
     """PNG of an RGB picture (first row on top), with a line of text under it."""
-    from PIL import Image, ImageDraw, ImageFont
+    from PIL import Image, ImageDraw
 
     height, width = picture.shape[:2]
     foot = 22 if caption else 0
     page = Image.new("RGB", (width, height + foot), PAPER)
     page.paste(Image.fromarray(picture), (0, 0))
     if caption:
-        ImageDraw.Draw(page).text((6, height + 4), caption, fill=INK, font=ImageFont.load_default(size=12))
+        ImageDraw.Draw(page).text((6, height + 4), caption, fill=INK, font=font(12))
     return as_png(page)
+
+
+def font(size: int) -> Any:
+    """The font of all text in pictures."""
+    from PIL import ImageFont
+
+    return ImageFont.load_default(size=size)
 
 
 def as_png(page: Any) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from muse_nb.products.header import label
 from muse_nb.steps.measurement import Measurement
-from muse_nb.steps.starfit.geometry import Plane
+from muse_nb.steps.starfit.geometry import Plane, to_tangent
 from muse_nb.widgets import picking, picture, transport
 from muse_nb.widgets.frames import limits
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["Sheet", "SkyFrame"]
 
 THUMB_BYTES = 500_000  # of all thumbnails together, in a saved notebook
-TILE = 190  # pixels of a tile in the static picture
+TILE, HEAD = 190, 32  # pixels of a tile in the static picture, and of the text over it
 
 
 @dataclass(frozen=True)
@@ -114,15 +115,21 @@ class Sheet:
         parts = [transport.halves(image, *frame.coding) for image, frame in zip(small, self.frames, strict=True)]
         return b"".join(np.ascontiguousarray(part).tobytes() for part in parts)
 
-    def seen(self, i: int, picks: Table, shift: NDArray | None) -> NDArray[np.float64]:
-        """Where the picked stars fall in exposure `i`, (n, 2) pixels; where one was put by hand, that."""
+    def places(self, picks: Table, shifts: NDArray) -> NDArray[np.float64]:
+        """Where the picked stars fall in each exposure, (stars, exposures, 2) pixels; where one was put by hand, that.
+
+        `shifts` are the exposures' offsets, (exposures, 2) arcsec east and north.
+        """
         rows = picking.stars(picks)
-        x, y = self.measurement.pixel(i, np.asarray(rows["ra"], float), np.asarray(rows["dec"], float))
-        found = np.stack([x, y], axis=-1).reshape(-1, 2)
-        if shift is not None:
-            found = found + self.frames[i].plane.matrix @ np.asarray(shift, float)
-        for row in picks[picks["exposure"] == self.measurement.date_obs[i]]:
-            found[np.asarray(rows["star"]) == row["star"]] = row["x"], row["y"]
+        ra, dec = (np.asarray(rows[name], float) for name in ("ra", "dec"))
+        sky = to_tangent(ra, dec, self.measurement.origin).reshape(-1, 2)
+        pixels = [frame.plane.pixel(sky + shift) for frame, shift in zip(self.frames, shifts, strict=True)]
+        found = np.stack(pixels, axis=1)
+        number = {int(star): k for k, star in enumerate(rows["star"])}
+        exposure = {date: i for i, date in enumerate(self.measurement.date_obs)}
+        for row in picking.by_hand(picks):
+            if row["star"] in number and row["exposure"] in exposure:
+                found[number[row["star"]], exposure[row["exposure"]]] = row["x"], row["y"]
         return found
 
     def at_reference(self, i: int, pixel: tuple[float, float], shifts: NDArray) -> tuple[float, float]:
@@ -131,34 +138,39 @@ class Sheet:
         ra, dec = self.measurement.sky(i, moved[0], moved[1])
         return float(ra), float(dec)
 
-    def picture(self, picks: Table, shifts: NDArray, mode: str, stretch: str, cmap: str) -> bytes:
-        """PNG of all exposures, north up and east left, with the picked stars."""
+    def picture(self, picks: Table, shifts: NDArray, captions: Sequence[str], look: tuple[str, str, str]) -> bytes:
+        """PNG of all exposures, north up and east left, with the picked stars and a line of text each.
+
+        `look` is the mode of the limits, the stretch and the colour map.
+        """
         from PIL import Image, ImageDraw
 
-        n = len(self.frames)
+        n, font = len(self.frames), picture.font(11)
         columns = min(n, max(2, min(5, int(np.ceil(np.sqrt(n))))))
-        sheet = Image.new("RGB", (columns * (TILE + 4), -(-n // columns) * (TILE + 22)), picture.PAPER)
+        sheet = Image.new("RGB", (columns * (TILE + 4), -(-n // columns) * (TILE + HEAD + 4)), picture.PAPER)
         west, south, east, north = self.box()
         zoom = TILE / max(east - west, north - south)
         draw = ImageDraw.Draw(sheet)
         grid = (np.arange(TILE) + 0.5 - TILE / 2) / zoom
         right, up = np.meshgrid((west + east) / 2 + grid, (south + north) / 2 - grid)
+        places, rows = self.places(picks, shifts), picking.stars(picks)
         for k, frame in enumerate(self.frames):
             a, b, c, d, e, f = frame.affine(self.scale, shifts[k])
             x, y = np.rint(a * right + c * up + e).astype(int), np.rint(b * right + d * up + f).astype(int)
             ny, nx = frame.image.shape
             inside = (x >= 0) & (x < nx) & (y >= 0) & (y < ny)
             seen = np.where(inside, frame.image[np.clip(y, 0, ny - 1), np.clip(x, 0, nx - 1)], np.nan)
-            left, top = k % columns * (TILE + 4), k // columns * (TILE + 22)
-            shown = picture.coloured(seen, frame.limits[mode], stretch, cmap)
+            left, top = k % columns * (TILE + 4), k // columns * (TILE + HEAD + 4)
+            shown = picture.coloured(seen, frame.limits[look[0]], *look[1:])
             shown[~inside] = picture.PAPER
-            sheet.paste(Image.fromarray(shown), (left, top + 18))
-            draw.text((left + 4, top + 3), frame.name, fill=picture.INK)
+            sheet.paste(Image.fromarray(shown), (left, top + HEAD))
+            draw.text((left + 4, top + 2), frame.name, fill=picture.INK, font=font)
+            draw.text((left + 4, top + 16), captions[k] if k < len(captions) else "", fill=picture.SOFT, font=font)
             inverse = np.linalg.inv(np.array([[a, c], [b, d]]))
-            for at, row in zip(self.seen(k, picks, shifts[k]), picking.stars(picks), strict=True):
+            for at, dropped in zip(places[:, k], rows["dropped"], strict=True):
                 q = (inverse @ (at - [e, f]) - [(west + east) / 2, (south + north) / 2]) * zoom
-                centre = (left + TILE / 2 + q[0], top + 18 + TILE / 2 - q[1])
+                centre = (left + TILE / 2 + q[0], top + HEAD + TILE / 2 - q[1])
                 if abs(q).max() < TILE / 2 - 4:
-                    colour = (140, 140, 140) if row["dropped"] else (86, 180, 233)
+                    colour = (140, 140, 140) if dropped else (86, 180, 233)
                     draw.ellipse([centre[0] - 5, centre[1] - 5, centre[0] + 5, centre[1] + 5], outline=colour)
         return picture.as_png(sheet)

@@ -16,10 +16,10 @@ from muse_nb.products.errors import MuseError
 from muse_nb.products.image_fov import ImageFov
 from muse_nb.steps.measurement import Measurement
 from muse_nb.steps.offsets import Offsets, measure_offsets
-from muse_nb.steps.picks import empty_picks, read_picks, save_picks
+from muse_nb.steps.picks import PickFile
 from muse_nb.steps.starfit.picked import centre
-from muse_nb.widgets import picking
-from muse_nb.widgets.base import COLOUR_MAPS, Viewer, guarded
+from muse_nb.widgets import picking, star_traits
+from muse_nb.widgets.base import COLOUR_MAPS, Viewer, colour_map, guarded
 from muse_nb.widgets.sky import Sheet
 from muse_nb.widgets.static import module
 
@@ -75,12 +75,20 @@ class StarPicker(Viewer):
     aligned = traitlets.Bool(True, help="Show the exposures with their offsets applied.").tag(sync=True)
     view = traitlets.List(traitlets.Float(), help="Centre to the west and north [pixel], zoom.").tag(sync=True)
 
+    height = traitlets.Int(460, help="Height of the picture in CSS pixels.").tag(sync=True)
+    signed = traitlets.Bytes(help="Colours of the residuals, 256 RGB triples.").tag(sync=True)
     frames = traitlets.List(help="What the browser needs to know of each exposure.").tag(sync=True)
     thumbs = traitlets.Bytes(help="Thumbnails of all exposures, one after the other, half floats.").tag(sync=True)
     scale = traitlets.Float(0.2, help="Arcsec per pixel of the view.").tag(sync=True)
-    stars = traitlets.List(help="Picked stars and where each is in each exposure.").tag(sync=True)
+    stars = traitlets.List(help="Picked stars: number, dropped, exposures in which it was put by hand.").tag(sync=True)
+    places = traitlets.Bytes(help="x, y [pixel] of each star in each exposure, float32.").tag(sync=True)
+    selected = traitlets.Int(0, help="Number of the star whose fit is shown; 0 for none.").tag(sync=True)
+    stamps = traitlets.Dict(help="Data, model and residual of the selected star in each exposure.").tag(sync=True)
     rows = traitlets.List(help="Offsets, one dictionary an exposure.").tag(sync=True)
-    residuals = traitlets.List(help="[star, exposure, RA, Dec, their errors [mas], deviation, outlier].").tag(sync=True)
+    residuals = traitlets.Bytes(help="Of each star in each exposure, see `star_traits`.").tag(sync=True)
+    measured = traitlets.Int(0, help="Counts the measurements: how the browser knows that a click is answered.").tag(
+        sync=True
+    )
     method = traitlets.Unicode("", help="What the offsets were measured on.").tag(sync=True)
     status = traitlets.Unicode("").tag(sync=True)
     files = traitlets.Dict(help="Names of the files that are written.").tag(sync=True)
@@ -97,8 +105,8 @@ class StarPicker(Viewer):
         folder = Path(os.path.commonpath([Path(image.path).absolute().parent for image in self.measurement.images]))
         self.picks_path = Path(picks) if picks is not None else folder / "picks.ecsv"
         self.offset_list_path = Path(offset_list or self.picks_path.with_name("OFFSET_LIST.fits"))
-        self.picks: Table = read_picks(self.picks_path) if self.picks_path.exists() else empty_picks()
-        self._saved = self.picks.copy()
+        self._file = PickFile(self.picks_path)
+        self.picks: Table = self._file.picks.copy()
         self._before: list[Table] = []
         self._after: list[Table] = []
         self._shown = np.zeros((len(self._sheet.frames), 2))  # offsets that were known last
@@ -108,6 +116,7 @@ class StarPicker(Viewer):
             frames=self._sheet.described(),
             thumbs=self._sheet.thumbs(),
             scale=self._sheet.scale,
+            signed=colour_map("RdBu_r"),
             files={"picks": self.picks_path.name, "offset_list": self.offset_list_path.name},
             **options,
         )
@@ -139,7 +148,9 @@ class StarPicker(Viewer):
                     "click nearer to its centre, or on a brighter one"
                 )
             ra, dec = self._sheet.at_reference(exposure, at, self._shifts())
-            self._change(picking.add_star(self.picks, ra, dec))
+            picks = picking.add_star(self.picks, ra, dec)
+            self.selected = int(picks["star"][-1])
+            self._change(picks)
 
     def drop(self, star: int, dropped: bool = True) -> None:
         """Drop a star by its number, or take it back."""
@@ -154,10 +165,12 @@ class StarPicker(Viewer):
         """Add the stars that tell most about the offsets, but for those that are picked or dropped already."""
         with self._lock:
             picks = self.picks
-            known = self._sheet.seen(0, picks, None)
+            known = self._sheet.places(picks, np.zeros_like(self._shown))[:, 0]
             for row in self.measurement.candidates(most):
                 if picking.nearest(known, float(row["x"]), float(row["y"]), REACH / self.scale) is None:
                     picks = picking.add_star(picks, float(row["ra"]), float(row["dec"]))
+            if not self.selected and len(picks):
+                self.selected = int(picks["star"][0])
             self._change(picks)
 
     def undo(self) -> None:
@@ -186,45 +199,39 @@ class StarPicker(Viewer):
 
     def _set(self, picks: Table) -> None:
         with self._lock:
-            saved = save_picks(self.picks_path, picks, self._saved)
-            self._saved, self.picks, self._shown = saved.copy(), saved, self._shifts()
+            self.picks, self._shown = self._file.save(picks), self._shifts()
             self._offsets = None
             self.error = ""
             self._publish()  # at once, where the last offsets put the stars; the fit takes a moment
-            if self.rows or picking.in_use(saved):
+            if self.rows or picking.in_use(self.picks):
                 self._measure()
 
     def _measure(self) -> None:
-        offsets = self.offsets
-        number = {date: i for i, date in enumerate(self.measurement.date_obs)}
-        columns = ("ra_residual", "dec_residual", "ra_error", "dec_error", "deviation")
-        number_of = picking.in_use(self.picks)
-        residuals = [
-            [int(row["star"]), number[str(row["date_obs"])], *(float(row[c]) for c in columns), bool(row["outlier"])]
-            for row in (offsets.residuals if number_of else [])
-        ]
+        offsets, used = self.offsets, picking.in_use(self.picks)
         with self.hold_sync():
             self._publish()
             self.rows = offsets.rows()
-            self.residuals = [[None if v != v else v for v in row] for row in residuals]
-            self.method = f"{number_of} picked star{'s' * (number_of != 1)}" if number_of else "all stars, none picked"
+            self.residuals = star_traits.residuals(offsets.residuals, self.measurement.date_obs) if used else b""
+            self.method = f"{used} picked star{'s' * (used != 1)}" if used else "all stars, none picked"
+            self._show_stamps()
+            self.measured += 1
 
     def _publish(self) -> None:
         """Tell the browser where each star is in each exposure."""
-        rows, shifts = picking.stars(self.picks), self._shifts()
-        seen = [self._sheet.seen(i, self.picks, shifts[i]) for i in range(len(self._sheet.frames))]
-        dates = self.measurement.date_obs
-        self.stars = [
-            {
-                "star": int(row["star"]),
-                "dropped": bool(row["dropped"]),
-                "at": [[round(float(v), 2) for v in where[k]] for where in seen],
-                "by_hand": [
-                    dates.index(e) for e in self.picks["exposure"][self.picks["star"] == row["star"]] if e in dates
-                ],
-            }
-            for k, row in enumerate(rows)
-        ]
+        with self.hold_sync():
+            self.stars = star_traits.stars(self.picks, self.measurement.date_obs)
+            self.places = self._sheet.places(self.picks, self._shifts()).astype("<f4").tobytes()
+
+    @traitlets.observe("selected")
+    def _show_stamps(self, _: Any = None) -> None:
+        """Show the fit of the selected star, if it took part in one."""
+        with self._lock:
+            known = self._offsets if self.selected in picking.numbers_in_use(self.picks) else None
+        try:
+            stamps = None if known is None else known.stamps(self.selected)
+        except MuseError:  # seen in less than two exposures
+            stamps = None
+        self.stamps = {} if stamps is None else star_traits.stamps(stamps, self.measurement.date_obs)
 
     def _shifts(self) -> NDArray[np.float64]:
         """Offsets [arcsec] of the exposures as far as they are known, else 0."""
@@ -251,7 +258,7 @@ class StarPicker(Viewer):
         exposure, x, y = int(message["exposure"]), float(message["x"]), float(message["y"])
         if not self.rows:
             self._measure()
-        seen = self._sheet.seen(exposure, self.picks, self._shifts()[exposure])
+        seen = self._sheet.places(self.picks, self._shifts())[:, exposure]
         near = picking.nearest(seen, x, y, REACH / self._sheet.frames[exposure].plane.scale)
         if near is None:
             self.add(x, y, exposure)
@@ -293,5 +300,6 @@ class StarPicker(Viewer):
         self.status = ""
 
     def picture(self) -> bytes:
-        """PNG of all exposures, north up, with the picked stars."""
-        return self._sheet.picture(self.picks, self._shifts(), self.limits, self.stretch, self.cmap)
+        """PNG of all exposures, north up, with the picked stars and the offsets."""
+        captions = star_traits.captions(self.rows)
+        return self._sheet.picture(self.picks, self._shifts(), captions, (self.limits, self.stretch, self.cmap))

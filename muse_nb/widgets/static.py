@@ -22,8 +22,9 @@ def _text(name: str) -> str:
 @cache
 def module(name: str) -> str:
     """ES module of a viewer, the shared code included; `name` is that of its file in ``static/``."""
-    parts = [_text(f"{part}.js") for part in (*SHARED, name)]
-    local = re.compile(r'^import [^;]*? from "\./\w+\.js";\n', re.M | re.S)
+    local = re.compile(r'^import [^;]*? from "\./(\w+)\.js";\n', re.M | re.S)
+    own = [part for part in local.findall(_text(f"{name}.js")) if part not in SHARED]
+    parts = [_text(f"{part}.js") for part in (*SHARED, *own, name)]
     parts = [local.sub("", part) for part in parts]
     shared = [re.sub(r"^export (?=(?:async )?(?:function|class|const)\b)", "", part, flags=re.M) for part in parts[:-1]]
     return "\n".join([*shared, parts[-1]])

@@ -11,7 +11,7 @@ from star_fields import TRUE, within, write
 
 from muse_nb import MuseError, measure_offsets
 from muse_nb.steps.measurement import Measurement
-from muse_nb.steps.picks import empty_picks, merge_picks, read_picks, save_picks
+from muse_nb.steps.picks import PickFile, empty_picks, merge_picks, read_picks, save_picks
 from muse_nb.steps.starfit.picked import centre
 
 
@@ -71,13 +71,24 @@ def test_two_notebooks_do_not_lose_each_others_picks(tmp_path: Path) -> None:
     start.add_row([1, 10.0, 0.0, "", np.nan, np.nan, False])
     start.add_row([2, 10.1, 0.0, "", np.nan, np.nan, False])
     save_picks(path, start)
-    mine, theirs = start.copy(), start.copy()
+    one, other = PickFile(path), PickFile(path)
+    mine, theirs = one.picks.copy(), other.picks.copy()
     mine.add_row([3, 10.2, 0.0, "", np.nan, np.nan, False])
     theirs.add_row([3, 10.3, 0.0, "", np.nan, np.nan, False])  # the same number for another star
     theirs.remove_row(0)
-    save_picks(path, theirs, before=start)
-    save_picks(path, mine, before=start)
-    assert sorted(read_picks(path)["ra"]) == [10.1, 10.2, 10.3]
+    other.save(theirs)
+    merged = one.save(mine)
+    assert sorted(merged["ra"]) == sorted(read_picks(path)["ra"]) == [10.1, 10.2, 10.3]
+    assert sorted(one.save(merged[merged["ra"] > 10.15])["ra"]) == [10.2, 10.3]  # what it has seen it may drop
+
+
+def test_picks_whose_file_was_deleted_are_written_again(tmp_path: Path) -> None:
+    start = empty_picks()
+    start.add_row([1, 10.0, 0.0, "", np.nan, np.nan, False])
+    file = PickFile(tmp_path / "picks.ecsv")
+    file.save(start)
+    file.path.unlink()
+    assert len(file.save(start)) == len(read_picks(file.path)) == 1
 
 
 def test_the_same_star_picked_twice_is_one() -> None:

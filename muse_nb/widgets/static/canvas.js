@@ -421,7 +421,7 @@ export class ImageCanvas {
       if (down.size === 1) {
         start = place(event); moved = false;
         taken = this.frame ? this.hooks.grab?.(...this.toImage(...start), event) ?? null : null;
-      } else { taken = null; moved = true; pinch = spread([...down.values()]); }
+      } else { taken?.cancel?.(); taken = null; moved = true; pinch = spread([...down.values()]); }
     });
     surface.addEventListener("pointermove", (event) => {
       const now = place(event), before = down.get(event.pointerId);

@@ -1,17 +1,20 @@
 // The star picker: the kernel centres, fits and saves; here are the pictures of the sky, clicks, and the chart.
 import { Traits, as, button, bytes, chooser, complaints, group, h, keyboard, later, number, toggle } from "./ui.js";
 import { Frame, ImageCanvas, fromPixel, mapOf, STRETCHES, tableOf, tile, toPixel } from "./canvas.js";
-import { Plot, line } from "./plot.js";
+import { line } from "./plot.js";
+import { BLUE, GREY, RED, ResidualChart, StampStrip, residualsOf, starsOf } from "./stars_parts.js";
 
 const MODES = ["zscale", "90", "98", "99.5", "99.9", "all"];
-const BLUE = "#56b4e9", RED = "#d55e00", GREY = "#9a9a9a", TILE = 108;
+const TILE = 108;
 
 function render({ model, el }) {
   const traits = new Traits(model);
-  const stage = h("div", {}), sheet = h("div", { class: "mnb-sheet" }), chartHost = h("div", { class: "mnb-chart" });
+  const stage = h("div", {}), sheet = h("div", { class: "mnb-sheet" });
+  const stripHost = h("div", { class: "mnb-stamps" }), chartHost = h("div", { class: "mnb-chart" });
   const list = h("tbody"), note = h("div", { class: "mnb-note", role: "status" });
   const infos = traits.get("frames"), thumbs = [], whole = infos.map(() => null), tiles = [];
-  let selected = null, rgb = false, blinker = null, dragging = null, cursor = null, close = false, table = null, tileStamp = "";
+  let stars = [], residuals = [], bad = new Set(); // bad: "star exposure" of what disagrees
+  let rgb = false, blinker = null, dragging = null, cursor = null, close = false, table = null, shades = null, clicked = null;
 
   const image = new ImageCanvas(stage, {
     onview: (view) => { model.set("view", view ?? []); save(); },
@@ -20,8 +23,9 @@ function render({ model, el }) {
     ondraw: decorate,
   });
   image.set({ smooth: true });
-  const chart = new Plot(chartHost);
-  chart.canvas.addEventListener("click", (event) => { const box = chart.canvas.getBoundingClientRect(); pickFromChart(event.clientX - box.left); });
+  const chart = new ResidualChart(chartHost, infos.length, select);
+  const strip = new StampStrip(stripHost, infos.map((info) => clock(info.name)), (exposure) => traits.set("exposure", exposure));
+  const signed = mapOf(bytes(traits.get("signed")));
   const save = later(() => model.save_changes(), 250);
 
   // ---- frames
@@ -52,11 +56,11 @@ function render({ model, el }) {
     return [...affine.slice(0, 4), affine[4] + a * east + c * north, affine[5] + b * east + d * north];
   }
   function limits(i) { return infos[i].limits[traits.get("limits")]; }
+  function three() { const n = infos.length; return n > 2 ? [0, Math.floor(n / 2), n - 1] : [0, n - 1, n - 1]; }
   function show() {
-    const i = traits.get("exposure"), n = infos.length;
+    const i = traits.get("exposure");
     infos.forEach((_, k) => { for (const frame of [thumbs[k], whole[k]]) if (frame) frame.affine = place(k); });
-    const three = n > 2 ? [0, Math.floor(n / 2), n - 1] : [0, n - 1, n - 1];
-    image.channels = rgb ? three.map((k) => ({ frame: frameOf(k), limits: limits(k) })) : null;
+    image.channels = rgb ? three().map((k) => ({ frame: frameOf(k), limits: limits(k) })) : null;
     image.keepView = true;
     image.setFrame(frameOf(i));
     image.set({ stretch: traits.get("stretch"), limits: limits(i) });
@@ -66,57 +70,56 @@ function render({ model, el }) {
   function colours() {
     const map = mapOf(bytes(traits.get("colour_maps")[traits.get("cmap")]));
     image.setMap(map);
+    shades = map;
     table = new Uint32Array(tableOf(map, traits.get("stretch")).buffer);
   }
 
   // ---- stars
-  const stars = () => traits.get("stars");
-  const verdicts = () => {
-    const bad = new Set();
-    for (const [star, exposure, , , , , , outlier] of traits.get("residuals")) if (outlier) bad.add(`${star} ${exposure}`);
-    return bad;
-  };
+  const selected = () => traits.get("selected");
+  const chosen = () => stars.find((star) => star.star === selected());
+  function select(star) { if (star !== selected()) traits.set("selected", star); }
+  function learn() {
+    stars = starsOf(traits, infos.length);
+    residuals = residualsOf(traits);
+    bad = new Set(residuals.filter((row) => row[7]).map((row) => `${row[0]} ${row[1]}`));
+  }
   function nearest(x, y) {
     const i = traits.get("exposure"), s = image.where()[2];
     let best = null;
-    for (const star of stars()) {
+    for (const star of stars) {
       const at = fromPixel(frameOf(i).affine, ...star.at[i]), apart = Math.hypot(at[0] - x, at[1] - y);
       if (apart < Math.max(9 / s, 0.5 / traits.get("scale")) && (!best || apart < best.apart)) best = { star, apart };
     }
     return best?.star ?? null;
   }
-  function grab(x, y) {
-    const star = rgb ? null : nearest(x, y), i = traits.get("exposure");
-    if (!star || star.dropped) return null;
+  function grab(x, y, event) {
+    const star = rgb ? null : nearest(x, y);
+    if (!star || star.dropped || (event.pointerType === "touch" && star.star !== selected())) return null; // a finger pans
     return {
       move: (...to) => { dragging = { star: star.star, to }; image.draw(); },
-      drop: (...to) => {
-        const [px, py] = toPixel(frameOf(i).affine, ...to);
-        dragging = null; selected = star.star;
-        busy(); traits.send({ type: "drag", star: star.star, exposure: i, x: px, y: py });
-      },
+      drop: (...to) => { dragging = null; put(star.star, to); },
       cancel: () => { dragging = null; image.draw(); },
     };
+  }
+  function put(star, to) {
+    const exposure = traits.get("exposure"), [x, y] = toPixel(frameOf(exposure).affine, ...to);
+    select(star);
+    ask({ type: "drag", star, exposure, x, y });
   }
   function click(x, y) {
     const i = traits.get("exposure"), frame = frameOf(i), [px, py] = toPixel(frame.affine, x, y);
     if (px < -0.5 || py < -0.5 || px > frame.nx - 0.5 || py > frame.ny - 0.5) return;
     const star = nearest(x, y);
-    selected = star ? star.star : "new";
-    busy();
-    if (star) traits.send({ type: "drop", star: star.star, dropped: !star.dropped });
-    else traits.send({ type: "click", exposure: i, x: px, y: py });
+    if (star) { select(star.star); drop(star); } else ask({ type: "click", exposure: i, x: px, y: py });
   }
-  function busy() { clicked = performance.now(); note.textContent = "measuring …"; }
-  let clicked = null;
+  function ask(message) { clicked = performance.now(); note.textContent = "measuring …"; traits.send(message); }
+  function drop(star = chosen()) { if (star) ask({ type: "drop", star: star.star, dropped: !star.dropped }); }
+  function best() { ask({ type: "best", most: 20 }); }
   function step(by) {
-    const all = stars().map((star) => star.star);
-    if (!all.length) return;
-    const k = all.indexOf(selected);
-    selected = all[(k + by + all.length) % all.length];
-    refresh();
+    if (!stars.length) return;
+    const k = stars.findIndex((star) => star.star === selected());
+    select(stars[(k + by + stars.length) % stars.length].star);
   }
-  function drop() { const star = stars().find((one) => one.star === selected); if (star) { busy(); traits.send({ type: "drop", star: star.star, dropped: !star.dropped }); } }
   function go(by) { traits.set("exposure", (traits.get("exposure") + by + infos.length) % infos.length); }
   function blink() { if (blinker) { clearInterval(blinker); blinker = null; } else blinker = setInterval(() => go(1), 500); blinkButton.setAttribute("aria-pressed", String(Boolean(blinker))); }
   function overlay() { rgb = !rgb; rgbButton.setAttribute("aria-pressed", String(rgb)); show(); }
@@ -128,12 +131,12 @@ function render({ model, el }) {
 
   // ---- drawn over the picture
   function decorate(context, view) {
-    const i = traits.get("exposure"), s = view.where()[2], bad = verdicts();
+    const i = traits.get("exposure"), s = view.where()[2];
     const radius = Math.max(7, (0.9 / traits.get("scale")) * s);
-    if (!rgb) for (const star of stars()) {
+    if (!rgb) for (const star of stars) {
       const at = dragging?.star === star.star ? dragging.to : fromPixel(view.frame.affine, ...star.at[i]);
       const [x, y] = view.toScreen(...at), wrong = bad.has(`${star.star} ${i}`);
-      ring(context, x, y, radius, star.dropped ? GREY : wrong ? RED : BLUE, star.dropped, star.by_hand.includes(i), star.star === selected);
+      ring(context, x, y, radius, star.dropped ? GREY : wrong ? RED : BLUE, star.dropped, star.by_hand.includes(i), star.star === selected());
       context.font = "600 11px sans-serif"; context.textBaseline = "middle";
       const right = x + radius + 22 < view.width, from = x + (right ? 1 : -1) * (radius + 4);
       context.textAlign = right ? "left" : "right";
@@ -145,7 +148,8 @@ function render({ model, el }) {
       context.strokeStyle = "#ffd37a"; context.lineWidth = 1.5;
       line(context, x - 12, y, x - 4, y); line(context, x + 4, y, x + 12, y); line(context, x, y - 12, x, y - 4); line(context, x, y + 4, x, y + 12);
     }
-    label(context, rgb ? `red, green, blue: three exposures, ${traits.get("aligned") ? "offsets applied" : "as their headers say"}` : `${infos[i].name}   ${traits.get("aligned") ? "offset applied" : "as its header says"}`, 8, 14);
+    const how = traits.get("aligned") ? "offsets applied" : "as the headers say";
+    label(context, rgb ? `red, green, blue: ${three().map((k) => clock(infos[k].name)).join(", ")}   ${how}` : `${infos[i].name}   ${how}`, 8, 14);
     compass(context, view);
   }
   function ring(context, x, y, radius, colour, dashed, square, strong) {
@@ -179,12 +183,12 @@ function render({ model, el }) {
     const canvas = h("canvas", { class: "mnb-tile-picture" });
     tiles.push(canvas);
     sheet.append(h("button", { type: "button", class: "mnb-tile", title: `${info.name}${info.posang === null ? "" : `, ${info.posang}°`}`, onclick: () => traits.set("exposure", i) },
-      canvas, h("span", {}, `${info.name.slice(11)}${info.posang === null ? "" : `  ${number(info.posang, 3)}°`}`)));
+      canvas, h("span", {}, `${clock(info.name)}${info.posang === null ? "" : `  ${number(info.posang, 3)}°`}`)));
   });
   const bitmaps = [];
   function drawTiles() {
     const stamp = [traits.get("stretch"), traits.get("limits"), traits.get("cmap")].join();
-    const ratio = window.devicePixelRatio || 1, star = stars().find((one) => one.star === selected), bad = verdicts();
+    const ratio = window.devicePixelRatio || 1, star = chosen();
     tiles.forEach((canvas, i) => {
       const frame = frameOf(i), affine = place(i);
       if (bitmaps[i]?.stamp !== stamp || bitmaps[i].frame !== frame) bitmaps[i] = { stamp, frame, picture: tile(frame, limits(i), table) };
@@ -200,10 +204,10 @@ function render({ model, el }) {
       context.setTransform(x[0] - o[0], x[1] - o[1], y[0] - o[0], y[1] - o[1], o[0], o[1]);
       context.drawImage(bitmaps[i].picture, 0, 0);
       context.setTransform(1, 0, 0, 1, 0, 0);
-      for (const one of stars()) {
+      for (const one of stars) {
         if (close && one !== star) continue;
         const at = screen(...one.at[i]);
-        context.strokeStyle = one.dropped ? GREY : bad.has(`${one.star} ${i}`) ? RED : BLUE; context.lineWidth = (one.star === selected ? 2.2 : 1.2) * ratio;
+        context.strokeStyle = one.dropped ? GREY : bad.has(`${one.star} ${i}`) ? RED : BLUE; context.lineWidth = (one === star ? 2.2 : 1.2) * ratio;
         context.beginPath(); context.arc(...at, (close ? 22 : 4) * ratio, 0, 7); context.stroke();
       }
     });
@@ -214,58 +218,30 @@ function render({ model, el }) {
     list.replaceChildren(...traits.get("rows").map((row, i) => {
       const cell = (value, error) => (value === null ? "–" : `${(1e3 * value).toFixed(1).replace("-", "−")} ± ${error === null ? "?" : (1e3 * error).toFixed(1)}`);
       return h("tr", { title: row.why || row.verdict, "aria-current": String(i === traits.get("exposure")), onclick: () => traits.set("exposure", i) },
-        h("td", {}, h("span", { class: `mnb-dot mnb-${row.verdict}` }), infos[i].name.slice(11)),
+        h("td", {}, h("span", { class: `mnb-dot mnb-${row.verdict}` }), clock(infos[i].name)),
         h("td", {}, cell(row.ra_offset_arcsec, row.ra_error_arcsec)), h("td", {}, cell(row.dec_offset_arcsec, row.dec_error_arcsec)), h("td", {}, String(row.n_stars)));
     }));
+    const row = traits.get("rows")[traits.get("exposure")];
+    why.textContent = row ? `${clock(infos[traits.get("exposure")].name)} ${row.verdict}${row.why ? `: ${row.why}` : ""}` : "";
     method.textContent = traits.get("method") ? `from ${traits.get("method")}` : "";
   }
-  let columns = [];
-  function drawChart() {
-    chart.draw((plot) => {
-      const residuals = traits.get("residuals"), order = [...new Set(residuals.map((r) => r[0]))], current = traits.get("exposure");
-      const { context, width, height } = plot.begin();
-      columns = [];
-      if (!residuals.length) {
-        context.fillStyle = plot.ink; context.textAlign = "center"; context.textBaseline = "middle";
-        context.fillText(stars().length ? "No residuals yet." : "Click stars, or add the 20 best: residuals of each star and exposure appear here.", width / 2, height / 2);
-        return;
-      }
-      const sizes = residuals.flatMap((r) => [Math.abs(r[2]) + r[4], Math.abs(r[3]) + r[5]]).filter(Number.isFinite).sort((a, b) => a - b);
-      const reach = 1.15 * Math.min(sizes[sizes.length - 1], 4 * sizes[Math.floor(0.8 * (sizes.length - 1))]) || 1;
-      ["RA residual [mas]", "Dec residual [mas]"].forEach((name, axis) => {
-        const left = axis ? width / 2 + 46 : 46, right = axis ? width - 8 : width / 2 - 8, top = 18, bottom = height - 20;
-        const sy = (v) => (top + bottom) / 2 - (Math.max(-reach, Math.min(reach, v)) / reach) * ((bottom - top) / 2), each = (right - left) / order.length;
-        context.strokeStyle = plot.faint; context.lineWidth = 1; context.strokeRect(left + 0.5, top + 0.5, right - left, bottom - top);
-        line(context, left, sy(0), right, sy(0));
-        context.fillStyle = plot.ink; context.textAlign = "left"; context.textBaseline = "bottom"; context.fillText(name, left, top - 3);
-        context.textAlign = "right"; context.textBaseline = "middle";
-        for (const v of [-reach / 1.15, 0, reach / 1.15]) context.fillText(number(Number(v.toPrecision(2)), 2), left - 5, sy(v));
-        context.textAlign = "center"; context.textBaseline = "top";
-        order.forEach((star, k) => {
-          const x0 = left + k * each;
-          columns.push([x0, x0 + each, star]);
-          if (star === selected) { context.fillStyle = "#56b4e933"; context.fillRect(x0, top, each, bottom - top); }
-          context.fillStyle = plot.ink;
-          if (each > 14 || k % Math.ceil(14 / each) === 0) context.fillText(String(star), x0 + each / 2, bottom + 4);
-        });
-        for (const pass of [0, 1]) for (const r of residuals) {
-          const mine = r[1] === current || r[7];
-          if (mine !== Boolean(pass) || r[2 + axis] === null) continue;
-          const x = left + (order.indexOf(r[0]) + (r[1] + 1) / (infos.length + 1)) * each, y = sy(r[2 + axis]);
-          context.strokeStyle = context.fillStyle = r[7] ? RED : r[1] === current ? plot.accent : GREY;
-          context.lineWidth = 1; line(context, x, sy(r[2 + axis] - r[4 + axis]), x, sy(r[2 + axis] + r[4 + axis]));
-          context.beginPath(); context.arc(x, y, mine ? 3 : 2, 0, 7); context.fill();
-        }
-      });
-    });
+  function drawParts() {
+    const current = traits.get("exposure"), star = chosen();
+    const off = new Set(infos.map((_, i) => i).filter((i) => bad.has(`${selected()} ${i}`)));
+    const hint = star ? `No fit of star ${star.star}: ${star.dropped ? "it is dropped (x takes it back)" : "too few exposures show it"}.` : "Select a star: its data, model and residual in every exposure appear here.";
+    strip.show(traits.get("stamps"), shades, signed, { current, off, hint });
+    chart.show(residuals, { selected: selected(), current, hint: stars.length ? "No residuals yet." : "Click stars, or add the 20 best: the residual of each star in each exposure appears here." });
   }
-  function pickFromChart(x) { const found = columns.find(([a, b]) => x >= a && x < b); if (found) { selected = found[2]; refresh(); } }
-  function refresh() { drawTiles(); drawTable(); drawChart(); image.draw(); }
+  function refresh() { drawTiles(); drawTable(); drawParts(); image.draw(); }
   function summary() {
-    const used = stars().filter((star) => !star.dropped).length, files = traits.get("files");
+    const used = stars.filter((star) => !star.dropped).length, files = traits.get("files");
     const text = traits.get("status") || (used ? `${used} star${used > 1 ? "s" : ""} in use, saved in ${files.picks}` : "Click a star: it is found in all exposures.");
     note.textContent = text;
-    if (clicked !== null) { root.dataset.answered = String(Math.round(performance.now() - clicked)); clicked = null; }
+  }
+  function answered() {
+    root.dataset.measured = String(traits.get("measured"));
+    if (clicked !== null) root.dataset.answered = String(Math.round(performance.now() - clicked));
+    clicked = null;
   }
   function overwrite(name) {
     writeButton.textContent = `Replace ${name}?`;
@@ -278,48 +254,52 @@ function render({ model, el }) {
   const exposures = chooser(traits, "exposure", "Exposure (← →)", () => infos.map((info, i) => [i, info.name]));
   const blinkButton = button("blink", "Blink through the exposures (b)", blink), rgbButton = button("RGB", "Three exposures in red, green and blue (r)", overlay);
   const writeButton = button("Write OFFSET_LIST", "Write the offsets for the combine (w)", write), method = h("span", { class: "mnb-hint" });
+  const why = h("div", { class: "mnb-why", role: "status" });
   writeButton.classList.add("mnb-primary");
   const maps = chooser(traits, "cmap", "Colour map (m)", () => Object.keys(traits.get("colour_maps")).map((name) => [name, name]));
   const zoomButton = button("⌕", "Show the selected star in all tiles (z)", () => { close = !close; zoomButton.setAttribute("aria-pressed", String(close)); drawTiles(); });
   const bar = h("div", { class: "mnb-bar" },
     group("Exposure", button("‹", "Exposure before (←)", () => go(-1)), exposures, button("›", "Next exposure (→)", () => go(1))),
-    group("Stars", button("Add the 20 best", "Add the stars that tell most (t)", () => { busy(); traits.send({ type: "best", most: 20 }); }),
+    group("Stars", button("Add the 20 best", "Add the stars that tell most (t)", best),
       button("↶", "Undo (Ctrl+Z)", () => traits.send({ type: "undo" })), button("↷", "Redo (Ctrl+Y)", () => traits.send({ type: "redo" })), zoomButton),
     group("Compare", toggle(traits, "aligned", "offsets on", "Before and after the offsets (a)"), blinkButton, rgbButton),
     group("Stretch", chooser(traits, "stretch", "Stretch (s)", () => STRETCHES.map((s) => [s, s])), chooser(traits, "limits", "Limits (l)", () => MODES.map((m) => [m, /\d/.test(m) ? `${m} %` : m])), maps),
     group("View", button("⤢", "Whole field (f)", () => image.fit())), writeButton);
   const side = h("div", { class: "mnb-side mnb-offsets" }, h("div", { class: "mnb-heading" }, "Offsets ", method),
-    h("table", {}, h("thead", {}, h("tr", {}, h("th", {}, "exposure"), h("th", {}, "RA [mas]"), h("th", {}, "Dec [mas]"), h("th", {}, "stars"))), list));
-  const root = h("div", { class: "mnb-viewer mnb-stars" }, bar, complaints(traits), h("div", { class: "mnb-picture" }, sheet, h("div", { class: "mnb-grid" }, stage), side), chartHost, note);
+    h("table", {}, h("thead", {}, h("tr", {}, h("th", {}, "exposure"), h("th", {}, "RA [mas]"), h("th", {}, "Dec [mas]"), h("th", {}, "stars"))), list), why);
+  const root = h("div", { class: "mnb-viewer mnb-stars" }, bar, complaints(traits), h("div", { class: "mnb-picture" }, sheet, h("div", { class: "mnb-grid" }, stage), side), stripHost, chartHost, note);
   const cycle = (name, all) => traits.set(name, all[(all.indexOf(traits.get(name)) + 1) % all.length]);
   bar.append(keyboard(root, stage, [
     [["ArrowLeft"], "", (event) => (event.shiftKey ? move(-1, 0) : go(-1))], [["ArrowRight"], "", (event) => (event.shiftKey ? move(1, 0) : go(1))],
     [["ArrowUp"], "", () => move(0, 1)], [["ArrowDown"], "", () => move(0, -1)],
     [["←", "→"], "exposure before, next", () => {}], [["shift ←", "→", "↑", "↓"], "move the cross", () => {}],
     [["Enter", " "], "add or drop the star at the cross", () => { if (cursor) click(...cursor); }],
-    [[",", "."], "star before, next", (event) => step(event.key === "." ? 1 : -1)], [["x", "Delete"], "drop the selected star, or take it back", drop],
-    [["t"], "add the 20 best", () => { busy(); traits.send({ type: "best", most: 20 }); }],
+    [[",", "."], "star before, next", (event) => step(event.key === "." ? 1 : -1)], [["x", "Delete"], "drop the selected star, or take it back", () => drop()],
+    [["p"], "put the selected star at the cross, in this exposure", () => { if (cursor && chosen()) put(selected(), cursor); }],
+    [["t"], "add the 20 best", best],
     [["Ctrl+z"], "undo", () => traits.send({ type: "undo" })], [["Ctrl+y", "Ctrl+Z"], "redo", () => traits.send({ type: "redo" })],
     [["a"], "before and after the offsets", () => traits.set("aligned", !traits.get("aligned"))], [["b"], "blink through the exposures", blink], [["r"], "red, green, blue overlay", overlay],
     [["z"], "the selected star in all tiles", () => zoomButton.click()],
     [["s"], "stretch", () => cycle("stretch", STRETCHES)], [["l"], "limits", () => cycle("limits", MODES)], [["m"], "colour map", () => cycle("cmap", Object.keys(traits.get("colour_maps")))],
     [["+", "="], "zoom in", () => image.zoom(1.5)], [["-", "_"], "zoom out", () => image.zoom(1 / 1.5)], [["f", "0"], "whole field", () => image.fit()],
-    [["w"], "write the OFFSET_LIST", write], [["Escape"], "no selection", () => { selected = cursor = null; refresh(); }],
+    [["w"], "write the OFFSET_LIST", write], [["Escape"], "no selection", () => { cursor = null; select(0); image.draw(); }],
   ]));
-  const height = () => { stage.style.height = `${traits.get("height")}px`; sheet.style.height = side.style.height = `${traits.get("height")}px`; };
+  const height = () => root.style.setProperty("--mnb-height", `${traits.get("height")}px`);
   el.append(root);
   height();
 
-  traits.watch("exposure", () => { show(); drawTable(); drawChart(); });
-  traits.watch("aligned rows", () => { show(); drawTiles(); });
-  traits.watch("stretch cmap", () => { colours(); show(); drawTiles(); });
+  traits.watch("exposure", () => { show(); drawTable(); drawParts(); });
+  traits.watch("aligned rows", later(() => { show(); drawTiles(); }, 0));
+  traits.watch("stretch cmap", () => { colours(); show(); drawTiles(); drawParts(); });
   traits.watch("limits", () => { show(); drawTiles(); });
-  traits.watch("rows residuals method", later(() => { drawTable(); drawChart(); image.draw(); }, 0));
-  traits.watch("stars", () => { if (selected === "new") selected = stars().at(-1)?.star ?? null; drawTiles(); image.draw(); });
-  traits.watch("stars rows status files error", later(summary, 0));
+  // one message changes many of these: draw once
+  traits.watch("stars places rows residuals method selected stamps", later(() => { learn(); refresh(); }, 0));
+  traits.watch("stars measured status files error", later(summary, 0));
+  traits.watch("measured error", later(answered, 0));
   traits.watch("height", height);
   traits.watch("view", () => image.setView(traits.get("view")));
   traits.on("msg:custom", arrive);
+  learn();
   colours();
   show();
   if (traits.get("view").length) image.setView(traits.get("view"));
@@ -328,7 +308,10 @@ function render({ model, el }) {
   note.textContent = traits.get("rows").length ? note.textContent : "measuring all stars …";
   traits.send({ type: "ready" });
   el.museImage = image;
-  return () => { clearInterval(blinker); traits.close(); image.close(); chart.close(); };
+  return () => { clearInterval(blinker); traits.close(); image.close(); chart.close(); strip.close(); };
 }
+
+// The time of day in the name of an exposure, 2014-07-27T031200.
+function clock(name) { return name.slice(11).replace(/^(\d\d)(\d\d)(\d\d)$/, "$1:$2:$3"); }
 
 export default { render };
