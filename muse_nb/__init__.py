@@ -12,6 +12,7 @@ __version__ = "0.1.0"
 
 _HOME = {
     "survey": "muse_nb.steps.survey",
+    "doctor": "muse_nb.steps.doctor",
     "inspect": "muse_nb.steps.inspect",
     "audit_nans": "muse_nb.steps.nans",
     "heal_nans": "muse_nb.steps.nan_heal",

@@ -17,6 +17,7 @@ __all__ = ["main"]
 # name -> one line for the overview; the module muse_nb.cli.NAME has add_arguments(parser) and run(args) -> int | None
 COMMANDS = {
     "survey": "what is in a folder of MUSE files; write or verify its manifest",
+    "doctor": "what the recipes would get wrong in a folder without a word",
     "reduce": "raw frames to pixel tables, cubes and images, by ESO's recipes",
     "inspect": "OBJECT_RED frames: good or bad",
     "nans": "where the NaN of a cube come from",

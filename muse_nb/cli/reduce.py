@@ -40,17 +40,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Reduce every exposure; print where its products are."""
+    import warnings
+
     from tqdm import tqdm
 
+    from muse_nb.products.errors import MuseWarning
+    from muse_nb.products.text import printable
     from muse_nb.recipes.reduce import reduce_all
 
-    with tqdm(total=len(args.raw), unit="exposure", disable=not sys.stderr.isatty()) as bar:
+    with tqdm(total=len(args.raw), unit="exposure", disable=not sys.stderr.isatty()) as bar, warnings.catch_warnings():
+        warnings.simplefilter("ignore", MuseWarning)  # printed with the result
 
         def tell(result: Reduction) -> None:
             bar.update()
             if not args.json:
                 what = f"{result.seconds:.1f} s, {result.peak_memory / 1e6:.0f} MB" if result.seconds else "was there"
                 bar.write(f"{result.label}: {result.folder} ({what})", file=sys.stdout)
+                for text in result.findings:
+                    bar.write(f"finding: {printable(text)}", file=sys.stdout)
 
         done = reduce_all(
             args.raw,

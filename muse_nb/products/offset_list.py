@@ -16,10 +16,10 @@ from muse_nb.products.whole import whole
 if TYPE_CHECKING:
     from astropy.io.fits import Header
 
-__all__ = ["OffsetList"]
+__all__ = ["MATCHED", "OffsetList"]
 
 _COLUMNS = ("DATE_OBS", "MJD_OBS", "RA_OFFSET", "DEC_OFFSET", "FLUX_SCALE")
-_MATCHED = 23  # characters of DATE-OBS that muse_exp_combine compares
+MATCHED = 23  # characters of DATE-OBS that muse_exp_combine compares
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ class OffsetList:
         primary = fits.PrimaryHDU(header=header)
         primary.header["INSTRUME"] = "MUSE"
         primary.header["HIERARCH ESO PRO CATG"] = "OFFSET_LIST"
-        columns = [fits.Column("DATE_OBS", f"{_MATCHED}A", array=[date[:_MATCHED] for date in self.date_obs])]
+        columns = [fits.Column("DATE_OBS", f"{MATCHED}A", array=[date[:MATCHED] for date in self.date_obs])]
         for name, unit in zip(
             _COLUMNS[1:], ("s", "deg", "deg", None), strict=True
         ):  # "s" is what the recipe says of days
@@ -120,10 +120,17 @@ class OffsetList:
     def of(self, date_obs: str) -> tuple[float, float, float] | None:
         """Return RA_OFFSET, DEC_OFFSET [deg] and FLUX_SCALE of an exposure, None where the list has no row for it."""
         for row, date in enumerate(self.date_obs):
-            if date[:_MATCHED] == date_obs[:_MATCHED]:
+            if date[:MATCHED] == date_obs[:MATCHED]:
                 return self.ra_offset[row], self.dec_offset[row], self.flux_scale[row]
         return None
 
     def missing(self, dates: Iterable[str]) -> list[str]:
         """Name the exposures that the list has no row for."""
         return [date for date in dates if self.of(date) is None]
+
+    def with_zeros_for(self, dates: Iterable[str]) -> OffsetList:
+        """Add a row without an offset for exposures that have none: the recipe is told, not left to guess."""
+        added = self.missing(dates)
+        zeros, unknown = (0.0,) * len(added), (math.nan,) * len(added)
+        columns = (self.mjd_obs + unknown, self.ra_offset + zeros, self.dec_offset + zeros, self.flux_scale + unknown)
+        return OffsetList(self.date_obs + tuple(added), *columns)

@@ -1,4 +1,4 @@
-"""The calibrations in a folder: found by what their headers say they are, held against the exposure."""
+"""The calibrations in a folder: found by what their headers say they are, what is missing."""
 
 from __future__ import annotations
 
@@ -30,14 +30,11 @@ class Calibrations:
         (tag, IFU) to file, for what there is one of for each IFU.
     common : dict
         Tag to file.
-    modes : dict
-        File to ESO INS MODE, where the file says it.
     """
 
     folder: Path
     per_ifu: dict[tuple[str, int], Path] = field(default_factory=dict)
     common: dict[str, Path] = field(default_factory=dict)
-    modes: dict[Path, str] = field(default_factory=dict)
 
     @property
     def ifus(self) -> list[int]:
@@ -82,21 +79,18 @@ class Calibrations:
             raise MuseError(f"{path} is no BADPIX_TABLE, its PRO CATG is {category}: name another file")
         return path
 
-    def check(self, ins_mode: str, path: Path) -> None:
-        """Refuse calibrations that lack something or are of another mode than the exposure.
+    def check(self) -> None:
+        """Refuse calibrations that lack something.
 
         Raises
         ------
         MuseError
-            In either case.
+            They do.
         """
         tags = {tag for tag, _ in self.per_ifu} | set(self.common)
         missing = [tag for tag in _NEEDED if tag not in tags]
         if missing:
             raise MuseError(f"{self.folder} lacks {', '.join(missing)}: muse_scibasic needs them, copy them there")
-        for file, mode in self.modes.items():
-            if ins_mode and mode != ins_mode:
-                raise MuseError(f"{file} is of INS MODE {mode}, {path} of {ins_mode}: use calibrations of its own mode")
 
 
 def find_calibrations(folder: str | Path) -> Calibrations:
@@ -128,11 +122,5 @@ def find_calibrations(folder: str | Path) -> Calibrations:
                 raise MuseError(f"{path} is a {tag} but its EXTNAME does not say of which IFU: make it again")
             found.per_ifu[tag, int(channel[1])] = path
         elif tag not in found.common or path.name.split(".")[0] == tag:
-            if tag in found.common:
-                found.modes.pop(found.common[tag], None)
             found.common[tag] = path
-        else:
-            continue
-        if mode := str(cards.get("ESO INS MODE") or ""):
-            found.modes[path] = mode
     return found

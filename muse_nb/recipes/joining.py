@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from muse_nb.products.blocks import hdus
-from muse_nb.products.errors import MuseWarning
 from muse_nb.recipes.process import Stop
 from muse_nb.recipes.run import RecipeResult, run_recipe
 
 __all__ = ["align", "exp_combine"]
-
-_TOO_FEW = 2  # stars matched; every failure that was seen had that or less, every success 5 or more
 
 
 def align(
@@ -50,7 +45,7 @@ def align(
     """
     request: dict[str, object] = {"iterations": 1000, **(parameters or {})}
     frames = [(path, "IMAGE_FOV") for path in images]
-    result = run_recipe(
+    return run_recipe(
         "muse_exp_align",
         frames,
         request,
@@ -61,16 +56,6 @@ def align(
         progress=progress,
         cancel=cancel,
     )
-    for path in result.products.get("OFFSET_LIST", []):
-        matched = hdus(path)[0].cards.get("ESO QC EXPALIGN NMATCH MIN")
-        if isinstance(matched, int) and matched <= _TOO_FEW:
-            warnings.warn(
-                f"{path}: muse_exp_align matched only {matched} stars in one of the images, its offsets are not to be"
-                " trusted: measure them with muse-nb offsets",
-                MuseWarning,
-                stacklevel=2,
-            )
-    return result
 
 
 def exp_combine(

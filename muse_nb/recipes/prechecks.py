@@ -1,46 +1,71 @@
-"""What the recipes get wrong without a word: frames that must be refused before a recipe sees them."""
+"""The list of all that the recipes get wrong without a word: before a run, and on its products."""
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
-from muse_nb.products.blocks import hdus
-from muse_nb.products.errors import MuseError
-from muse_nb.products.header import need
+from muse_nb.products.errors import MuseError, MuseWarning
+from muse_nb.recipes import check_badpix, check_data, check_headers, check_products, check_sets
+from muse_nb.recipes.faults import Check, Fault, Frame, Run, Severity
 
-__all__ = ["refuse"]
+__all__ = ["AFTER", "BEFORE", "DATA", "examine", "refuse", "tell"]
 
-_WRONG_CUBE = "the recipe would make a wrong cube without a word; reduce the exposure again from a complete raw file"
-_RAW = "get the raw frame from the archive again"
-_POSITION = dict.fromkeys(("RA", "DEC"), _WRONG_CUBE)
-_PLACED = _POSITION | dict.fromkeys(("CD1_1", "CD2_2", "EXPTIME", "DATE-OBS"), _WRONG_CUBE)
-_CRASH = {"ESO INS MODE": f"muse_scipost would crash; {_RAW}"}
-_NEEDED = {
-    ("muse_scibasic", "OBJECT"): _CRASH
-    | dict.fromkeys(("RA", "DEC", "EXPTIME", "MJD-OBS", "DATE-OBS"), f"the cube would be wrong; {_RAW}"),
-    ("muse_scipost", "PIXTABLE_OBJECT"): _CRASH | _POSITION,
-    ("muse_scipost_make_cube", "PIXTABLE_OBJECT"): _POSITION,
-    ("muse_exp_combine", "PIXTABLE_REDUCED"): _PLACED,
+BEFORE: dict[str, Check] = {
+    "position": check_headers.position,
+    "projection": check_headers.projection,
+    "time": check_headers.time,
+    "mode": check_headers.mode,
+    "angle": check_headers.angle,
+    "numbers": check_headers.numbers,
+    "twice": check_sets.twice,
+    "modes": check_sets.modes,
+    "offsets": check_sets.offsets,
+    "stars": check_sets.stars,
+    "nearest": check_sets.nearest,
+    "cosmics": check_sets.cosmics,
+    "badpix": check_badpix.badpix,
+    "not_finite": check_data.not_finite,
+    "runaway_image": check_data.runaway_image,
 }
+AFTER: dict[str, Check] = {
+    "stars": check_sets.stars,
+    "exposure_time": check_products.exposure_time,
+    "runaway_cube": check_data.runaway_cube,
+}
+DATA = frozenset({"not_finite", "runaway_image", "runaway_cube"})  # those that read more than headers
 
 
-def refuse(recipe: str, frames: list[tuple[Path, str]]) -> None:
+def examine(run: Run, checks: Mapping[str, Check] = BEFORE, without: Collection[str] = ()) -> list[Fault]:
+    """List the faults of a run, the worst first."""
+    found = [fault for name, check in checks.items() if name not in without for fault in check(run)]
+    return sorted(found, key=lambda fault: -fault.severity)
+
+
+def refuse(recipe: str, frames: list[tuple[Path, str]], parameters: Mapping[str, object] | None = None) -> list[Fault]:
     """Refuse frames from which a recipe is known to crash or to make a wrong product with exit status 0.
+
+    Returns
+    -------
+    list of Fault
+        What is odd but no reason to refuse.
 
     Raises
     ------
     MuseError
-        A keyword is missing, or two exposures have the same DATE-OBS.
+        Something is wrong; the message is the first such sentence.
     """
-    seen: dict[str, Path] = {}
-    for path, tag in frames:
-        for keyword, remedy in _NEEDED.get((recipe, tag), {}).items():
-            cards = hdus(path)[0].cards
-            need(cards, keyword, path, remedy)
-            if keyword == "DATE-OBS" and recipe == "muse_exp_combine":
-                date = str(cards[keyword])
-                if date in seen:
-                    raise MuseError(
-                        f"{path} has the DATE-OBS of {seen[date]}: muse_exp_combine would ignore it, leave one out"
-                    )
-                seen[date] = path
+    run = Run(recipe, tuple(Frame.open(path, tag) for path, tag in frames), parameters or {})
+    found = examine(run)
+    if found and found[0].severity is Severity.REFUSE:
+        raise MuseError(str(found[0]))
+    return found
+
+
+def tell(faults: Collection[Fault], stacklevel: int = 3) -> list[str]:
+    """Warn of faults, and return their sentences."""
+    sentences = [str(fault) for fault in faults]
+    for sentence in sentences:
+        warnings.warn(sentence, MuseWarning, stacklevel=stacklevel)
+    return sentences

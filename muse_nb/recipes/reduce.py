@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import time
-import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import partial
 from html import escape
 from pathlib import Path
@@ -15,8 +14,8 @@ from threading import Event
 from typing import TypeVar
 
 from muse_nb.products.blocks import hdus
-from muse_nb.products.errors import MuseError, MuseWarning
-from muse_nb.products.header import Exposure, exposure
+from muse_nb.products.errors import MuseError
+from muse_nb.products.header import exposure
 from muse_nb.recipes import record
 from muse_nb.recipes.calibrations import Calibrations, find_calibrations
 from muse_nb.recipes.joining import align, exp_combine
@@ -50,6 +49,8 @@ class Reduction:
         Wall and CPU time [s]; 0 when all was there.
     peak_memory : int
         Of the largest recipe [byte]; 0 when all was there.
+    findings : list of str
+        What is odd about the frames or the products, a sentence each.
     """
 
     label: str
@@ -62,12 +63,15 @@ class Reduction:
     seconds: float = 0.0
     cpu_seconds: float = 0.0
     peak_memory: int = 0
+    findings: list[str] = field(default_factory=list)
 
     def _repr_html_(self) -> str:
         took = f"{self.seconds:.1f} s, {self.peak_memory / 1e6:.0f} MB" if self.seconds else "it was there"
         paths = [*self.object_red, self.pixtable_reduced, self.cube, self.image_fov]
         names = ", ".join(escape(path.name) for path in paths)
-        return f"<p><b>{escape(self.label)}</b> ({took}) in {escape(str(self.folder))}: {names}</p>"
+        odd = "".join(f"<li>{escape(text)}</li>" for text in self.findings)
+        head = f"<p><b>{escape(self.label)}</b> ({took}) in {escape(str(self.folder))}: {names}</p>"
+        return f"{head}<ul>{odd}</ul>" if odd else head
 
 
 def reduce(
@@ -136,14 +140,16 @@ def reduce(
     """
     started = time.monotonic()
     raw = Path(raw)
-    facts = _check_raw(raw)
+    refuse("muse_scibasic", [(raw, "OBJECT")])
+    facts = exposure(hdus(raw)[0].cards, raw)
     found = calibrations if isinstance(calibrations, Calibrations) else find_calibrations(calibrations)
-    found.check(facts.ins_mode, raw)
+    found.check()
     chosen = _choose_ifus(raw, found, ifus)
     table = found.badpix(badpix)
     basic = {ifu: [(raw, "OBJECT"), *found.for_scibasic(ifu, table)] for ifu in chosen}
     wanted = {"save": "cube,individual", "filter": ",".join(filters), "skymethod": sky}
-    frames = [pair for pairs in basic.values() for pair in pairs] + found.for_scipost()
+    frames = list(dict.fromkeys(pair for pairs in basic.values() for pair in pairs)) + found.for_scipost()
+    refuse("muse_scibasic", frames)
     request = {"frames": record.fingerprint(set(frames)), "limits": [lambdamin, lambdamax], "keep": keep, **wanted}
     folder = Path(output).absolute() / facts.label
     if record.check(folder, request, force=force) and not force:
@@ -165,7 +171,14 @@ def reduce(
         made = [path for run in runs for paths in run.products.values() for path in paths]
         record.publish([path for path in made if keep or path not in tables], folder, request)
     cpu, peak = sum(run.cpu_seconds for run in runs), max(run.peak_memory for run in runs)
-    return _reduction(facts.label, folder, time.monotonic() - started, cpu, peak)
+    odd = list(dict.fromkeys(text for run in runs for text in run.findings))
+    return replace(
+        _reduction(facts.label, folder),
+        seconds=time.monotonic() - started,
+        cpu_seconds=cpu,
+        peak_memory=peak,
+        findings=odd,
+    )
 
 
 def reduce_all(
@@ -273,15 +286,6 @@ def _scibasic(
         return _in_order(pool, [partial(one, ifu, stop) for ifu in frames], stop)
 
 
-def _check_raw(path: Path) -> Exposure:
-    refuse("muse_scibasic", [(path, "OBJECT")])
-    cards = hdus(path)[0].cards
-    for keyword in ("ESO INS DROT POSANG", "ESO INS DROT MODE"):
-        if cards.get(keyword) is None:
-            warnings.warn(f"{path} lacks {keyword}: the angle of its cube will be wrong", MuseWarning, stacklevel=3)
-    return exposure(cards, path)
-
-
 def _choose_ifus(raw: Path, found: Calibrations, wanted: Iterable[int] | None) -> list[int]:
     there = {int(unit.name[4:]) for unit in hdus(raw)[1:] if unit.name.startswith("CHAN") and unit.name[4:].isdigit()}
     chosen = sorted(set(wanted)) if wanted is not None else sorted(there & set(found.ifus))
@@ -303,8 +307,8 @@ def _limits(tables: list[Path], low: float | None, high: float | None) -> dict[s
     return {name: value for name, value in (("lambdamin", low), ("lambdamax", high)) if value is not None}
 
 
-def _reduction(label: str, folder: Path, seconds: float = 0.0, cpu: float = 0.0, peak: int = 0) -> Reduction:
+def _reduction(label: str, folder: Path) -> Reduction:
     names = ("PIXTABLE_REDUCED_0001.fits", "DATACUBE_FINAL.fits", "IMAGE_FOV_0001.fits")
     table, cube, image = (folder / name for name in names)
     frames, logs = sorted(folder.glob("OBJECT_RED_*.fits")), sorted(folder.glob("*.log"))
-    return Reduction(label, folder, frames, table, cube, image, logs, seconds, cpu, peak)
+    return Reduction(label, folder, frames, table, cube, image, logs)

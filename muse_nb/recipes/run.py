@@ -9,7 +9,7 @@ import signal
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from html import escape
 from pathlib import Path
@@ -19,7 +19,8 @@ from muse_nb.recipes import frames as framesets
 from muse_nb.recipes import parameters as request
 from muse_nb.recipes.backends import BACKENDS, available, environment, library
 from muse_nb.recipes.errors import RecipeError, reasons
-from muse_nb.recipes.prechecks import refuse
+from muse_nb.recipes.faults import Frame, Run
+from muse_nb.recipes.prechecks import AFTER, examine, refuse, tell
 from muse_nb.recipes.process import Ended, Stop, dies_with_parent
 from muse_nb.recipes.process import run as run_process
 from muse_nb.recipes.work import work_folder
@@ -41,6 +42,8 @@ class RecipeResult:
         Wall and CPU time [s].
     peak_memory : int
         [byte].
+    findings : list of str
+        What is odd about the frames or the products, a sentence each.
     """
 
     recipe: str
@@ -50,6 +53,7 @@ class RecipeResult:
     seconds: float
     cpu_seconds: float
     peak_memory: int
+    findings: list[str] = field(default_factory=list)
 
     def _repr_html_(self) -> str:
         files = "".join(
@@ -58,7 +62,9 @@ class RecipeResult:
             for path in paths
         )
         facts = f"{self.seconds:.1f} s, {self.cpu_seconds:.1f} s of CPU, {self.peak_memory / 1e6:.0f} MB"
-        return f"<p><b>{escape(self.recipe)}</b> by {escape(self.backend)}: {facts}</p><table>{files}</table>"
+        odd = "".join(f"<li>{escape(text)}</li>" for text in self.findings)
+        head = f"<p><b>{escape(self.recipe)}</b> by {escape(self.backend)}: {facts}</p>"
+        return f"{head}<table>{files}</table>{f'<ul>{odd}</ul>' if odd else ''}"
 
 
 def run_recipe(
@@ -114,11 +120,16 @@ def run_recipe(
     MuseError
         A frame is missing, damaged or of the kind that the recipe turns into a wrong product without a word; or a
         product is already there.
+
+    Warns
+    -----
+    MuseWarning
+        What is suspicious about the frames or the products.
     """
     backend = choose_backend(backend, name)
     pairs = framesets.frame_list(frames)
     framesets.check(pairs, name)
-    refuse(name, pairs)
+    faults = refuse(name, pairs, parameters)
     checked = request.check(name, parameters or {}, known_parameters(name, backend))
     output = Path(output).absolute()
     log = Path(log).absolute() if log else output / f"{name}.log"
@@ -142,7 +153,11 @@ def run_recipe(
         products = _move(work / "products", output, force=force)
     if not products:
         raise RecipeError(f"{name} ended without a product: read {log}", name, log)
-    return RecipeResult(name, backend, products, log, ended.seconds, ended.cpu_seconds, ended.peak_memory)
+    given = tuple(Frame.open(path, tag) for path, tag in pairs)
+    made = tuple(Frame.open(path, category) for category, paths in products.items() for path in paths)
+    faults += examine(Run(name, given, parameters or {}, made), AFTER)
+    findings = tell(dict.fromkeys(faults))
+    return RecipeResult(name, backend, products, log, ended.seconds, ended.cpu_seconds, ended.peak_memory, findings)
 
 
 def choose_backend(backend: str | None, recipe: str = "the recipe") -> str:

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
+from muse_nb.products.badpix_table import BadpixTable
 from muse_nb.products.errors import MuseError
 from muse_nb.products.pixtable import PixelTable
 from muse_nb.products.whole import whole
-from muse_nb.steps.badpix_table import BadpixTable
 from muse_nb.steps.nan_trace import detector_pixels, frame_size
 
 __all__ = ["flag_pixtable", "reduce_with_badpix"]

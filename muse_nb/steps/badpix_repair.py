@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from muse_nb.products import dq as flags
+from muse_nb.products.badpix_table import BadpixTable
 from muse_nb.products.errors import MuseError
 from muse_nb.products.pixtable import PixelTable
 from muse_nb.products.whole import whole
-from muse_nb.steps.badpix_table import BadpixTable
 from muse_nb.steps.frame_slices import MAD
 from muse_nb.steps.nan_trace import detector_pixels, frame_size
 

@@ -15,7 +15,7 @@ from muse_nb.products.pixtable import PixelTable
 from muse_nb.resample.cube_writer import refuse_existing
 from muse_nb.resample.stream import Settings, default_threads
 from muse_nb.steps.combination import Combination
-from muse_nb.steps.combine_checks import check_offsets, check_tables
+from muse_nb.steps.combine_checks import check_list, check_offsets, check_tables
 from muse_nb.steps.combine_engines import Job, run_eso, run_stream
 
 __all__ = ["Combination", "combine", "cube"]
@@ -92,7 +92,9 @@ def combine(
     paths = [Path(path) for path in pixtables]
     tables = sorted((PixelTable.open(path) for path in paths), key=lambda t: str(t.header.get("DATE-OBS")))
     listed = OffsetList.read(offsets) if isinstance(offsets, (str, Path)) else offsets
-    notes = check_tables(tables) + check_offsets(tables, listed, allow_missing=allow_missing)
+    notes = check_tables(tables, crsigma) + check_offsets(tables, listed, allow_missing=allow_missing)
+    if isinstance(offsets, (str, Path)):
+        notes += check_list(Path(offsets))
     fractions = pixfrac if isinstance(pixfrac, tuple) else (pixfrac, pixfrac)
     settings = Settings(fractions, crsigma, lambdamin, lambdamax, memory, threads or default_threads())
     _check_settings(settings, engine)

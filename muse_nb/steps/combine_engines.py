@@ -162,7 +162,7 @@ def run_eso(job: Job, filter_list: str | Path | None) -> Combination:
         listed = None
         if job.offsets is not None:
             listed = work / "OFFSET_LIST.fits"
-            job.offsets.write(listed)
+            job.offsets.with_zeros_for([str(table.header["DATE-OBS"]) for table in job.tables]).write(listed)
         result = exp_combine(
             [table.path for table in job.tables],
             listed,
@@ -189,7 +189,7 @@ def run_eso(job: Job, filter_list: str | Path | None) -> Combination:
         result.seconds,
         result.cpu_seconds,
         result.peak_memory,
-        [*job.notes, "EXPTIME in the header is that of the first exposure, as the recipe writes it"],
+        list(dict.fromkeys([*job.notes, *result.findings])),
     )
 
 

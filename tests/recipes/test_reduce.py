@@ -116,10 +116,14 @@ def test_a_raw_frame_that_the_recipes_get_wrong_is_refused(night, calib, tmp_pat
     assert not (tmp_path / "out").exists()
 
 
-def test_a_missing_angle_is_flagged(night, calib, tmp_path):
+@pytest.mark.eso
+@pytest.mark.filterwarnings("ignore::muse_nb.products.errors.MuseWarning")
+def test_a_missing_angle_is_told_once_with_the_result(night, calib, tmp_path):
     raw = without(night.raw[0], tmp_path / "raw", ESO_INS_DROT_POSANG=None)
-    with pytest.warns(MuseWarning, match="POSANG"), pytest.raises(MuseError, match="IFU 3"):
-        reduce(raw, calib, tmp_path / "out", ifus=[3])
+    made = reduce(raw, calib, tmp_path / "out", **QUICK)
+    (finding,) = [text for text in made.findings if raw.name in text]
+    assert "POSANG" in finding
+    assert "POSANG" in made._repr_html_()
 
 
 def test_calibrations_of_another_mode_and_missing_ones_are_refused(night, calib, tmp_path):

@@ -1,0 +1,40 @@
+"""``muse-nb doctor``: what would go wrong in a folder."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+
+__all__ = ["add_arguments", "run"]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    parser.epilog = "exit status: 0 nothing found, 1 findings\nexample: muse-nb doctor night"
+    parser.add_argument("folder", metavar="DIR", help="raw frames, calibrations, products, OFFSET_LISTs")
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--data", action="store_true", default=None, help="look at the values, however large the files")
+    which.add_argument("--headers", action="store_false", dest="data", help="look at headers only")
+    parser.add_argument("--json", action="store_true", help="print the result for scripts")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Look; exit status 1 where something would go wrong."""
+    from tqdm import tqdm
+
+    from muse_nb.steps.doctor import doctor
+
+    with tqdm(unit="look", disable=not sys.stderr.isatty()) as bar:
+
+        def step(done: int, every: int) -> None:
+            bar.total = every
+            bar.update(done - bar.n)
+
+        found = doctor(args.folder, data=args.data, progress=step)
+    if args.json:
+        told = {"folder": str(found.folder), "files": found.files, "data": found.data}
+        print(json.dumps(told | {"findings": found.rows(), "notes": found.rows(found.notes)}, indent=1))
+    else:
+        print(found)
+    return 1 if found.findings else 0

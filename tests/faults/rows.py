@@ -1,0 +1,293 @@
+"""The silent failures of the recipes, a row each: how to make one, what is said of it, and which check says so."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from astropy.io import fits
+
+from benchmarks.tables import DEC, write_tables
+from muse_nb import combine, measure_offsets, reduce
+from muse_nb.products.offset_list import OffsetList
+from muse_nb.recipes.joining import align
+from muse_nb.recipes.prechecks import refuse
+
+ROWS = 8 * 2 * 3600  # 8 planes of 2 IFUs
+
+
+@dataclass(frozen=True)
+class Row:
+    """A fault.
+
+    `make` puts it into an empty folder; `says` is a pattern of the doctor's sentence; `check` the name of the check;
+    `act` does what the fault spoils, and must refuse it or tell of it (None: only a look at what was made can);
+    `command` is the same as words of ``muse-nb``; `after`: the recipes run, and it is told with their result.
+    """
+
+    name: str
+    make: Callable[[Path, Any], object]
+    says: str
+    check: str
+    act: Callable[[Path, Any], object] | None = None
+    command: Callable[[Path, Any], list[object]] | None = None
+    after: bool = False
+
+
+def edit(path: Path, **cards: object) -> Path:
+    """Change keywords of a file's primary header, two underscores for a blank; None removes one."""
+    with fits.open(path, mode="update") as opened:
+        for name, value in cards.items():
+            keyword = name.replace("__", " ").replace("DATE_OBS", "DATE-OBS")
+            if value is None:
+                del opened[0].header[keyword]
+            else:
+                opened[0].header[keyword] = value
+    return path
+
+
+def tables(folder: Path) -> list[Path]:
+    return write_tables(folder, 2, ROWS, ifus=2)
+
+
+def changed_table(**cards: object) -> Callable[[Path, Any], object]:
+    return lambda folder, night: edit(tables(folder)[1], **cards)
+
+
+def changed_raw(**cards: object) -> Callable[[Path, Any], object]:
+    return lambda folder, night: edit(Path(shutil.copy(night.raw[1], folder)), **cards)
+
+
+def combining(folder: Path, night: Any, **options: Any) -> object:
+    given = next(folder.glob("OFFSET_LIST*.fits"), None)
+    paths = sorted(folder.glob("PIXTABLE_*.fits"))
+    return combine(paths, given, output=folder / "out" / "C.fits", filters=(), **options)
+
+
+def combine_words(folder: Path, night: Any) -> list[object]:
+    given = next(folder.glob("OFFSET_LIST*.fits"), None)
+    words: list[object] = ["combine", *sorted(folder.glob("PIXTABLE_*.fits")), "-o", folder / "out" / "C.fits"]
+    return [*words, *(["--offsets", given] if given else [])]
+
+
+def reducing(folder: Path, night: Any) -> object:
+    calib = folder / "calib"
+    raw = next(folder.glob("MUSE*.fits"), night.raw[0])
+    return reduce(raw, calib if calib.is_dir() else night.folder / "calib", folder / "out", ifus=[12], sky="none")
+
+
+def reduce_words(folder: Path, night: Any) -> list[object]:
+    calib = folder / "calib"
+    raw = next(folder.glob("MUSE*.fits"), night.raw[0])
+    words = ["reduce", raw, "--calib", calib if calib.is_dir() else night.folder / "calib", "-o", folder / "out"]
+    return [*words, "--ifu", "12", "--sky", "none"]
+
+
+def dates(paths: list[Path]) -> tuple[str, ...]:
+    return tuple(str(fits.getheader(path)["DATE-OBS"]) for path in paths)
+
+
+def listed(path: Path, names: tuple[str, ...], ra: float = 2e-5, dec: float = 3e-5, scale: float = np.nan) -> None:
+    n = len(names)
+    OffsetList(names, (0.0,) * n, (0.0, ra)[:n], (0.0, dec)[:n], (np.nan, scale)[:n]).write(path)
+
+
+def with_list(**values: float) -> Callable[[Path, Any], object]:
+    return lambda folder, night: listed(folder / "OFFSET_LIST.fits", dates(tables(folder)), **values)
+
+
+def list_of_another_form(folder: Path, night: Any) -> None:
+    names = dates(tables(folder))
+    columns = [fits.Column("DATE", "23A", array=names), fits.Column("DRA", "D", array=[0.0, 1e-5])]
+    fits.BinTableHDU.from_columns(columns).writeto(folder / "OFFSET_LIST.fits")
+
+
+def list_in_an_image(folder: Path, night: Any) -> None:
+    tables(folder)
+    fits.HDUList([fits.PrimaryHDU(), fits.ImageHDU(np.zeros((2, 5)))]).writeto(folder / "OFFSET_LIST.fits")
+
+
+def short_list(folder: Path, night: Any) -> None:
+    listed(folder / "OFFSET_LIST.fits", dates(tables(folder))[:1])
+
+
+def list_of_few_stars(folder: Path, night: Any) -> None:
+    with_list()(folder, night)
+    with fits.open(folder / "OFFSET_LIST.fits", mode="update") as opened:
+        opened[0].header["HIERARCH ESO QC EXPALIGN NMATCH MIN"] = 2
+
+
+def list_of_mistakes(ra: float, dec: float) -> Callable[[Path, Any], object]:
+    def make(folder: Path, night: Any) -> None:
+        images = night.reduced["IMAGE_FOV"]
+        for number, path in enumerate(images):
+            shutil.copy(path, folder / f"IMAGE_FOV_{number:04d}.fits")
+        right = measure_offsets(images).offset_list()
+        columns = (tuple(ra * x for x in right.ra_offset), tuple(dec * x for x in right.dec_offset))
+        OffsetList(right.date_obs, right.mjd_obs, *columns, right.flux_scale).write(folder / "OFFSET_LIST.fits")
+
+    return make
+
+
+def against_the_stars(folder: Path, night: Any) -> object:
+    from muse_nb import check_offset_list
+
+    measured = measure_offsets(sorted(folder.glob("IMAGE_FOV*.fits")))
+    return "; ".join(check_offset_list(folder / "OFFSET_LIST.fits", measured))
+
+
+def not_finite(value: float) -> Callable[[Path, Any], object]:
+    def make(folder: Path, night: Any) -> None:
+        with fits.open(tables(folder)[0], mode="update") as opened:
+            rows = np.flatnonzero(opened["dq"].data[:, 0] == 0)[2000:2010]
+            opened["data"].data[rows, 0] = value
+
+    return make
+
+
+def cube(path: Path, first: float = 1.0, **cards: object) -> None:
+    data = np.random.default_rng(1).normal(10, 1, (40, 12, 13)).astype("f4")
+    data[0] *= first
+    header = fits.Header({"CRVAL3": 5000.0, "CD3_3": 1.25, "CRPIX3": 1.0, "CTYPE3": "AWAV", "CUNIT3": "Angstrom"})
+    primary = fits.PrimaryHDU()
+    primary.header["HIERARCH ESO PRO CATG"] = "DATACUBE_FINAL"
+    primary.header["EXPTIME"] = 60.0
+    for keyword, value in cards.items():
+        primary.header["HIERARCH ESO PRO " + keyword.replace("__", " ")] = value
+    parts = [primary, *(fits.ImageHDU(data, header, name=name) for name in ("DATA", "STAT"))]
+    fits.HDUList(parts).writeto(path)
+
+
+def runaway_image(folder: Path, night: Any) -> None:
+    for number, path in enumerate(night.reduced["IMAGE_FOV"][:2]):
+        copy = Path(shutil.copy(path, folder / f"IMAGE_FOV_{number:04d}.fits"))
+    with fits.open(copy, mode="update") as opened:
+        opened["DATA"].data[5:8, 5:8] = 1e12
+
+
+def bad_pixels(move: Callable[[np.ndarray, np.ndarray], tuple]) -> Callable[[Path, Any], object]:
+    """A night's raw frame and calibrations, with the positions of the bad-pixel table changed."""
+
+    def make(folder: Path, night: Any) -> None:
+        shutil.copy(night.raw[0], folder)
+        shutil.copytree(night.folder / "calib", folder / "calib")
+        (folder / "calib" / "BADPIX_TABLE_zealous.fits").unlink()
+        with fits.open(folder / "calib" / "BADPIX_TABLE.fits", mode="update") as opened:
+            for hdu in opened[1:]:
+                hdu.data["xpos"], hdu.data["ypos"] = move(hdu.data["xpos"].copy(), hdu.data["ypos"].copy())
+
+    return make
+
+
+def without_borders(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    nx, ny = 1216 - 128, 512 - 128
+    return tuple(np.where(p > 64 + n // 2, p - 96, p - 32) for p, n in ((x, nx), (y, ny)))  # type: ignore[return-value]
+
+
+def another_mode(folder: Path, night: Any) -> None:
+    shutil.copy(night.raw[0], folder)
+    shutil.copytree(night.folder / "calib", folder / "calib")
+    edit(folder / "calib" / "MASTER_FLAT-12.fits", ESO__INS__MODE="NFM-AO-N")
+
+
+def asked_for_nearest(folder: Path, night: Any) -> object:
+    frames = [(path, "PIXTABLE_REDUCED") for path in tables(folder / "in")]
+    return "; ".join(map(str, refuse("muse_exp_combine", frames, {"resample": "nearest"})))
+
+
+def aligning(folder: Path, night: Any) -> object:
+    return align(sorted(folder.glob("IMAGE_FOV*.fits")), folder / "out")
+
+
+COS = float(np.cos(np.radians(DEC)))
+TABLES = {"act": combining, "command": combine_words}
+RAW = {"act": reducing, "command": reduce_words}
+SILENT = [
+    Row("RA missing", changed_table(RA=None), "lacks RA: .*wrong cube", "position", **TABLES),
+    Row("DEC missing", changed_table(DEC=None), "lacks DEC: .*wrong cube", "position", **TABLES),
+    Row("RA missing, raw", changed_raw(RA=None), "lacks RA: .*wrong cube", "position", **RAW),
+    Row("RA a whole number", changed_raw(RA=265), "RA = 265, not a number with a decimal", "numbers", **RAW),
+    Row("CD matrix missing", changed_table(CD1_1=None), "lacks CD1_1: .*wrong cube", "projection", **TABLES),
+    Row("EXPTIME missing", changed_table(EXPTIME=None), "lacks EXPTIME", "time", **TABLES),
+    Row(
+        "one DATE-OBS twice",
+        changed_table(DATE_OBS="2014-07-27T00:00:00.000"),
+        "same DATE-OBS .*ignore all but the first",
+        "twice",
+        **TABLES,
+    ),
+    Row("list of another form", list_of_another_form, "lacks DATE_OBS, .*ignore", "offsets", **TABLES),
+    Row("list in an image", list_in_an_image, "has no table .*ignore", "offsets", **TABLES),
+    Row("list without a row", short_list, "no row for 1 of 2 exposures .*without an offset", "offsets", **TABLES),
+    Row("offsets in arcsec", with_list(ra=0.07, dec=0.1), "in degrees; divide those in arcsec", "offsets", **TABLES),
+    Row("offsets times cos(dec)", list_of_mistakes(COS, 1), r"cos\(dec\)", "signs", against_the_stars),
+    Row("offsets of wrong sign", list_of_mistakes(-1, -1), "wrong sign", "signs", against_the_stars),
+    Row("small offsets in arcsec", list_of_mistakes(3600, 3600), "arcsec", "offsets signs", against_the_stars),
+    Row("FLUX_SCALE", with_list(scale=1.2), "FLUX_SCALE .*multiplied", "offsets", **TABLES),
+    Row("few stars matched", list_of_few_stars, "matched only 2 stars", "stars", **TABLES),
+    Row("data NaN", not_finite(np.nan), "10 rows .*not finite", "not_finite", **TABLES),
+    Row("data infinite", not_finite(np.inf), "10 rows .*not finite", "not_finite", **TABLES),
+    Row(
+        "nearest",
+        lambda folder, night: cube(
+            folder / "C.fits", REC1__ID="muse_exp_combine", REC1__PARAM1__NAME="resample", REC1__PARAM1__VALUE="nearest"
+        ),
+        "nearest takes the wrong row",
+        "nearest",
+        asked_for_nearest,
+    ),
+    Row("mixed angles", lambda folder, night: tables(folder), "axis of the first exposure", "cosmics", **TABLES),
+    Row("INS MODE missing", changed_raw(ESO__INS__MODE=None), "lacks ESO INS MODE: .*crash", "mode", **RAW),
+    Row(
+        "POSANG missing",
+        changed_raw(ESO__INS__DROT__POSANG=None),
+        "lacks .*POSANG: the angle",
+        "angle",
+        after=True,
+        **RAW,
+    ),
+    Row(
+        "DROT MODE missing",
+        changed_raw(ESO__INS__DROT__MODE=None),
+        "lacks .*DROT MODE: the angle",
+        "angle",
+        after=True,
+        **RAW,
+    ),
+    Row(
+        "POSANG a whole number",
+        changed_raw(ESO__INS__DROT__POSANG=90),
+        "POSANG = 90, not a number",
+        "numbers",
+        after=True,
+        **RAW,
+    ),
+    Row(
+        "runaway planes", lambda folder, night: cube(folder / "C.fits", 1e9), "absurd values.*lambdamin", "runaway_cube"
+    ),
+    Row(
+        "infinite planes",
+        lambda folder, night: cube(folder / "C.fits", np.inf),
+        "absurd values.*lambdamin",
+        "runaway_cube",
+    ),
+    Row("runaway image", runaway_image, "hardly come to an end.*lambdamin", "runaway_image", aligning),
+    Row(
+        "EXPTIME not summed",
+        lambda folder, night: cube(
+            folder / "C.fits",
+            REC1__ID="muse_exp_combine",
+            **{f"REC1__RAW{n}__{w}": f"PIXTABLE_REDUCED{v}" for n in (1, 2) for w, v in (("NAME", n), ("CATG", ""))},
+        ),
+        "EXPTIME of 60 s, that of its first exposure alone",
+        "exposure_time",
+    ),
+    Row("bad pixels, binned", bad_pixels(lambda x, y: (x // 2 + 1, y // 2 + 1)), "another binning", "badpix", **RAW),
+    Row("bad pixels, unbinned", bad_pixels(lambda x, y: (2 * x, 2 * y)), "another binning", "badpix", **RAW),
+    Row("bad pixels, trimmed", bad_pixels(without_borders), "borders of the raw frame", "badpix", **RAW),
+    Row("calibrations of another mode", another_mode, "NFM-AO-N, the exposure of WFM-NOAO-N", "modes", **RAW),
+]
