@@ -27,7 +27,7 @@ __all__ = ["CrossCheck", "check_offset_list", "cross_check"]
 METHODS = ("clicked", "automatic", "correlation", "muse_exp_align")
 ALLOWED = 5.0  # errors
 SLACK = {"clicked": 0.01, "automatic": 0.0, "correlation": 0.1, "muse_exp_align": 0.05}  # arcsec beyond known errors
-FEW = 2  # matched stars with which muse_exp_align was wrong in every case seen
+FEW = 2  # matched stars with which muse_exp_align is often wrong
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,8 @@ class CrossCheck:
     Attributes
     ----------
     table : astropy.table.Table
-        date_obs; for each method that ran NAME_ra and NAME_dec [arcsec, times cos dec]; verdict and why.
+        date_obs; for each method that ran NAME_ra and NAME_dec [arcsec, times cos dec]; where muse_exp_align ran,
+        how many stars it matched (n_matched); verdict and why.
     methods : tuple of str
         Those that ran.
     notes : tuple of str
@@ -56,7 +57,10 @@ class CrossCheck:
             for name in self.methods:
                 values = [float(row[f"{name}_{axis}"]) for axis in ("ra", "dec")]
                 methods[name] = values if np.isfinite(values).all() else None
-            rows.append({"verdict": str(row["verdict"]), "why": str(row["why"]), "offsets_arcsec": methods})
+            found: dict[str, Any] = {"verdict": str(row["verdict"]), "why": str(row["why"]), "offsets_arcsec": methods}
+            if "n_matched" in self.table.colnames:
+                found["muse_exp_align_matched"] = int(row["n_matched"]) if row["n_matched"] >= 0 else None
+            rows.append(found)
         return rows
 
     def lines(self) -> list[str]:
@@ -109,7 +113,7 @@ def cross_check(
     if picks is not None and len(picks):
         found["clicked"] = _of(measure_offsets(measurement, picks=picks))
     found["correlation"] = _correlated(measurement, base)
-    matched = None
+    matched = np.full(n, -1)
     if eso:
         try:
             theirs, matched = _muse_exp_align(measurement, automatic.dec)
@@ -122,10 +126,10 @@ def cross_check(
         offset, error = found[name]
         found[name] = offset - offset[base], error
         columns[f"{name}_ra"], columns[f"{name}_dec"] = found[name][0].T
-    if matched is not None and matched <= FEW:
-        notes.append(f"muse_exp_align matched only {matched} star(s) in an exposure: with so few it is often wrong")
+    if "muse_exp_align" in found:
+        columns["n_matched"] = matched
     odd = _wobble_outliers(automatic)
-    verdicts = [_verdict(automatic, i, found, measurement.radius, odd) for i in range(n)]
+    verdicts = [_verdict(automatic, i, found, int(matched[i]), odd) for i in range(n)]
     columns["verdict"], columns["why"] = [v for v, _ in verdicts], [why for _, why in verdicts]
     return CrossCheck(Table(columns), methods, tuple(notes))
 
@@ -149,8 +153,8 @@ def _correlated(measurement: Measurement, base: int) -> tuple[NDArray, NDArray]:
     return offset, error
 
 
-def _muse_exp_align(measurement: Measurement, dec: float) -> tuple[NDArray, int | None]:
-    """Offsets [arcsec] of the recipe and the smallest number of stars it matched."""
+def _muse_exp_align(measurement: Measurement, dec: float) -> tuple[NDArray, NDArray]:
+    """Offsets [arcsec] of the recipe and how many stars it matched in each exposure, -1 where it does not say."""
     from muse_nb.products.header import read_all
     from muse_nb.recipes.reduce import align
 
@@ -159,10 +163,12 @@ def _muse_exp_align(measurement: Measurement, dec: float) -> tuple[NDArray, int 
         path = result.products["OFFSET_LIST"][0]
         theirs = OffsetList.read(path)
         headers = read_all(path)
-    counts = [header["ESO QC EXPALIGN NMATCH MIN"] for header in headers if "ESO QC EXPALIGN NMATCH MIN" in header]
+    quality = next((header for header in headers if "ESO QC EXPALIGN NMATCH MIN" in header), headers[0])
+    least = quality.get("ESO QC EXPALIGN NMATCH MIN", -1)
+    counts = [quality.get(f"ESO QC EXPALIGN NMATCH{k}", least) for k in range(1, len(measurement.images) + 1)]
     rows = [theirs.of(name) or (np.nan, np.nan, np.nan) for name in measurement.date_obs]
     offset = np.array([[ra * 3600 * np.cos(np.radians(dec)), north * 3600] for ra, north, _ in rows])
-    return offset, int(counts[0]) if counts else None
+    return offset, np.array(counts, int)
 
 
 def _wobble_outliers(offsets: Offsets) -> set[str]:
@@ -176,7 +182,7 @@ def _wobble_outliers(offsets: Offsets) -> set[str]:
 
 
 def _verdict(
-    automatic: Offsets, i: int, found: dict[str, tuple[NDArray, NDArray]], radius: float, odd: set[str]
+    automatic: Offsets, i: int, found: dict[str, tuple[NDArray, NDArray]], matched: int, odd: set[str]
 ) -> tuple[str, str]:
     row = automatic.table[i]
     best = "clicked" if "clicked" in found and np.isfinite(found["clicked"][0][i]).all() else "automatic"
@@ -191,8 +197,10 @@ def _verdict(
         allowed = ALLOWED * np.hypot(*np.hypot(error, other_error[i])) + SLACK[name] + SLACK[best]
         if apart > allowed:
             reasons.append(f"{name} is {1e3 * apart:.0f} mas away")
-    if np.hypot(*offset) > 0.9 * radius:
-        reasons.append(f"the offset is at the search radius of {radius:g} arcsec")
+    if 0 <= matched <= FEW:
+        reasons.append(
+            f"muse_exp_align matched only {matched} star{'s' * (matched != 1)}: with so few it is often wrong"
+        )
     if str(row["date_obs"]) in odd:
         reasons.append("far from where the wobble would put it")
     return ("check", "; ".join(reasons)) if reasons else ("agree", "")

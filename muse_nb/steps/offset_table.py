@@ -22,6 +22,10 @@ __all__ = ["assemble"]
 
 OUTLIER = 5.0  # errors
 POOR_CHI2 = 1.5
+WITNESSES = 5  # stars whose agreement vouches for an offset though no analytic PSF fits their cores
+HOPELESS_CHI2 = 10.0  # with which a core is not that star's
+EDGE = 0.9  # of the search radius
+FIELD = 30.0  # arcsec, half a field of view: exposures that point further apart are different pointings
 UNITS = {
     "mjd_obs": "d", "posang": "deg", "ra_offset": "arcsec", "dec_offset": "arcsec", "ra_error": "arcsec",
     "dec_error": "arcsec", "fwhm": "arcsec", "rotation": "deg", "rotation_error": "deg",
@@ -41,7 +45,8 @@ def assemble(measurement: Measurement, solution: Solution, method: str, referenc
     base = _base(measurement, measured, reference)
     offset, error = _relative(offset, covariance, base)
     seen = _seen(solution, n)
-    verdict, why = zip(*(_verdict(measurement, solution, i, methods[i], seen) for i in range(n)), strict=True)
+    judged = (_verdict(measurement, solution, i, methods[i], offset[i], seen[i]) for i in range(n))
+    verdict, why = zip(*judged, strict=True)
     frames = measurement.frames
     flux = _flux(solution, n)
     home = [i for i in base if np.isfinite(flux[i])]
@@ -52,6 +57,7 @@ def assemble(measurement: Measurement, solution: Solution, method: str, referenc
             "date_obs": measurement.date_obs,
             "mjd_obs": [image.mjd_obs for image in measurement.images],
             "posang": [np.nan if image.posang is None else image.posang for image in measurement.images],
+            "pointing": _pointings(_centres(measurement)),
             "ra_offset": offset[:, 0],
             "dec_offset": offset[:, 1],
             "ra_error": error[:, 0],
@@ -138,32 +144,66 @@ def _seen(solution: Solution, n: int) -> NDArray:
     return seen
 
 
-def _verdict(measurement: Measurement, solution: Solution, i: int, method: str, seen: NDArray) -> tuple[str, str]:
-    frame, placement = measurement.frames[i], solution.placements[i]
-    if not frame.ok.any():
-        return "refuse", "the image holds no finite pixel"
+def _centres(measurement: Measurement) -> NDArray:
+    """Where the middle of each image lies, (n, 2) arcsec about the middle of the first."""
+    shapes = [image.data.shape for image in measurement.images]
+    return np.array(
+        [plane.sky(np.array([nx - 1, ny - 1]) / 2) for plane, (ny, nx) in zip(measurement.planes, shapes, strict=True)]
+    )
+
+
+def _pointings(centres: NDArray) -> list[int]:
+    """Number of each exposure's pointing, from 1; dithers of half a field or less are one."""
+    first: list[NDArray] = []
+    numbers = []
+    for centre in centres:
+        near = [k for k, other in enumerate(first, 1) if np.hypot(*(centre - other)) <= FIELD]
+        if not near:
+            first.append(centre)
+        numbers.append(near[0] if near else len(first))
+    return numbers
+
+
+def _verdict(
+    measurement: Measurement, solution: Solution, i: int, method: str, offset: NDArray, seen: int
+) -> tuple[str, str]:
     if method == "none":
-        if not len(frame.peaks):
-            return "refuse", "no star is seen in it"
-        if placement.sure:
-            return "refuse", "its stars fall where it has no data"
-        return "refuse", (
-            f"its stars match no offset within {measurement.radius:g} arcsec better than another "
-            f"(margin {max(placement.margin, 0):.1f}, needed {ENOUGH:g})"
-        )
+        return "refuse", _why_none(measurement, solution, i)
     if method == "cross-correlation":
         return "check", "too few stars: by cross-correlation of the images"
     placed = len(solution.placed)
-    if seen[i] <= 2 and method == "stars" and placed < 0.5 * len(measurement.images):
-        return "refuse", f"only {placed} of {len(measurement.images)} exposures show its {seen[i]} star(s)"
-    if solution.chi2[i] > POOR_CHI2:
-        return "check", f"the stars' cores fit badly (chi2 {solution.chi2[i]:.1f})"
+    if seen <= 2 and method == "stars" and placed < 0.5 * len(measurement.images):
+        return "refuse", f"only {placed} of {len(measurement.images)} exposures show its {seen} star(s)"
+    if np.hypot(*offset) > EDGE * measurement.radius:
+        return "check", f"the offset is at the search radius of {measurement.radius:g} arcsec"
+    deviation = np.zeros(0)
     if solution.stars is not None:
         deviation = solution.stars.deviation[solution.placed.index(i)]
-        bad = int((deviation > OUTLIER).sum())
-        if bad and bad >= 0.2 * np.isfinite(deviation).sum():
-            return "check", f"{bad} of {np.isfinite(deviation).sum()} stars disagree by more than {OUTLIER:g} errors"
+        deviation = deviation[np.isfinite(deviation)]
+    if solution.chi2[i] > (POOR_CHI2 if len(deviation) < WITNESSES else HOPELESS_CHI2):
+        return "check", f"the stars' cores fit badly (chi2 {solution.chi2[i]:.1f})"
+    bad = int((deviation > OUTLIER).sum())
+    if bad and bad >= 0.2 * len(deviation):
+        return "check", f"{bad} of {len(deviation)} stars disagree by more than {OUTLIER:g} errors"
     return "agree", ""
+
+
+def _why_none(measurement: Measurement, solution: Solution, i: int) -> str:
+    """Say why an exposure has no offset."""
+    frame, placement = measurement.frames[i], solution.placements[i]
+    if not frame.ok.any():
+        return "the image holds no finite pixel"
+    away = float(np.hypot(*_centres(measurement)[i]))
+    if away > FIELD:
+        return f"it points {away:.0f} arcsec from the first exposure: measure each pointing by itself"
+    if not len(frame.peaks):
+        return "no star is seen in it"
+    if placement.sure:
+        return "its stars fall where it has no data"
+    return (
+        f"its stars match no offset within {measurement.radius:g} arcsec better than another "
+        f"(margin {max(placement.margin, 0):.1f}, needed {ENOUGH:g})"
+    )
 
 
 def _flux(solution: Solution, n: int) -> NDArray:

@@ -33,9 +33,10 @@ class Offsets:
     Attributes
     ----------
     table : astropy.table.Table
-        One row an exposure, in time order: date_obs, mjd_obs, posang [deg], ra_offset (times cos dec), dec_offset and
-        their errors [arcsec], n_stars, chi2 of the stars' cores, fwhm [arcsec], flux relative to the reference,
-        rotation and its error [deg], margin (ln L over any other offset), method, verdict (agree, check, refuse), why.
+        One row an exposure, in time order: date_obs, mjd_obs, posang [deg], pointing (number), ra_offset (times
+        cos dec), dec_offset and their errors [arcsec], n_stars, chi2 of the stars' cores, fwhm [arcsec], flux relative
+        to the reference, rotation and its error [deg], margin (ln L over any other offset), method, verdict (agree,
+        check, refuse), why.
     residuals : astropy.table.Table
         One row a star and exposure: star, ra, dec [deg], date_obs, ra_residual, dec_residual and their errors [mas],
         deviation (in errors), outlier.

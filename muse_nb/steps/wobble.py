@@ -81,27 +81,33 @@ class Wobble:
         return f"<p>{text}{'; odd: ' + ', '.join(odd) if odd else ''}</p>"
 
 
-def fit_wobble(offsets: Offsets, pointing: Sequence[int] | None = None) -> Wobble:
+def fit_wobble(offsets: Offsets | Sequence[Offsets], pointing: Sequence[int] | None = None) -> Wobble:
     """Fit the turning vector to measured offsets against ESO INS DROT POSANG.
 
     Parameters
     ----------
     offsets
-        Of at least three exposures at two rotator angles or more.
+        Of at least three exposures at two rotator angles or more; of a night with several fields, one `Offsets` a
+        field: the vector is common to all.
     pointing
-        Number of each exposure's pointing, where a night has several; each has a centre of its own.
+        Number of each exposure's pointing, each of which has a centre of its own; default: one for each `Offsets`,
+        and for each part of it that points more than half a field from the others.
 
     Raises
     ------
     MuseError
         Too few exposures or angles, or angles unknown.
     """
-    from astropy.table import Table
+    from astropy.table import Table, vstack
 
-    table = offsets.table
-    group = np.zeros(len(table), int) if pointing is None else np.unique(np.asarray(pointing), return_inverse=True)[1]
+    fields = [offsets] if isinstance(offsets, Offsets) else list(offsets)
+    tables = [field.table[[*MEASURED, "date_obs", "posang", "pointing"]] for field in fields]
+    table = vstack(tables, metadata_conflicts="silent")
+    own = np.repeat(np.arange(len(tables)), [len(part) for part in tables]) * 1000 + np.asarray(table["pointing"])
+    group = np.unique(own if pointing is None else np.asarray(pointing), return_inverse=True)[1]
     posang = np.asarray(table["posang"], float)
-    use = offsets.accepted & np.isfinite(posang) & np.isfinite(np.asarray(table["ra_offset"], float))
+    accepted = np.concatenate([field.accepted for field in fields])
+    use = accepted & np.isfinite(posang) & np.isfinite(np.asarray(table["ra_offset"], float))
     groups = np.unique(group[use])
     if use.sum() < 3 or 2 * use.sum() <= 2 + 2 * len(groups) or len(np.unique(np.round(posang[use]) % 360)) < 2:
         raise MuseError(

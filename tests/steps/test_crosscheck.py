@@ -10,6 +10,7 @@ import pytest
 from star_fields import TRUE, write
 
 from muse_nb import MuseError, OffsetList, measure_offsets
+from muse_nb.steps import crosscheck
 from muse_nb.steps.crosscheck import check_offset_list, cross_check
 from muse_nb.steps.measurement import Measurement
 from muse_nb.steps.offsets import Offsets
@@ -44,6 +45,36 @@ def test_a_method_that_is_away_is_named(measurement: Measurement, measured: Offs
     check = cross_check(measurement, replace(measured, table=table), eso=False)
     assert check.table["verdict"][2] == "check"
     assert "correlation is" in check.table["why"][2]
+
+
+def test_a_recipe_that_matched_too_few_stars_is_named(
+    measurement: Measurement, measured: Offsets, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(crosscheck, "_muse_exp_align", lambda *_: (TRUE.copy(), np.array([9, 2, 9, -1])))
+    check = cross_check(measurement, measured)
+    assert list(check.table["verdict"]) == ["agree", "check", "agree", "agree"]
+    assert "matched only 2 stars" in check.table["why"][1]
+    assert [row["muse_exp_align_matched"] for row in check.rows()] == [9, 2, 9, None]
+
+
+@pytest.mark.eso
+def test_muse_exp_align_stands_beside_ours(measurement: Measurement, measured: Offsets) -> None:
+    check = cross_check(measurement, measured)
+    assert check.methods == ("automatic", "correlation", "muse_exp_align")
+    assert np.allclose(np.c_[check.table["muse_exp_align_ra"], check.table["muse_exp_align_dec"]], TRUE, atol=0.03)
+    assert (np.asarray(check.table["n_matched"]) > 2).all()
+    assert list(check.table["verdict"]) == ["agree"] * 4
+
+
+def test_an_exposure_off_the_wobble_is_checked(measurement: Measurement, measured: Offsets) -> None:
+    posang = 90.0 * (np.arange(16) % 4)
+    offset = np.random.default_rng(3).normal(0, 0.02, (16, 2))
+    offset[5] += 0.5
+    odd = crosscheck._wobble_outliers(with_offsets(measured, offset, posang))
+    assert odd == {"2014-07-27T03:05:00"}
+    found = {"automatic": (TRUE, np.full((4, 2), 0.002))}
+    verdict, why = crosscheck._verdict(measured, 1, found, -1, {measured.table["date_obs"][1]})
+    assert (verdict, why) == ("check", "far from where the wobble would put it")
 
 
 def test_a_good_list_passes(own: OffsetList, measured: Offsets) -> None:
@@ -88,7 +119,7 @@ def with_offsets(measured: Offsets, offset: np.ndarray, posang: np.ndarray) -> O
     table = Table({"date_obs": [f"2014-07-27T03:{i:02d}:00" for i in range(n)], "posang": posang})
     table["ra_offset"], table["dec_offset"] = offset.T
     table["ra_error"] = table["dec_error"] = np.full(n, 0.002)
-    table["verdict"] = ["agree"] * n
+    table["verdict"], table["pointing"] = ["agree"] * n, 1
     return replace(measured, table=table)
 
 
@@ -107,6 +138,20 @@ def test_the_wobble_is_found_with_its_errors_and_its_outlier(measured: Offsets) 
     assert wobble.length == pytest.approx(np.hypot(0.12, 0.2), abs=0.04)
     assert np.allclose(wobble.centre[1] - wobble.centre[0], [1, -2], atol=0.1)
     assert list(np.flatnonzero(wobble.table["outlier"])) == [5]
+
+
+def test_fields_of_one_night_share_the_vector_and_keep_their_centres(measured: Offsets) -> None:
+    posang = 90.0 * np.arange(8)
+    a = np.radians(-posang)
+    turned = 0.2 * np.c_[np.sin(a), np.cos(a)] + np.random.default_rng(4).normal(0, 0.01, (8, 2))
+    fields = [with_offsets(measured, turned + centre, posang) for centre in ([0, 0], [1.5, -0.7])]
+    wobble = fit_wobble(fields)
+    assert np.allclose(wobble.centre[1] - wobble.centre[0], [1.5, -0.7], atol=0.03)
+    assert wobble.length == pytest.approx(0.2, abs=0.02)
+    assert wobble.scatter < 0.02
+    mosaic = with_offsets(measured, turned + [1, 2] * (np.arange(8)[:, None] > 3), posang)
+    mosaic.table["pointing"][4:] = 2
+    assert np.allclose(np.diff(fit_wobble(mosaic).centre, axis=0), [1, 2], atol=0.03)
 
 
 def test_a_wobble_needs_angles(measured: Offsets) -> None:

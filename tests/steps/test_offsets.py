@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from astropy.io import fits
@@ -94,6 +95,39 @@ def test_an_exposure_without_pixels_is_refused_and_the_list_says_so(files: list[
     assert "no finite pixel" in offsets.table["why"][1]
     with pytest.warns(MuseWarning, match="03:01:00"):
         assert offsets.offset_list().missing(["2014-07-27T03:01:00.000"])
+
+
+def test_an_offset_at_the_search_radius_is_checked(files: list[Path]) -> None:
+    offsets = measure_offsets(Measurement(files, radius=0.45))
+    assert list(offsets.table["verdict"]) == ["agree", "agree", "check", "agree"]
+    assert "search radius" in offsets.table["why"][2]
+
+
+def test_another_pointing_is_refused_by_its_distance(files: list[Path], tmp_path: Path) -> None:
+    away = tmp_path / "IMAGE_FOV_0004.fits"
+    with fits.open(files[3]) as hdus:
+        hdus["DATA"].header["CRVAL2"] += 0.1
+        hdus.writeto(away)
+    offsets = measure_offsets([*files[:3], away])
+    assert list(offsets.table["pointing"]) == [1, 1, 1, 2]
+    assert offsets.table["verdict"][3] == "refuse"
+    assert "points 360 arcsec" in offsets.table["why"][3]
+
+
+def test_the_stars_of_a_fit_can_be_looked_at(measured: Offsets, tmp_path: Path) -> None:
+    star = int(measured.residuals["star"][0])
+    stamps = measured.stamps(star)
+    assert stamps.date_obs == tuple(measured.table["date_obs"])
+    middle = stamps.data.shape[-1] // 2
+    for image in (stamps.data, stamps.model):
+        peaks = [np.unravel_index(np.nanargmax(one), one.shape) for one in image]
+        assert np.abs(np.array(peaks) - middle).max() <= 1
+    assert np.nanstd(stamps.residual) < 1.5
+    figure = stamps.plot()
+    figure.savefig(tmp_path / "stamps.png")
+    plt.close(figure)
+    with pytest.raises(MuseError, match="star 999"):
+        measured.stamps(999)
 
 
 def test_empty_fields_are_refused(tmp_path: Path) -> None:
