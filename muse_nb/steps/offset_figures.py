@@ -64,20 +64,27 @@ def plot_offsets(offsets: Offsets, ax: Any = None) -> Any:
 
 
 def plot_residuals(offsets: Offsets, ax: Any = None) -> Any:
-    """Distance of every star from the common solution in every exposure [mas]; those that disagree in red."""
+    """Distance of every star from the common solution in every exposure [mas]; those that disagree in red.
+
+    The better measured half of the stars with error bars, the others as faint points.
+    """
     ax = _axes(ax, (8, 4))
     table = offsets.residuals
     exposures = [str(name) for name in offsets.table["date_obs"]]
     place = {name: i + 1 for i, name in enumerate(exposures)}
-    for axis, shift, colour in (("ra", -0.15, ANGLE_COLOURS[0]), ("dec", 0.15, ANGLE_COLOURS[1])):
-        x = np.array([place[str(name)] for name in table["date_obs"]], float)
-        good = np.isfinite(table["deviation"]) if len(table) else np.zeros(0, bool)
-        spread = np.random.default_rng(0).uniform(-0.1, 0.1, len(x))
-        bad = np.asarray(table["outlier"], bool)
-        for which, paint in ((good & ~bad, colour), (bad, BAD)):
+    x = np.array([place[str(name)] for name in table["date_obs"]], float)
+    known = np.isfinite(np.asarray(table["deviation"], float))
+    bad = np.asarray(table["outlier"], bool)
+    spread = np.random.default_rng(0).uniform(-0.1, 0.1, len(x))
+    for axis, shift, colour in (("ra", -0.18, ANGLE_COLOURS[0]), ("dec", 0.18, ANGLE_COLOURS[2])):
+        at, value = x + shift + spread, np.asarray(table[f"{axis}_residual"], float)
+        error = np.asarray(table[f"{axis}_error"], float)
+        sharp = error <= np.median(error[known]) if known.any() else known
+        faint = known & ~sharp & ~bad
+        ax.plot(at[faint], value[faint], ".", ms=3, color=colour, alpha=0.25, zorder=1)
+        for which, paint in ((known & sharp & ~bad, colour), (bad, BAD)):
             ax.errorbar(
-                (x + shift + spread)[which], np.asarray(table[f"{axis}_residual"])[which],
-                yerr=np.asarray(table[f"{axis}_error"])[which], fmt="o", ms=3, lw=0.6, color=paint,
+                at[which], value[which], yerr=error[which], fmt="o", ms=3, lw=0.6, color=paint, zorder=2,
                 label={"ra": "RA", "dec": "Dec"}[axis] if paint == colour else None,
             )  # fmt: skip
     ax.axhline(0, color="0.6", lw=0.8)
@@ -85,10 +92,10 @@ def plot_residuals(offsets: Offsets, ax: Any = None) -> Any:
     ax.set_xticks(range(1, len(exposures) + 1))
     ax.set_ylabel("residual of each star [mas]")
     if len(table):
-        limit = 4 * np.nanpercentile(np.abs(np.r_[table["ra_residual"], table["dec_residual"]]), 68)
+        limit = 3.5 * np.nanpercentile(np.abs(np.r_[table["ra_residual"], table["dec_residual"]]), 68)
         ax.set_ylim(-max(limit, 1), max(limit, 1))
     ax.set_title("Stars against the common solution (disagreeing ones red)")
-    ax.legend(frameon=False)
+    ax.legend(loc="upper right", ncols=2, fontsize=9)
     return ax
 
 

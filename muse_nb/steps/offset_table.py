@@ -176,16 +176,22 @@ def _verdict(
         return "refuse", f"only {placed} of {len(measurement.images)} exposures show its {seen} star(s)"
     if np.hypot(*offset) > EDGE * measurement.radius:
         return "check", f"the offset is at the search radius of {measurement.radius:g} arcsec"
-    deviation = np.zeros(0)
-    if solution.stars is not None:
-        deviation = solution.stars.deviation[solution.placed.index(i)]
-        deviation = deviation[np.isfinite(deviation)]
-    if solution.chi2[i] > (POOR_CHI2 if len(deviation) < WITNESSES else HOPELESS_CHI2):
+    deviation = _deviations(solution, i)
+    witnesses = max(len(deviation), len(_deviations(measurement.solution, i)))  # picked or not
+    if solution.chi2[i] > (POOR_CHI2 if witnesses < WITNESSES else HOPELESS_CHI2):
         return "check", f"the stars' cores fit badly (chi2 {solution.chi2[i]:.1f})"
     bad = int((deviation > OUTLIER).sum())
     if bad and bad >= 0.2 * len(deviation):
         return "check", f"{bad} of {len(deviation)} stars disagree by more than {OUTLIER:g} errors"
     return "agree", ""
+
+
+def _deviations(solution: Solution, i: int) -> NDArray:
+    """How far each star of an exposure lies from the common solution, in its errors."""
+    if solution.stars is None or i not in solution.placed:
+        return np.zeros(0)
+    deviation = solution.stars.deviation[solution.placed.index(i)]
+    return np.asarray(deviation[np.isfinite(deviation)])
 
 
 def _why_none(measurement: Measurement, solution: Solution, i: int) -> str:
