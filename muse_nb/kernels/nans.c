@@ -57,10 +57,19 @@ typedef struct {  // what reaches a voxel
 } Story;
 
 typedef struct {  // the recipe's formulas with its rounding: rows that lie on the border of two cells go where it puts them
-    int32_t native, pad;     // positions are native spherical (radian), else celestial, relative to the pointing (degrees)
+    int32_t native;          // positions are native spherical (radian), else celestial, relative to the pointing (degrees)
+    int32_t cut;             // bits: the cube was cut at its low x, high x, low y, ...
     double ra, dec;          // pointing of the table
     double crval1, crval2, crpix1, crpix2, cd11, cd12, cd21, cd22;
 } Place;
+
+// Rows up to a cell beyond the edge go to the edge cell, as by the recipe; where the cube was cut out of a larger one they
+// stay in the cell they fell in, within three cells.
+static inline int32_t cell_at(double p, int32_t n, int low_cut, int high_cut) {
+    if (!(p > -3)) return -3;
+    if (p < 0) return p > -1 && !low_cut ? 0 : (int32_t)floor(p);
+    return p < n ? (int32_t)p : p < n + 1 && !high_cut ? n - 1 : p < n + 2 ? (int32_t)p : n + 2;
+}
 
 HOT void place_rows(const Voxels *g, const Place *q, int64_t n, const float *xpos, const float *ypos,
                     const float *wavelength, float *a, float *b, int32_t *cell) {
@@ -76,10 +85,9 @@ HOT void place_rows(const Voxels *g, const Place *q, int64_t n, const float *xpo
         tangent_plane(ra, dec, s0, c0, DEG, &x, &y);
         double px = (q->cd22 * x - q->cd12 * y) / det + q->crpix1 - .5, py = (q->cd11 * y - q->cd21 * x) / det + q->crpix2 - .5;
         double pz = (wavelength[r] - g->crval3) / g->cd33 + g->crpix3 - .5;
-        int32_t *at = cell + 3 * r;  // not below 0: truncating is rounding
-        at[0] = (int32_t)(px > 0 ? px < g->nx ? px : g->nx - 1 : 0);
-        at[1] = (int32_t)(py > 0 ? py < g->ny ? py : g->ny - 1 : 0);
-        at[2] = (int32_t)(pz > 0 ? pz < g->nz ? pz : g->nz - 1 : 0);
+        cell[3 * r] = cell_at(px, g->nx, q->cut & 1, q->cut & 2);
+        cell[3 * r + 1] = cell_at(py, g->ny, q->cut & 4, q->cut & 8);
+        cell[3 * r + 2] = cell_at(pz, g->nz, q->cut & 16, q->cut & 32);
     }
 }
 

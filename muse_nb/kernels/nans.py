@@ -134,7 +134,8 @@ class Rows:
     a, b, wavelength : numpy.ndarray
         float32, shape (n,): RA and DEC minus the reference [deg], wavelength [Angstrom].
     cell : numpy.ndarray
-        int32, shape (n, 3): x, y, z of the voxel a row falls in, clamped to the cube.
+        int32, shape (n, 3): x, y, z of the voxel a row falls in, or of where there was one before the cube was cut; -3
+        or n + 2 for all that are further out.
     """
 
     a: np.ndarray
@@ -145,7 +146,7 @@ class Rows:
 
 class _Place(ctypes.Structure):
     _fields_ = (
-        [(name, ctypes.c_int32) for name in ("native", "pad")]
+        [(name, ctypes.c_int32) for name in ("native", "cut")]
         + [(name, ctypes.c_double) for name in ("ra", "dec", "crval1", "crval2", "crpix1", "crpix2")]
         + [(name, ctypes.c_double) for name in ("cd11", "cd12", "cd21", "cd22")]
     )
@@ -165,6 +166,8 @@ class Place:
         Of the cube, axes 1 and 2.
     cd : tuple of float
         CD1_1, CD1_2, CD2_1, CD2_2 of the cube [deg].
+    cut : int
+        Where the cube was cut out of a larger one; bits 0 to 5: low x, high x, low y, high y, low z, high z.
     """
 
     native: bool
@@ -173,6 +176,7 @@ class Place:
     crval: tuple[float, float]
     crpix: tuple[float, float]
     cd: tuple[float, float, float, float]
+    cut: int
 
 
 def place_rows(grid: Grid, place: Place, xpos: np.ndarray, ypos: np.ndarray, wavelength: np.ndarray) -> Rows:
@@ -180,7 +184,7 @@ def place_rows(grid: Grid, place: Place, xpos: np.ndarray, ypos: np.ndarray, wav
     n = len(xpos)
     rows = Rows(np.empty(n, np.float32), np.empty(n, np.float32), wavelength, np.empty((n, 3), np.int32))
     struct = grid._struct()
-    how = _Place(int(place.native), 0, place.ra, place.dec, *place.crval, *place.crpix, *place.cd)
+    how = _Place(int(place.native), place.cut, place.ra, place.dec, *place.crval, *place.crpix, *place.cd)
     arrays = (xpos, ypos, wavelength, rows.a, rows.b, rows.cell)
     library().place_rows(ctypes.byref(struct), ctypes.byref(how), ctypes.c_int64(n), *map(_pointer, arrays))
     return rows

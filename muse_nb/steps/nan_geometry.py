@@ -189,8 +189,11 @@ class Placement:
         )
         return cls(grid, offsets, how, posang, wcs)
 
-    def place(self, table: PixelTable, start: int, stop: int) -> Rows:
-        """Place rows `start` to `stop` of a pixel table (PIXTABLE_REDUCED, _POSITIONED or _COMBINED)."""
+    def place(self, table: PixelTable, start: int, stop: int, cut: int) -> Rows:
+        """Place rows `start` to `stop` of a pixel table (PIXTABLE_REDUCED, _POSITIONED or _COMBINED).
+
+        `cut` says at which sides the cube was cut out of a larger one, see `muse_nb.kernels.nans.Place`.
+        """
         if table.kind == "pix":
             raise MuseError(
                 f"{table.path} has positions in pixels: give PIXTABLE_REDUCED, whose positions are on the sky"
@@ -203,6 +206,7 @@ class Placement:
             (wcs["CRVAL1"], wcs["CRVAL2"]),
             (wcs["CRPIX1"], wcs["CRPIX2"]),
             (wcs["CD1_1"], wcs["CD1_2"], wcs["CD2_1"], wcs["CD2_2"]),
+            cut,
         )
         return place_rows(self.grid, place, *(np.ascontiguousarray(column, dtype=np.float32) for column in columns))
 

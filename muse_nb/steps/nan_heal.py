@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from html import escape
 from pathlib import Path
 from threading import Event
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from muse_nb.products.badpix_table import BadpixTable
 from muse_nb.products.offset_list import OffsetList
 from muse_nb.products.pixtable import PixelTable
 from muse_nb.products.whole import whole
@@ -18,7 +19,6 @@ from muse_nb.resample.grid import CubeGrid, lay_out
 from muse_nb.resample.inputs import Inputs
 from muse_nb.resample.stream import Settings, default_threads, planes
 from muse_nb.resample.weights import exposure_weights
-from muse_nb.steps.badpix_table import BadpixTable
 from muse_nb.steps.combine_checks import check_offsets, check_tables
 from muse_nb.steps.nan_causes import CODES, Cause, NanPlanes, causes_of_plane
 from muse_nb.steps.nan_geometry import Placement, Resampling
@@ -261,7 +261,7 @@ def _dither(source: Tables, alone: NanPlanes, combined: NanPlanes, step: Progres
     """Count the holes of one exposure by cause, all and those that are filled."""
     reach = coverage_of(source, step)
     empty = explain_empty(reach.last >= 0, reach.centres)
-    holes = trace(alone, source, reach, step)
+    holes = trace(alone, replace(source, cut=reach.cut), reach, step)
     inside = empty.inside & ~border(empty.inside)  # it is ragged there
     counts = np.zeros((2, len(Cause) + 1), np.int64)
     missing = np.zeros(inside.shape, np.int64)

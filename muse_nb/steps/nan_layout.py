@@ -17,6 +17,7 @@ SLICE_ON_SKY = np.array(
         *(33, 32, 25, 34, 31, 26, 35, 30, 27, 36, 29, 28, 45, 44, 37, 46, 43, 38, 47, 42, 39, 48, 41, 40),
     ]
 )
+ENDS = 2.0  # pixels: slices begin and end that far from where the layout has them
 GOOD_FIT = 1.5  # pixels: slices that scatter more about the layout are not MUSE's
 
 
@@ -90,14 +91,16 @@ def explain_empty(covered: np.ndarray, centres: np.ndarray | None = None) -> Emp
         if layout is None:
             continue
         place, missing, (along, across), (half_length, half_width) = layout
-        difference = np.stack([x, y], axis=1)[:, None, :] - place[None]
+        gone = np.flatnonzero(missing)
+        if not len(gone):
+            continue
+        difference = np.stack([x, y], axis=1)[:, None, :] - place[None, gone]
         distance = np.maximum(
-            np.abs(difference @ across) / half_width,
-            np.maximum(np.abs(difference @ along) - half_length, 0) / half_width,
+            np.abs(difference @ across) / (1.5 * half_width),
+            (np.abs(difference @ along) - half_length) / ENDS,
         )
-        nearest = np.argmin(distance, axis=1)
-        hit = (distance[np.arange(len(x)), nearest] < 1.5) & (missing[nearest] > 0)
-        number = nearest[hit]
+        hit = distance.min(axis=1) < 1
+        number = gone[np.argmin(distance[hit], axis=1)]
         yy, xx = y[hit], x[hit]
         cause[yy, xx] = np.where(missing[number] == 2, CODES[Cause.MISSING_IFU], CODES[Cause.MISSING_SLICE])
         ifu[yy, xx] = number // 48 + 1

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 __all__ = ["rejected"]
 
 COSMICRAY = 32
+MARGIN = 4  # cells around the cube
+WIDEST = 1 << 20  # cells along an axis
 Cell = tuple[int, int, int]  # x, y, z
 
 
@@ -30,7 +32,7 @@ def rejected(source: Tables, reach: Reach, index: np.ndarray) -> tuple[np.ndarra
         return answer, spoiled
     z, rest = np.divmod(index, ny * nx)
     y, x = np.divmod(rest, nx)
-    near = _neighbourhood(np.stack([x, y, z], axis=1), grid.shape)
+    near = _neighbourhood(np.stack([x, y, z], axis=1))
     cells = _rows_of_cells(source, reach, near)
     direction = _direction(source.placement.posang)
     limits: dict[Cell, float] = {}
@@ -40,7 +42,7 @@ def rejected(source: Tables, reach: Reach, index: np.ndarray) -> tuple[np.ndarra
             rows = cells.get(cell)
             if rows is None:
                 continue
-            good = (rows[:, 1] == 0) & _overlaps(source, rows, i, j, k)
+            good = (rows[:, 1] == 0) & (rows[:, 6] > 0) & _overlaps(source, rows, i, j, k)
             if not good.any():
                 continue
             if cell not in limits:
@@ -52,27 +54,28 @@ def rejected(source: Tables, reach: Reach, index: np.ndarray) -> tuple[np.ndarra
     return answer, spoiled
 
 
-def _neighbourhood(voxels: np.ndarray, shape: Cell) -> np.ndarray:
-    """Linear indices of all cells within two of the voxels: their rows, and those their tests compare with."""
-    nz, ny, nx = shape
+def _neighbourhood(voxels: np.ndarray) -> np.ndarray:
+    """Keys of all cells within two of the voxels: their rows, and those their tests compare with."""
     steps = np.arange(-2, 3)
     around = voxels[:, None, :] + np.stack(np.meshgrid(steps, steps, steps), axis=-1).reshape(1, -1, 3)
-    around = around.reshape(-1, 3)
-    inside = ((around >= 0) & (around < (nx, ny, nz))).all(axis=1)
-    around = around[inside].astype(np.int64)
-    return np.unique((around[:, 2] * ny + around[:, 1]) * nx + around[:, 0])
+    return np.unique(_key(around.reshape(-1, 3)))
+
+
+def _key(cells: np.ndarray) -> np.ndarray:
+    """One number for each cell (x, y, z), those just outside the cube too."""
+    x, y, z = (cells.astype(np.int64) + MARGIN).T
+    return (z * WIDEST + y) * WIDEST + x
 
 
 def _rows_of_cells(source: Tables, reach: Reach, wanted: np.ndarray) -> dict[Cell, np.ndarray]:
-    """Rows of the cells in question: (data, dq, a, b, wavelength, stat), by cell (x, y, z)."""
-    _, ny, nx = source.placement.grid.shape
-    low, high = int(wanted[0] // (ny * nx)), int(wanted[-1] // (ny * nx))
+    """Rows of the cells in question: (data, dq, a, b, wavelength, stat, weight), by cell (x, y, z)."""
+    low, high = int(wanted[0] // WIDEST**2) - MARGIN, int(wanted[-1] // WIDEST**2) - MARGIN
     found, keys = [], []
     for table, start, stop, first, last in reach.chunks:
-        if last < low or first > high:
+        if last < low - 1 or first > high + 1:
             continue
         rows = source.place(table, start, stop)
-        key = (rows.cell[:, 2].astype(np.int64) * ny + rows.cell[:, 1]) * nx + rows.cell[:, 0]
+        key = _key(rows.cell)
         place = np.minimum(np.searchsorted(wanted, key), len(wanted) - 1)
         use = np.flatnonzero((wanted[place] == key) & source.loaded(rows))
         if not len(use):
@@ -81,7 +84,8 @@ def _rows_of_cells(source: Tables, reach: Reach, wanted: np.ndarray) -> dict[Cel
         if not source.placement.resampling.spreads:
             use = use[source.finite(table, start, stop)[use]]
         data, dq, stat = (opened.read(name, start, stop)[use] for name in ("data", "dq", "stat"))
-        columns = (data, dq, rows.a[use], rows.b[use], rows.wavelength[use], stat)
+        weight = opened.read("weight", start, stop)[use] if "weight" in opened.columns else np.ones(len(use))
+        columns = (data, dq, rows.a[use], rows.b[use], rows.wavelength[use], stat, weight)
         found.append(np.stack([column.astype(np.float64) for column in columns], axis=1))
         keys.append(key[use])
     if not found:
@@ -91,10 +95,8 @@ def _rows_of_cells(source: Tables, reach: Reach, wanted: np.ndarray) -> dict[Cel
     table_, key = table_[order], key[order]
     unique, start_ = np.unique(key, return_index=True)
     parts = np.split(table_, start_[1:])
-    return {
-        (int(k % nx), int(k // nx % ny), int(k // (nx * ny))): part
-        for k, part in zip(unique.tolist(), parts, strict=True)
-    }
+    cells = np.stack([unique % WIDEST, unique // WIDEST % WIDEST, unique // WIDEST**2], axis=1) - MARGIN
+    return {tuple(cell): part for cell, part in zip(cells.tolist(), parts, strict=True)}
 
 
 def _overlaps(source: Tables, rows: np.ndarray, i: int, j: int, k: int) -> np.ndarray:

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from muse_nb.kernels.nans import STORY, Rows, row_coverage, row_stories
+from muse_nb.products.badpix_table import BadpixTable, Lookup
 from muse_nb.products.errors import MuseError
 from muse_nb.products.pixtable import PixelTable, decode_origin
-from muse_nb.steps.badpix_table import BadpixTable, Lookup
 from muse_nb.steps.nan_causes import CODES, Cause, Holes
 from muse_nb.steps.nan_geometry import Placement
 from muse_nb.steps.nan_progress import Progress
@@ -19,6 +19,7 @@ __all__ = ["Reach", "Tables", "coverage_of", "detector_pixels", "frame_size", "t
 
 CHUNK = 1 << 19  # rows read at a time
 BLOCK = 2048  # rows in an entry of the index
+EVERYWHERE = 63
 SLAB = 1 << 26  # voxels whose stories are told in one pass over the tables
 
 
@@ -36,6 +37,8 @@ class Reach:
         int32, shape (n, 9): table, start, stop of each short run of rows, the lowest and the highest x, y, z.
     centres : numpy.ndarray
         Shape (tables, 25, 49, 3): number of rows of each IFU and slice, and their mean x and y in the cube [pixel].
+    cut : int
+        Sides at which the cube was cut out of a larger one, see `Tables`.
     """
 
     first: np.ndarray
@@ -43,6 +46,7 @@ class Reach:
     chunks: list[tuple[int, int, int, int, int]]
     blocks: np.ndarray
     centres: np.ndarray
+    cut: int
 
     def runs(self, voxel: tuple[int, int, int]) -> list[tuple[int, int, int]]:
         """(table, start, stop) of the rows that may reach a voxel (x, y, z)."""
@@ -54,20 +58,41 @@ class Reach:
 
 @dataclass(frozen=True)
 class Tables:
-    """Pixel tables placed on a cube, and the bad-pixel table that went into them."""
+    """Pixel tables placed on a cube, and the bad-pixel table that went into them.
+
+    `cut` says at which sides the cube was cut out of a larger one: at all, until `coverage_of` has seen the rows.
+    """
 
     tables: Sequence[PixelTable]
     placement: Placement
     badpix: BadpixTable | None = None
+    cut: int = EVERYWHERE
 
     def place(self, number: int, start: int, stop: int) -> Rows:
-        """Place rows of a table, without those that the recipe did not load."""
-        return self.placement.place(self.tables[number], start, stop)
+        """Place rows of a table."""
+        return self.placement.place(self.tables[number], start, stop, self.cut)
 
     def loaded(self, rows: Rows) -> np.ndarray:
-        """True for rows within the wavelength range that the recipe loaded."""
+        """True for rows that the recipe loaded; not for those that fell far beside a cube cut out of a larger one."""
         low, high = self.placement.resampling.lambda_range
-        return (rows.wavelength >= low) & (rows.wavelength <= high)
+        near = [(cell > -3) & (cell < size + 2) for cell, size in zip(rows.cell.T, self._sizes, strict=True)]
+        return np.logical_and.reduce([*near, rows.wavelength >= low, rows.wavelength <= high])
+
+    def beyond(self, rows: Rows) -> int:
+        """Sides (bits as of `cut`) beyond which rows fell that no cell at the edge has taken in."""
+        low, high = self.placement.resampling.lambda_range
+        cells = rows.cell[(rows.wavelength >= low) & (rows.wavelength <= high)]
+        if not len(cells):
+            return 0
+        ends = zip(cells.min(axis=0).tolist(), cells.max(axis=0).tolist(), self._sizes, strict=True)
+        return sum(
+            (least < -1) << 2 * axis | (most > size) << 2 * axis + 1 for axis, (least, most, size) in enumerate(ends)
+        )
+
+    @property
+    def _sizes(self) -> tuple[int, int, int]:
+        nz, ny, nx = self.placement.grid.shape
+        return nx, ny, nz
 
     def finite(self, number: int, start: int, stop: int) -> np.ndarray:
         """True for rows whose values the resampler can use; muse_nb looks at the variance too."""
@@ -133,13 +158,14 @@ def coverage_of(source: Tables, progress: Progress) -> Reach:
     centres = np.zeros((len(source.tables), 25 * 64, 3))
     chunks, blocks = [], []
     total = sum(table.nrow for table in source.tables)
-    done = 0
+    done = cut = 0
     for number, table in enumerate(source.tables):
         for start in range(0, table.nrow, CHUNK):
             stop = min(table.nrow, start + CHUNK)
             rows = source.place(number, start, stop)
             origin = table.read("origin", start, stop)
             use = source.loaded(rows)
+            cut |= source.beyond(rows)
             if not use.all():
                 rows, origin = _take(rows, use), origin[use]
             if len(rows.a):
@@ -155,7 +181,7 @@ def coverage_of(source: Tables, progress: Progress) -> Reach:
     centres = centres.reshape(-1, 25, 64, 3)[:, :, :49]
     with np.errstate(invalid="ignore"):
         centres[..., 1:] /= centres[..., :1]
-    return Reach(first, last, chunks, np.concatenate(blocks) if blocks else np.zeros((0, 9), np.int32), centres)
+    return Reach(first, last, chunks, np.concatenate(blocks) if blocks else np.zeros((0, 9), np.int32), centres, cut)
 
 
 def _index(table: int, start: int, stop: int, cell: np.ndarray, use: np.ndarray) -> np.ndarray:
@@ -204,7 +230,7 @@ def _trace_slab(
 ) -> Holes:
     stories = np.zeros(number, STORY)
     for table, start, stop, low, high in reach.chunks:
-        if high < planes[0] - 1 or low > planes[1]:
+        if high < planes[0] - 2 or low > planes[1] + 1:
             continue
         opened = source.tables[table]
         rows = source.place(table, start, stop)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from html import escape
 from pathlib import Path
@@ -15,12 +15,12 @@ import numpy as np
 
 from muse_nb.kernels.nans import Coverage
 from muse_nb.products import dq as flags
+from muse_nb.products.badpix_table import BadpixTable
 from muse_nb.products.blocks import hdus
 from muse_nb.products.cube_file import CubeFile
 from muse_nb.products.errors import MuseError
 from muse_nb.products.pixtable import PixelTable
 from muse_nb.products.whole import whole
-from muse_nb.steps.badpix_table import BadpixTable
 from muse_nb.steps.nan_causes import Cause, Holes, causes_of_plane
 from muse_nb.steps.nan_layout import Empty, at_the_edge, border, explain_empty
 from muse_nb.steps.nan_progress import Progress, watched
@@ -271,6 +271,7 @@ def audit_nans(
     placement = Placement.of(opened.header, opened.primary, opened.shape, opened.path, tables)
     source = Tables(tables, placement, None if badpix is None else BadpixTable.open(badpix))
     reach = coverage_of(source, step)
+    source = replace(source, cut=reach.cut)
     _check(opened, coverage, reach)
     empty = explain_empty(reach.last >= 0, reach.centres)
     nan = (np.isnan(plane) for plane in _planes(opened))

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 from astropy.io import fits
 
+from muse_nb.products.errors import MuseWarning
 from muse_nb.products.offset_list import OffsetList
 from muse_nb.products.pixtable import PixelTable, decode_origin, write_pixtable
 from muse_nb.recipes.run import run_recipe
@@ -33,17 +36,22 @@ def slab(table: Path, path: Path, plant: Plant | None = None) -> Path:
 
 def make_cube(table: Path, folder: Path, **parameters: Any) -> Path:
     """Make the cube of a table by muse_scipost_make_cube."""
-    frames = [(table, "PIXTABLE_OBJECT")]
-    result = run_recipe("muse_scipost_make_cube", frames, parameters, output=folder, force=True)
-    return result.products["DATACUBE_FINAL"][0]
+    return _run("muse_scipost_make_cube", [(table, "PIXTABLE_OBJECT")], parameters, folder)["DATACUBE_FINAL"][0]
 
 
 def combine(tables: Sequence[Path], folder: Path, offsets: Path | None = None, **parameters: Any) -> Path:
     """Make the cube of some tables by muse_exp_combine."""
     frames = [*((table, "PIXTABLE_REDUCED") for table in tables), *([(offsets, "OFFSET_LIST")] if offsets else [])]
-    parameters = {"save": "cube", **parameters}
-    result = run_recipe("muse_exp_combine", frames, parameters, output=folder, force=True)
-    return result.products["DATACUBE_FINAL"][0]
+    return _run("muse_exp_combine", frames, {"save": "cube", **parameters}, folder)["DATACUBE_FINAL"][0]
+
+
+def _run(
+    recipe: str, frames: list[tuple[Path, str]], parameters: dict[str, Any], folder: Path
+) -> dict[str, list[Path]]:
+    """Run a recipe on defects that are refused otherwise, or warned of: the wrong cube is what is wanted here."""
+    with patch("muse_nb.recipes.run.refuse", return_value=[]), warnings.catch_warnings():
+        warnings.simplefilter("ignore", MuseWarning)
+        return run_recipe(recipe, frames, parameters, output=folder, force=True).products
 
 
 def offset_list(tables: Sequence[Path], path: Path) -> Path:
@@ -98,3 +106,22 @@ def missing_ifu(columns: Columns) -> Columns:
 def missing_slices(columns: Columns) -> Columns:
     ifu, slice_, _, _ = origin(columns)
     return keep(columns, (ifu != 12) | ~np.isin(SLICE_ON_SKY[slice_ - 1], (4, 5, 6)))  # three that lie side by side
+
+
+def inf_with_dq_0(columns: Columns) -> None:
+    good = np.flatnonzero(columns["dq"] == 0)
+    columns["data"][np.random.default_rng(2).choice(good, 100, replace=False)] = np.inf
+
+
+def nan_and_random_flags(columns: Columns) -> None:
+    random_flags(columns)
+    nan_with_dq_0(columns)
+
+
+def negative_variance(columns: Columns) -> None:
+    columns["stat"][::2] *= -1
+
+
+def zero_weight(columns: Columns) -> None:
+    ifu, slice_, _, _ = origin(columns)
+    columns["weight"] = np.where((ifu == 12) & (slice_ > 20), 0, 1).astype(np.float32)
