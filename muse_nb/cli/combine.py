@@ -37,6 +37,8 @@ def add_cube_arguments(parser: argparse.ArgumentParser, pixfrac: float, crsigma:
     parser.add_argument("--filter-list", metavar="FILE", help="FILTER_LIST with further filters")
     parser.add_argument("--memory", type=memory_size, metavar="4GB", help="memory to stay within")
     parser.add_argument("--threads", type=int, metavar="N", help="default: the processors at hand")
+    parser.add_argument("--scheduler", metavar="ADDRESS", help="dask scheduler whose workers make the slabs")
+    parser.add_argument("--workers", type=int, default=0, metavar="N", help="the same with N processes on this machine")
     parser.add_argument("--force", action="store_true", help="replace the cube")
     parser.add_argument("--json", action="store_true", help="print the result for scripts")
 
@@ -88,6 +90,8 @@ def make(args: argparse.Namespace, **settings: Any) -> int:
             filter_list=args.filter_list,
             memory=args.memory,
             threads=args.threads,
+            scheduler=args.scheduler,
+            workers=args.workers,
             force=args.force,
             progress=progress,
             **settings,

@@ -58,8 +58,9 @@ INLINE int64_t drizzle_row_body(const Drizzle *d, int slow_index, int vectors) {
     const int fast = g->swap ? g->ny : g->nx;
     const int64_t width = fast + 2, step_x = g->swap ? width : 1, step_y = g->swap ? 1 : width;
     const double *sky_ra = ring->sky[0], *sky_dec = ring->sky[1], *sky_cos = ring->sky[2];
-    const double drop = g->drop_sky * g->step, drop_z = g->drop_lambda * g->lambda_step;
-    const double reach = .5 * (drop + g->step), reach_z = .5 * (drop_z + g->lambda_step), volume = 1 / (drop * drop * drop_z);
+    const double drop_x = g->drop_ra * g->step, drop_y = g->drop_dec * g->step, drop_z = g->drop_lambda * g->lambda_step;
+    const double reach_x = .5 * (drop_x + g->step), reach_y = .5 * (drop_y + g->step), reach_z = .5 * (drop_z + g->lambda_step);
+    const double volume = 1 / (drop_x * drop_y * drop_z);
     const double lambda = d->z * g->lambda_step + g->lambda_min;
     int64_t flagged = 0;
     for (int f = 0; f < fast; f++) {
@@ -79,8 +80,8 @@ INLINE int64_t drizzle_row_body(const Drizzle *d, int slow_index, int vectors) {
             const int64_t corner = here + x * step_x + y * step_y;
             const double near = (d->z + z) * g->lambda_step + g->lambda_min;
             const Four d_ra = square(sky_ra + corner, width) - ra, d_dec = square(sky_dec + corner, width) - dec;
-            const Four sky = overlap_four(reach, d_ra * square(sky_cos + corner, width), drop, vectors)
-                             * overlap_four(reach, d_dec, drop, vectors);
+            const Four sky = overlap_four(reach_x, d_ra * square(sky_cos + corner, width), drop_x, vectors)
+                             * overlap_four(reach_y, d_dec, drop_y, vectors);
             const Four linear = {1, r->data, 0, 0}, quadratic = {0, 0, r->stat, 0};
             for (int j = 0; j < 2; j++) {
                 const Four w = sky * (overlap(reach_z, near + j * g->lambda_step - l, drop_z) * weight);

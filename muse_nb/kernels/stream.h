@@ -52,7 +52,7 @@ typedef struct {                        // the cube
     int32_t nx, ny, nz, swap;           // swap: the fast axis of the cells is y
     double ra, dec, sin_dec, cos_dec;   // reference point [deg]
     double crpix_x, crpix_y, step, lambda_min, lambda_step;     // 0-based pixel = crpix - 1 at the reference point [deg, A]
-    double drop_sky, drop_lambda;       // size of a drop over that of a pixel
+    double drop_ra, drop_dec, drop_lambda;  // size of a drop over that of a voxel
     double lambda_low, lambda_high;     // rows outside are left out
 } Grid;
 

@@ -44,7 +44,7 @@ class Grid(Structure):
     _fields_ = (
         *((name, c_int32) for name in ("nx", "ny", "nz", "swap")),
         *((name, c_double) for name in ("ra", "dec", "sin_dec", "cos_dec", "crpix_x", "crpix_y", "step")),
-        *((name, c_double) for name in ("lambda_min", "lambda_step", "drop_sky", "drop_lambda")),
+        *((name, c_double) for name in ("lambda_min", "lambda_step", "drop_ra", "drop_dec", "drop_lambda")),
         *((name, c_double) for name in ("lambda_low", "lambda_high")),
     )
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 
@@ -16,9 +15,9 @@ from muse_nb.products.whole import whole
 from muse_nb.resample.cube_header import extension
 from muse_nb.resample.grid import CubeGrid
 from muse_nb.resample.stream import Resampled
-from muse_nb.resample.unfinished import Unfinished
+from muse_nb.resample.unfinished import Piece, Unfinished
 
-__all__ = ["CubeWriter", "Images", "refuse_existing", "write_image"]
+__all__ = ["CubeWriter", "Images", "piece_of", "refuse_existing", "write_image"]
 
 BLOCK = 2880
 
@@ -90,9 +89,8 @@ class CubeWriter:
         *,
         force: bool = False,
     ) -> None:
-        nz, ny, nx = self.shape = grid.shape
-        self.plane = ny * nx * 4
-        size = -(-nz * self.plane // BLOCK) * BLOCK
+        self.shape = nz, ny, nx = grid.shape
+        size = -(-nz * ny * nx * 4 // BLOCK) * BLOCK
         heads = [
             header_block(extension(n, self.shape, grid, u, object_name))
             for n, u in zip(("DATA", "STAT"), units, strict=True)
@@ -111,23 +109,53 @@ class CubeWriter:
         """Give the file its name."""
         self.file.__exit__(kind, value, trace)
 
-    def kept(self) -> Iterator[Resampled]:
-        """Give the planes that an interrupted run has left, up to the first that is missing or damaged."""
+    def plane(self, number: int) -> Resampled | None:
+        """Return a plane that is in the file and is what the journal says, else None."""
+        found = self.file.kept(str(number))
+        if found is None:
+            return None
+        facts, blocks = found
+        data, stat = (np.frombuffer(block, ">f4").astype(np.float32).reshape(self.shape[1:]) for block in blocks)
+        return Resampled(number, data, stat, facts["rows"], facts["flagged"], facts["not_finite"])  # type: ignore[arg-type]
+
+    def missing(self) -> list[range]:
+        """List the runs of planes that are not in the file."""
+        gaps: list[range] = []
         for number in range(self.shape[0]):
-            found = self.file.kept(str(number))
-            if found is None:
-                return
-            facts, blocks = found
-            data, stat = (np.frombuffer(block, ">f4").astype(np.float32).reshape(self.shape[1:]) for block in blocks)
-            yield Resampled(number, data, stat, facts["rows"], facts["flagged"], facts["not_finite"])  # type: ignore[arg-type]
+            if self.file.kept(str(number)) is None:
+                if gaps and gaps[-1].stop == number:
+                    gaps[-1] = range(gaps[-1].start, number + 1)
+                else:
+                    gaps.append(range(number, number + 1))
+        return gaps
 
     def write(self, plane: Resampled) -> None:
         """Write a plane."""
-        blocks = []
-        for start, array in zip(self.start, (plane.data, plane.stat), strict=True):
-            blocks.append((start + plane.number * self.plane, array.byteswap().data.cast("B")))
-        facts = {"rows": plane.rows, "flagged": plane.flagged, "not_finite": plane.not_finite}
-        self.file.note(str(plane.number), blocks, **facts)
+        self.file.note(piece_of(plane, self.start))
+
+    def collect(self, note: dict[str, object]) -> bool:
+        """Put down a plane that another process wrote into the file; False where it is not there as it should be."""
+        return self.file.collect(note)
+
+
+def piece_of(plane: Resampled, starts: tuple[int, int]) -> Piece:
+    """Turn a plane into bytes and where they go.
+
+    Parameters
+    ----------
+    plane
+        As resampled.
+    starts
+        Bytes at which DATA and STAT begin in the file.
+    """
+    blocks = []
+    for start, array in zip(starts, (plane.data, plane.stat), strict=True):
+        blocks.append((start + plane.number * array.nbytes, array.byteswap().data.cast("B")))
+    return Piece(
+        str(plane.number),
+        blocks,
+        {"rows": plane.rows, "flagged": plane.flagged, "not_finite": plane.not_finite},
+    )
 
 
 def write_image(

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import math
 import struct
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from muse_nb.kernels.stream import Grid
 from muse_nb.products.errors import MuseError
-from muse_nb.resample.inputs import Input
+from muse_nb.products.header import number_of
+from muse_nb.resample.inputs import Input, nearest_turn
 
-__all__ = ["CubeGrid", "lay_out"]
+__all__ = ["CubeGrid", "drop_size", "lay_out"]
 
 STEP = 0.2 / 3600  # deg
+FINE_STEP = 0.025 / 3600  # deg, of the narrow-field mode
 LAMBDA_STEP = 1.25  # Angstrom
 _LARGEST = 20_000  # spaxels along an axis: beyond a degree, tables do not belong together
 
@@ -33,6 +36,8 @@ class CubeGrid:
         Spaxel [deg].
     lambda_step : float
         Plane [Angstrom].
+    drop : tuple of float
+        Size of a whole drop along RA and DEC [deg]: of a detector pixel on the sky, as the first exposure's CD says.
     """
 
     shape: tuple[int, int, int]
@@ -40,6 +45,11 @@ class CubeGrid:
     crpix: tuple[float, float, float]
     step: float = STEP
     lambda_step: float = LAMBDA_STEP
+    drop: tuple[float, float] = (STEP, STEP)
+
+    def wavelength(self, plane: float) -> float:
+        """Return the wavelength [Angstrom] of a plane, counted from 0."""
+        return self.crval[2] + (plane + 1 - self.crpix[2]) * self.lambda_step
 
     def cards(self) -> list[tuple[str, float | str]]:
         """List the WCS keywords in the recipes' order."""
@@ -73,13 +83,24 @@ class CubeGrid:
         Parameters
         ----------
         pixfrac
-            Size of a drop over that of a voxel, on the sky and in wavelength.
+            Size of a drop over that of a detector pixel, on the sky and in wavelength.
         limits
             Rows outside these wavelengths [Angstrom] are left out.
         swap
             Keep cells with y as the fast axis.
+
+        Raises
+        ------
+        MuseError
+            Drops would be larger than voxels.
         """
         nz, ny, nx = self.shape
+        size = [pixfrac[0] * drop / self.step for drop in self.drop] + [pixfrac[1] * LAMBDA_STEP / self.lambda_step]
+        if max(size) > 1.02:  # pixels of the detector are not quite 0.2 arcsec
+            raise MuseError(
+                f"drops would be {max(size):.2f} times the voxels of this grid: make pixfrac at most"
+                f" {min(pixfrac) / max(size):.2f}, or take a coarser grid"
+            )
         dec = math.radians(self.crval[1])
         return Grid(
             nx=nx,
@@ -93,10 +114,11 @@ class CubeGrid:
             crpix_x=self.crpix[0],
             crpix_y=self.crpix[1],
             step=self.step,
-            lambda_min=self.crval[2] + (1 - self.crpix[2]) * self.lambda_step,
+            lambda_min=self.wavelength(0),
             lambda_step=self.lambda_step,
-            drop_sky=pixfrac[0],
-            drop_lambda=pixfrac[1],
+            drop_ra=size[0],
+            drop_dec=size[1],
+            drop_lambda=size[2],
             lambda_low=limits[0],
             lambda_high=limits[1],
         )
@@ -114,25 +136,34 @@ def lay_out(exposures: list[Input]) -> CubeGrid:
         The exposures lie too far apart for one cube.
     """
     first = exposures[0]
+    step = FINE_STEP if str(first.table.header.get("ESO INS MODE", "")).startswith("NFM") else STEP
     low_ra, high_ra, low_dec, high_dec = _corners(exposures)
     x1, y1 = _tangent_plane(_f4(low_ra + first.ra), _f4(low_dec + first.dec), first.ra, first.dec)
     x2, y2 = _tangent_plane(_f4(high_ra + first.ra), _f4(high_dec + first.dec), first.ra, first.dec)
     shortest = min(exposure.kernel.limit[4] for exposure in exposures)
     longest = max(exposure.kernel.limit[5] for exposure in exposures)
-    nx = math.floor(abs(x2 - x1) / STEP + 0.5) + 1
-    ny = math.floor(abs(y2 - y1) / STEP + 0.5) + 1
+    nx = math.floor(abs(x2 - x1) / step + 0.5) + 1
+    ny = math.floor(abs(y2 - y1) / step + 0.5) + 1
     nz = math.ceil((longest - shortest) / LAMBDA_STEP) + 1
     if max(nx, ny) > _LARGEST:
         raise MuseError(
-            f"the exposures span {max(nx, ny) * STEP:.1f} deg, too much for one cube: check RA and DEC of"
+            f"the exposures span {max(nx, ny) * step:.1f} deg, too much for one cube: check RA and DEC of"
             f" {first.table.path} and the others, and the offsets"
         )
     # the recipe starts from the table's own CRPIX and moves it by the smallest pixel that a corner falls on
-    own = (_number(first, "CRPIX1") + (1 + nx) / 2, _number(first, "CRPIX2") + (1 + ny) / 2)
-    px = [STEP * x / (-STEP * STEP) + own[0] for x in (x1, x2)]
-    py = [-STEP * y / (-STEP * STEP) + own[1] for y in (y1, y2)]
+    table_crpix = [number_of(first.table.header.get(key)) or 0.0 for key in ("CRPIX1", "CRPIX2")]
+    own = (table_crpix[0] + (1 + nx) / 2, table_crpix[1] + (1 + ny) / 2)
+    px = [step * x / (-step * step) + own[0] for x in (x1, x2)]
+    py = [-step * y / (-step * step) + own[1] for y in (y1, y2)]
     crpix = (own[0] - (min(px) - 1), own[1] - (min(py) - 1), 1.0)
-    return CubeGrid((nz, ny, nx), (first.ra, first.dec, shortest), crpix)
+    return CubeGrid((nz, ny, nx), (first.ra, first.dec, shortest), crpix, step, drop=drop_size(first.table.header))
+
+
+def drop_size(header: Mapping[str, object]) -> tuple[float, float]:
+    """Return the size of a detector pixel along both axes [deg], 0.2 arcsec where the table does not say."""
+    cd = [[number_of(header.get(f"CD{i}_{j}")) or 0.0 for j in (1, 2)] for i in (1, 2)]
+    x, y = (math.hypot(*row) for row in cd)
+    return (x or STEP, y or STEP)
 
 
 def _corners(exposures: list[Input]) -> tuple[float, float, float, float]:
@@ -140,7 +171,7 @@ def _corners(exposures: list[Input]) -> tuple[float, float, float, float]:
     low: list[tuple[float, float]] = []
     high: list[tuple[float, float]] = []
     for e in exposures:
-        shift = (e.ra - first.ra, e.dec - first.dec)
+        shift = (nearest_turn(e.ra - first.ra), e.dec - first.dec)
         limit = list(e.kernel.limit)
         if e.table.kind == "rad":
             limit[:2] = [math.degrees(math.atan(value)) for value in limit[:2]]
@@ -160,11 +191,6 @@ def _tangent_plane(ra: float, dec: float, ra0: float, dec0: float) -> tuple[floa
     sine = math.sin(d) * math.sin(d0) + math.cos(d) * math.cos(d0) * math.cos(a - a0)
     radius = turn / math.tan(math.asin(max(-1.0, min(1.0, sine))))
     return radius * math.sin(phi), -radius * math.cos(phi)
-
-
-def _number(exposure: Input, keyword: str) -> float:
-    value = exposure.table.header.get(keyword, 0.0)
-    return float(value) if isinstance(value, (int, float)) else 0.0
 
 
 def _f4(value: float) -> float:

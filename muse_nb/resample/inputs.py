@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Iterable, Iterator
 from copy import copy
 from dataclasses import dataclass
 from types import TracebackType
@@ -15,7 +16,7 @@ from muse_nb.products.header import need
 from muse_nb.products.offset_list import OffsetList
 from muse_nb.products.pixtable import PixelTable
 
-__all__ = ["Input", "Inputs"]
+__all__ = ["Input", "Inputs", "nearest_turn"]
 
 _KINDS = {"rad": 0, "deg": 1}
 
@@ -34,6 +35,11 @@ class Input:
     weight, flux : float
         Relative to the first exposure; factor on the flux.
     kernel : muse_nb.kernels.stream.Exposure
+    first : int
+        Its first row in the table: above 0 in a PIXTABLE_COMBINED only.
+    date_obs : str
+    index : numpy.ndarray or None
+        Smallest and largest wavelength of each block of rows, which the kernel looks at.
     """
 
     table: PixelTable
@@ -43,17 +49,66 @@ class Input:
     weight: float
     flux: float
     kernel: Exposure
-    _index: Any = None
+    first: int
+    date_obs: str
+    index: Any = None
 
-    @property
-    def date_obs(self) -> str:
-        """DATE-OBS of the exposure."""
-        return str(self.table.header["DATE-OBS"])
+    @classmethod
+    def open(
+        cls,
+        table: PixelTable,
+        pointing: tuple[float, float],
+        offset: tuple[float, float],
+        weight: float,
+        flux: float,
+        rows: range,
+        date_obs: str,
+    ) -> Input:
+        """Open the file for the kernels; rows that are not scanned yet have no index.
+
+        Raises
+        ------
+        MuseError
+            The file cannot be opened.
+        """
+        ra, dec = pointing
+        try:
+            fd = os.open(table.path, os.O_RDONLY)
+        except OSError as error:
+            raise MuseError(f"{table.path} cannot be read: {error.strerror}") from error
+        kernel = Exposure(
+            fd=fd,
+            kind=_KINDS[table.kind],
+            nrow=len(rows),
+            sin_dec=math.sin(math.radians(dec)),
+            cos_dec=math.cos(math.radians(dec)),
+            weight=weight,
+            flux=flux,
+        )
+        columns = [table.columns[name] for name in COLUMNS]
+        kernel.offset[:] = [column.offset + rows.start * column.stride for column in columns]
+        kernel.stride[:] = [column.stride for column in columns]
+        return cls(table, ra, dec, offset, weight, flux, kernel, rows.start, date_obs)
+
+    def scan(self, low: float, high: float, threads: int) -> None:
+        """Index the wavelengths and find the extent.
+
+        Raises
+        ------
+        MuseError
+            The table cannot be read, or has no row between the wavelengths.
+        """
+        try:
+            self.index = scan(self.kernel, low, high, threads)
+        except OSError as error:
+            raise MuseError(f"{self.table.path} cannot be read to its end: copy or make it again") from error
+        if not math.isfinite(self.kernel.limit[4]):
+            raise MuseError(f"{self.table.path} has no row between {low:g} and {high:g} Angstrom: widen the limits")
 
     def fingerprint(self) -> list[object]:
         """List what the exposure's part in a cube depends on."""
         state = self.table.path.stat()
-        file = [str(self.table.path.absolute()), state.st_size, state.st_mtime_ns]
+        file = [str(self.table.path.absolute()), state.st_size, state.st_mtime_ns, self.first]
         return [*file, self.ra, self.dec, self.weight, self.flux]
 
 
@@ -91,14 +146,31 @@ class Inputs:
         self.exposures: list[Input] = []
         try:
             for table, weight in zip(tables, weights, strict=True):
-                self.exposures.append(_prepare(table, offsets, weight, low, high, threads))
+                for exposure in _exposures(table, offsets, weight):
+                    self.exposures.append(exposure)
+                    exposure.scan(low, high, threads)
         except BaseException:
             self.close()
             raise
-        first = self.exposures[0]
+        self.refer_to(self.exposures[0].ra, self.exposures[0].dec)
+
+    @classmethod
+    def of(cls, exposures: Iterable[Input]) -> Inputs:
+        """Take exposures that are ready; they are closed with these inputs."""
+        made = cls.__new__(cls)
+        made.exposures = []
+        try:
+            made.exposures.extend(exposures)
+        except BaseException:
+            made.close()
+            raise
+        return made
+
+    def refer_to(self, ra: float, dec: float) -> None:
+        """Give positions relative to a point [deg]: the first pointing, or the reference of a grid that is given."""
         for exposure in self.exposures:
-            exposure.kernel.d_ra = exposure.ra - first.ra
-            exposure.kernel.d_dec = exposure.dec - first.dec
+            exposure.kernel.d_ra = nearest_turn(exposure.ra - ra)
+            exposure.kernel.d_dec = exposure.dec - dec
 
     def __enter__(self) -> Inputs:
         """Use as a context, which closes the files."""
@@ -123,12 +195,16 @@ class Inputs:
     @property
     def rows(self) -> int:
         """Rows of all tables."""
-        return sum(exposure.table.nrow for exposure in self.exposures)
+        return sum(exposure.kernel.nrow for exposure in self.exposures)
 
 
-def _prepare(
-    table: PixelTable, offsets: OffsetList | None, weight: float, low: float, high: float, threads: int
-) -> Input:
+def nearest_turn(angle: float) -> float:
+    """Bring a difference of right ascensions to -180 .. 180 [deg]."""
+    return angle - 360 if angle > 180 else angle + 360 if angle < -180 else angle
+
+
+def _exposures(table: PixelTable, offsets: OffsetList | None, weight: float) -> Iterator[Input]:
+    """Open the exposure of a table, or each of those in a PIXTABLE_COMBINED."""
     if table.kind not in _KINDS:
         raise MuseError(
             f"{table.path} has positions in pixels: reduce it with muse_scipost to a PIXTABLE_REDUCED first"
@@ -138,27 +214,31 @@ def _prepare(
             raise MuseError(f"{table.path}: column {name} is not of 4 bytes: make the table again")
     sky = ("CRVAL1", "CRVAL2") if table.kind == "deg" and "CRVAL1" in table.header else ("RA", "DEC")
     ra, dec = (float(need(table.header, key, table.path, "its place on the sky is unknown")) for key in sky)
-    found = offsets.of(str(table.header.get("DATE-OBS"))) if offsets else None
-    d_ra, d_dec, scale = found or (0.0, 0.0, math.nan)
-    ra, dec = ra - d_ra, dec - d_dec
+    if "weight" in table.columns:  # combined: offsets, and factors on the flux, are in its columns already
+        for number, rows in enumerate(_rows_of_exposures(table), 1):
+            own = float(table.read("weight", rows.start, rows.start + 1)[0])
+            date = str(table.header.get(f"ESO DRS MUSE OFFSET{number} DATE-OBS", f"exposure {number}"))
+            yield Input.open(table, (ra, dec), (0.0, 0.0), weight * own, 1.0, rows, date)
+        return
+    date = str(table.header.get("DATE-OBS"))
+    d_ra, d_dec, scale = (offsets.of(date) if offsets else None) or (0.0, 0.0, math.nan)
     flux = scale if math.isfinite(scale) and scale else 1.0
-    kernel = Exposure(
-        fd=os.open(table.path, os.O_RDONLY),
-        kind=_KINDS[table.kind],
-        nrow=table.nrow,
-        sin_dec=math.sin(math.radians(dec)),
-        cos_dec=math.cos(math.radians(dec)),
-        weight=weight,
-        flux=flux,
-    )
-    kernel.offset[:] = [table.columns[name].offset for name in COLUMNS]
-    kernel.stride[:] = [table.columns[name].stride for name in COLUMNS]
-    try:
-        index = scan(kernel, low, high, threads)
-    except OSError as error:
-        os.close(kernel.fd)
-        raise MuseError(f"{table.path} cannot be read to its end: copy or make it again") from error
-    if not math.isfinite(kernel.limit[4]):
-        os.close(kernel.fd)
-        raise MuseError(f"{table.path} has no row between {low:g} and {high:g} Angstrom: widen the limits")
-    return Input(table, ra, dec, (d_ra, d_dec), weight, flux, kernel, index)
+    yield Input.open(table, (ra - d_ra, dec - d_dec), (d_ra, d_dec), weight, flux, range(table.nrow), date)
+
+
+def _rows_of_exposures(table: PixelTable) -> list[range]:
+    """Rows of each exposure of a PIXTABLE_COMBINED, whose weight is the same for all of an exposure's rows."""
+    found: list[range] = []
+    start = "ESO DRS MUSE PIXTABLE EXP"
+    while f"{start}{len(found) + 1} FIRST" in table.header:
+        first, last = (table.header.get(f"{start}{len(found) + 1} {end}") for end in ("FIRST", "LAST"))
+        begin = found[-1].stop if found else 0
+        if not (isinstance(first, int) and isinstance(last, int) and begin == first <= last < table.nrow):
+            raise MuseError(
+                f"{table.path}: {start}{len(found) + 1} FIRST and LAST are {first!r} and {last!r}, no rows that follow"
+                " on the exposure before: combine again from the PIXTABLE_REDUCEDs"
+            )
+        found.append(range(first, last + 1))
+    if found and found[-1].stop != table.nrow:
+        raise MuseError(f"{table.path} has rows of no exposure: combine again from the PIXTABLE_REDUCEDs")
+    return found or [range(table.nrow)]

@@ -8,12 +8,40 @@ import hashlib
 import json
 import os
 import zlib
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
 from muse_nb.products.errors import MuseError
 
-__all__ = ["Unfinished"]
+__all__ = ["Interrupted", "Piece", "Unfinished", "write_at"]
+
+
+class Interrupted(MuseError):
+    """The work ends through no fault of the data: what is done is kept for a rerun."""
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A piece of a file.
+
+    Attributes
+    ----------
+    name : str
+    blocks : list of tuple
+        Position and content.
+    facts : dict
+        To be kept with it.
+    """
+
+    name: str
+    blocks: list[tuple[int, memoryview]]
+    facts: dict[str, object]
+
+    def note(self) -> dict[str, object]:
+        """Say for the journal where it is and what its checksums are."""
+        checks = [[position, len(content), zlib.crc32(content)] for position, content in self.blocks]
+        return {"piece": self.name, "blocks": checks, **self.facts}
 
 
 class Unfinished:
@@ -94,11 +122,8 @@ class Unfinished:
 
     def write(self, position: int, content: bytes | memoryview) -> None:
         """Write bytes at a position of the file."""
-        view = memoryview(content).cast("B")
         try:
-            while view:
-                done = os.pwrite(self.fd, view, position)
-                position, view = position + done, view[done:]
+            write_at(self.fd, position, content)
         except OSError as error:
             raise MuseError(f"{self.path} cannot be written: {error.strerror}") from error
 
@@ -106,37 +131,39 @@ class Unfinished:
         """Read bytes that are in the file already, fewer at its end."""
         return os.pread(self.fd, size, position)
 
-    def note(self, piece: str, blocks: list[tuple[int, memoryview]], **facts: object) -> None:
-        """Write a piece and put it down in the journal.
-
-        Parameters
-        ----------
-        piece
-            Its name.
-        blocks
-            Position and content.
-        facts
-            To be kept with it.
-        """
-        for position, content in blocks:
+    def note(self, piece: Piece) -> None:
+        """Write a piece and put it down in the journal."""
+        for position, content in piece.blocks:
             self.write(position, content)
-        checks = [[position, len(content), zlib.crc32(content)] for position, content in blocks]
+        self._put_down(piece.note())
+
+    def collect(self, note: dict[str, object]) -> bool:
+        """Put down a piece that another process wrote; False where the file does not hold what its note says."""
+        if self._checked(note) is None:
+            return False
+        self._put_down(note)
+        return True
+
+    def _put_down(self, note: dict[str, object]) -> None:
+        self.pieces[str(note["piece"])] = note
         try:
-            print(json.dumps({"piece": piece, "blocks": checks, **facts}), file=self._journal, flush=True)
+            print(json.dumps(note), file=self._journal, flush=True)
         except OSError as error:
             raise MuseError(f"{self.path} cannot be written: {error.strerror}") from error
 
     def kept(self, piece: str) -> tuple[dict[str, object], list[bytes]] | None:
-        """Return the facts and the content of a piece of an earlier run, None where it is missing or was changed."""
+        """Return the facts and the content of a piece that was put down, None where it is missing or was changed."""
         note = self.pieces.get(piece)
-        if note is None:
-            return None
+        content = None if note is None else self._checked(note)
+        return None if note is None or content is None else (note, content)
+
+    def _checked(self, note: dict[str, object]) -> list[bytes] | None:
         content = []
         for position, size, check in note["blocks"]:  # type: ignore[attr-defined]
             content.append(self.read(position, size))
             if zlib.crc32(content[-1]) != check or len(content[-1]) != size:
                 return None
-        return note, content
+        return content
 
     def __enter__(self) -> Unfinished:
         """Use as a context: complete at its end, thrown away after an error, kept after an interruption."""
@@ -147,7 +174,7 @@ class Unfinished:
         try:
             if kind is None:
                 self._publish()
-            elif issubclass(kind, Exception):
+            elif issubclass(kind, Exception) and not issubclass(kind, Interrupted):
                 self._remove()
         except OSError as error:
             raise MuseError(f"{self.path} cannot be written: {error.strerror}") from error
@@ -173,6 +200,14 @@ class Unfinished:
     def _remove(self) -> None:
         self.part.unlink(missing_ok=True)
         self._notes.unlink(missing_ok=True)
+
+
+def write_at(fd: int, position: int, content: bytes | memoryview) -> None:
+    """Write bytes at a position of a file, however many calls that takes."""
+    view = memoryview(content).cast("B")
+    while view:
+        done = os.pwrite(fd, view, position)
+        position, view = position + done, view[done:]
 
 
 def reserve(fd: int, size: int, path: Path) -> None:

@@ -16,7 +16,7 @@ from muse_nb.resample.cube_writer import refuse_existing
 from muse_nb.resample.stream import Settings, default_threads
 from muse_nb.steps.combination import Combination
 from muse_nb.steps.combine_checks import check_list, check_offsets, check_tables
-from muse_nb.steps.combine_engines import Job, run_eso, run_stream
+from muse_nb.steps.combine_engines import Cluster, Job, run_eso, run_stream
 
 __all__ = ["Combination", "combine", "cube"]
 
@@ -38,6 +38,8 @@ def combine(
     filter_list: str | Path | None = None,
     memory: float | None = None,
     threads: int | None = None,
+    scheduler: str | None = None,
+    workers: int = 0,
     allow_missing: bool = False,
     force: bool = False,
     progress: Callable[[int, int], object] | None = None,
@@ -71,6 +73,10 @@ def combine(
         Bytes that the stream engine stays within.
     threads
         By default, the processors at hand.
+    scheduler
+        Address of a dask scheduler whose workers make the cube's slabs; all see the same disk. Memory is each worker's.
+    workers
+        The same on this machine, with so many processes.
     allow_missing
         Combine an exposure that the offset list lacks, without an offset.
     force
@@ -97,14 +103,15 @@ def combine(
         notes += check_list(Path(offsets))
     fractions = pixfrac if isinstance(pixfrac, tuple) else (pixfrac, pixfrac)
     settings = Settings(fractions, crsigma, lambdamin, lambdamax, memory, threads or default_threads())
-    _check_settings(settings, engine)
+    _check_settings(settings, engine, cluster=bool(scheduler or workers))
     curves = read_filter_list(filter_list) if filter_list else None
     for name in filters:
         throughput(name, 6000.0, curves)  # refuse an unknown filter before the work, not after it
     output = Path(output)
     images = {name: output.with_name(f"{output.stem}_IMAGE_FOV_{_plain(name)}.fits") for name in filters}
     refuse_existing([output, *images.values()], force=force)
-    job = Job(tables, listed, settings, weight, output, images, curves, force, progress, cancel, notes)
+    cluster = Cluster(scheduler, workers) if scheduler or workers else None
+    job = Job(tables, listed, settings, weight, output, images, curves, force, progress, cancel, notes, cluster)
     result = run_eso(job, filter_list) if engine == "eso" else run_stream(job)
     for note in result.findings:
         warnings.warn(note, MuseWarning, stacklevel=2)
@@ -132,11 +139,13 @@ def cube(pixtables: str | Path | Iterable[str | Path], *, output: str | Path, **
     return combine(paths, output=output, **{"pixfrac": 0.8, "crsigma": 15.0, **settings})
 
 
-def _check_settings(settings: Settings, engine: str) -> None:
+def _check_settings(settings: Settings, engine: str, *, cluster: bool) -> None:
     if engine not in ENGINES:
         raise MuseError(f"there is no engine {engine!r}: choose {' or '.join(ENGINES)}")
     if not all(0 < fraction <= 1 for fraction in settings.pixfrac):
         raise MuseError(f"pixfrac is {settings.pixfrac}: it is above 0 and at most 1")
+    if cluster and engine == "eso":
+        raise MuseError("muse_exp_combine cannot run on a cluster: take the stream engine")
     if not settings.low < settings.high:
         raise MuseError(f"there is nothing between {settings.low:g} and {settings.high:g} Angstrom: swap the limits")
 

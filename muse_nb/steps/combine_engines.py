@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
-import tempfile
 import time
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
@@ -20,12 +17,28 @@ from muse_nb.resample.cube_header import primary
 from muse_nb.resample.cube_writer import CubeWriter, Images, write_image
 from muse_nb.resample.grid import CubeGrid, lay_out
 from muse_nb.resample.inputs import Inputs
-from muse_nb.resample.stream import Settings, planes
+from muse_nb.resample.stream import Resampled, Settings, planes
 from muse_nb.resample.weights import exposure_weights
 from muse_nb.steps.combination import Combination
 from muse_nb.steps.forecast import forecast
 
-__all__ = ["Job", "run_eso", "run_stream"]
+__all__ = ["Cluster", "Job", "run_eso", "run_stream"]
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """Where the slabs of the stream engine are made.
+
+    Attributes
+    ----------
+    scheduler : str or None
+        Address of a dask scheduler; None: a cluster of processes on this machine.
+    workers : int
+        How many processes, where there is no scheduler.
+    """
+
+    scheduler: str | None = None
+    workers: int = 0
 
 
 @dataclass(frozen=True)
@@ -43,6 +56,17 @@ class Job:
     progress: Callable[[int, int], object] | None
     cancel: Event | None
     notes: list[str]
+    cluster: Cluster | None = None
+
+    def stop_if_cancelled(self) -> None:
+        """Raise a MuseError where the user wants it to end."""
+        if self.cancel is not None and self.cancel.is_set():
+            raise MuseError(f"the combine was cancelled: {self.output} was not written")
+
+    def report(self, done: int, planes: int) -> None:
+        """Say how far it is."""
+        if self.progress is not None:
+            self.progress(done, planes)
 
     @property
     def parameters(self) -> dict[str, Any]:
@@ -60,7 +84,7 @@ class Job:
 
 
 def run_stream(job: Job) -> Combination:
-    """Combine with our own engine.
+    """Combine with our own engine, here or on the workers of a cluster.
 
     Planes that an interrupted run of the same job has left are checked and kept.
 
@@ -74,20 +98,14 @@ def run_stream(job: Job) -> Combination:
     with Inputs(job.tables, job.offsets, exposure_weights(job.tables, job.weight), s.low, s.high, s.threads) as inputs:
         grid = lay_out(inputs.exposures)
         images = Images(grid, tuple(job.images), job.curves)
-        used, flagged, kept, bad = 0, 0, 0, [0] * len(job.tables)
+        used, flagged, bad = 0, 0, [0] * len(inputs.exposures)
         with _writer(job, inputs, grid) as writer:
-            for plane in writer.kept():
+            gaps = writer.missing()
+            kept = grid.shape[0] - sum(map(len, gaps))
+            for plane in _all_planes(job, inputs, grid, writer, gaps):
                 images.add(plane.number, plane.data)
-                used, flagged, kept = used + plane.rows, flagged + plane.flagged, plane.number + 1
-                bad = [a + b for a, b in zip(bad, plane.not_finite, strict=True)]
-            for plane in planes(inputs, grid, s, first=kept):
-                _stop_if_cancelled(job)
-                images.add(plane.number, plane.data)
-                writer.write(plane)
                 used, flagged = used + plane.rows, flagged + plane.flagged
                 bad = [a + b for a, b in zip(bad, plane.not_finite, strict=True)]
-                if job.progress is not None:
-                    job.progress(plane.number + 1, grid.shape[0])
         unit = job.tables[0].columns["data"].unit
         for number, (name, path) in enumerate(job.images.items()):
             cards = primary(inputs.exposures, path.name, "IMAGE_FOV", job.parameters)
@@ -99,13 +117,14 @@ def run_stream(job: Job) -> Combination:
             for exposure, count in zip(inputs.exposures, bad, strict=True)
             if count
         ]
+        exposures = len(inputs.exposures)
     if kept:
         notes.append(f"{kept} of {grid.shape[0]} planes were kept from an interrupted run")
     return Combination(
         path=job.output,
         images=job.images,
         engine="stream",
-        exposures=len(job.tables),
+        exposures=exposures,
         rows=rows,
         used=used,
         flagged=flagged,
@@ -115,6 +134,25 @@ def run_stream(job: Job) -> Combination:
         peak_memory=_peak_memory(),
         findings=job.notes + notes,
     )
+
+
+def _all_planes(job: Job, inputs: Inputs, grid: CubeGrid, writer: CubeWriter, gaps: list[range]) -> Iterator[Resampled]:
+    """Give all planes in order, so that sums over them do not depend on which are kept; those in `gaps` are made."""
+    at, done = 0, grid.shape[0] - sum(map(len, gaps))
+    if job.cluster is not None and gaps:
+        from muse_nb.steps.combine_cluster import make_slabs
+
+        make_slabs(job, inputs, grid, writer, gaps)
+        gaps = []
+    for gap in [*gaps, range(grid.shape[0], grid.shape[0])]:
+        yield from filter(None, map(writer.plane, range(at, gap.start)))
+        for plane in planes(inputs, grid, job.settings, gap.start, gap.stop) if gap else ():
+            job.stop_if_cancelled()
+            writer.write(plane)
+            yield plane
+            done += 1
+            job.report(done, grid.shape[0])
+        at = gap.stop
 
 
 def _writer(job: Job, inputs: Inputs, grid: CubeGrid) -> CubeWriter:
@@ -133,11 +171,6 @@ def _writer(job: Job, inputs: Inputs, grid: CubeGrid) -> CubeWriter:
     return CubeWriter(job.output, cards, grid, units, target, recipe, force=job.force)  # type: ignore[arg-type]
 
 
-def _stop_if_cancelled(job: Job) -> None:
-    if job.cancel is not None and job.cancel.is_set():
-        raise MuseError(f"the combine was cancelled: {job.output} was not written")
-
-
 def run_eso(job: Job, filter_list: str | Path | None) -> Combination:
     """Combine with muse_exp_combine.
 
@@ -148,6 +181,7 @@ def run_eso(job: Job, filter_list: str | Path | None) -> Combination:
     """
     from muse_nb.products.cube_file import CubeFile
     from muse_nb.recipes.reduce import exp_combine
+    from muse_nb.recipes.work import work_folder
 
     ahead = forecast(table.path for table in job.tables)
     if not ahead.eso_fits and not job.force:
@@ -156,9 +190,7 @@ def run_eso(job: Job, filter_list: str | Path | None) -> Combination:
             " are free: use the stream engine, or --force"
         )
     job.output.parent.mkdir(parents=True, exist_ok=True)
-    with ExitStack() as stack:
-        work = Path(tempfile.mkdtemp(prefix=".combine-", dir=job.output.parent))
-        stack.callback(shutil.rmtree, work, ignore_errors=True)
+    with work_folder(job.output.parent) as work:
         listed = None
         if job.offsets is not None:
             listed = work / "OFFSET_LIST.fits"
