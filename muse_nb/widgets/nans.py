@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 from pathlib import Path
+from threading import Event, Thread
 from typing import Any
 
 import numpy as np
@@ -16,6 +18,7 @@ from muse_nb.steps.nans import NanAudit, audit_nans
 from muse_nb.widgets import picture, spaxel, transport
 from muse_nb.widgets.base import COLOUR_MAPS, Viewer, guarded
 from muse_nb.widgets.frames import limits
+from muse_nb.widgets.nan_planes import shrink, stored_planes
 from muse_nb.widgets.object_red import ObjectRedViewer
 from muse_nb.widgets.static import module
 
@@ -35,6 +38,7 @@ CAUSE_COLOURS = {  # Okabe and Ito's, the brightest for what one can do somethin
     Cause.UNKNOWN: "#b8bcc4",
     Cause.UNEXPLAINED: "#ffffff",
 }
+PAUSE = 0.2  # seconds between two messages of progress
 THUMB_PIXELS = 120_000  # of the plane and of the map that are kept in a saved notebook
 
 
@@ -53,6 +57,11 @@ class NanViewer(Viewer):
         BADPIX_TABLE that went into the reduction.
     viewer
         An `ObjectRedViewer` of the same exposures, to show a detector pixel in.
+    background
+        Show the viewer at once, with the progress of the audit and a button that cancels it; without, the audit is done
+        when the cell is, as exports need it.
+    stored
+        How many planes a page without a kernel can show; see the trait `stored`.
     **options
         `plane`, `shown` (plane or fraction), `stretch`, `limits`, `cmap`, `hidden` (causes that are not coloured),
         `height`.
@@ -64,7 +73,7 @@ class NanViewer(Viewer):
     story : list of str
         Why that voxel is NaN, or what it holds.
     audit : NanAudit
-        Everything in numbers.
+        Everything in numbers; while it is done in the background, `wait` for it.
 
     Raises
     ------
@@ -88,10 +97,17 @@ class NanViewer(Viewer):
     voxel = traitlets.List(traitlets.Int()).tag(sync=True)
     story = traitlets.List(traitlets.Unicode()).tag(sync=True)
     pixels = traitlets.List(help="Detector pixels that reach the voxel, the largest weight first.").tag(sync=True)
+    progress = traitlets.List(help="What an audit in the background does: words, done, all.").tag(sync=True)
     linked = traitlets.Bool(False, help="Whether a detector pixel can be shown in an ObjectRedViewer.").tag(sync=True)
 
     cube = traitlets.Dict(help="Shape, wavelengths, causes and compass of the cube.").tag(sync=True)
     layer = traitlets.Dict(help="Coding and limits of the kept plane.").tag(sync=True)
+    stored = traitlets.List(
+        help="Planes that are kept in a saved notebook, spread over all wavelengths: number, code, limits and bin."
+        " Their pictures follow one another in stored_data and stored_causes, 1.5 MB together at most."
+    ).tag(sync=True)
+    stored_data = traitlets.Bytes().tag(sync=True)
+    stored_causes = traitlets.Bytes().tag(sync=True)
     kept_plane = traitlets.Bytes().tag(sync=True)
     kept_causes = traitlets.Bytes().tag(sync=True)
     kept_fraction = traitlets.Bytes().tag(sync=True)
@@ -106,23 +122,64 @@ class NanViewer(Viewer):
         pixtables: str | Path | Iterable[str | Path] | None = None,
         badpix: str | Path | None = None,
         viewer: ObjectRedViewer | None = None,
+        *,
+        background: bool = False,
+        stored: int = 24,
         **options: Any,
     ) -> None:
-        self.audit = audit_nans(cube, pixtables, badpix) if audit is None else audit
-        if self.audit.cube.path.resolve() != Path(cube).resolve():
-            raise MuseError(f"the audit is of {self.audit.cube.path}, not of {cube}: give the audit of this cube")
-        nz, ny, nx = self.audit.shape
-        options.setdefault("plane", nz // 2)
-        self.viewer = viewer
+        self.viewer, self._most, self._wanted = viewer, stored, options.pop("plane", None)
+        self._cancel = Event()
+        self._failure: BaseException | None = None
+        self._thread: Thread | None = None
+        super().__init__(linked=viewer is not None, **options)
+        if audit is None and background:
+            self.progress = ["starting", 0, 1]
+            self._thread = Thread(target=self._find, args=(cube, pixtables, badpix), name="NanViewer", daemon=True)
+            self._thread.start()
+            return
+        self._begin(cube, audit_nans(cube, pixtables, badpix) if audit is None else audit)
+
+    def wait(self, timeout: float | None = None) -> NanAudit:
+        """Wait for an audit in the background, `timeout` seconds at most; return it, or raise its error."""
+        if self._thread is not None:
+            self._thread.join(timeout)
+        if self._failure is not None:
+            raise self._failure
+        return self.audit
+
+    def _find(self, cube: str | Path, pixtables: Any, badpix: str | Path | None) -> None:
+        """Audit in a thread."""
+        told = 0.0
+
+        def tell(*step: Any) -> None:
+            nonlocal told
+            if time.monotonic() - told > PAUSE:
+                told, self.progress = time.monotonic(), list(step)
+
+        try:
+            self._begin(cube, audit_nans(cube, pixtables, badpix, progress=tell, cancel=self._cancel))
+        except BaseException as error:  # it would otherwise die with the thread, where nobody looks
+            self._failure, self.error = error, str(error)
+        self.progress = []
+
+    def _begin(self, cube: str | Path, audit: NanAudit) -> None:
+        """Take in the audit, and show it."""
+        if audit.cube.path.resolve() != Path(cube).resolve():
+            raise MuseError(f"the audit is of {audit.cube.path}, not of {cube}: give the audit of this cube")
+        self.audit = audit
+        nz, ny, nx = audit.shape
         self._bins = max(1, int(np.ceil(np.sqrt(nx * ny / THUMB_PIXELS))))
-        super().__init__(
-            cube=self._described(),
-            linked=viewer is not None,
-            kept_fraction=transport.halves(transport.thumbnail(self.audit.fraction_map(), self._bins), 0, 1).tobytes(),
-            profile=self.audit.profile().astype("<f4").tobytes(),
-            **options,
-        )
-        self._show()
+        small = stored_planes(audit, self._most)
+        fraction = transport.thumbnail(audit.fraction_map(), self._bins)
+        with self.hold_sync():
+            self.plane = nz // 2 if self._wanted is None else self._wanted
+            self.kept_fraction = transport.halves(fraction, 0, 1).tobytes()
+            self.profile = audit.profile().astype("<f4").tobytes()
+            self.stored = [plane.layer for plane in small]
+            self.stored_data = b"".join(plane.data for plane in small)
+            self.stored_causes = b"".join(plane.causes for plane in small)
+            self._show()
+            self.cube = self._described()
         self.observe(self._moved, ["plane"])
         self.observe(self._selected, ["voxel"])
 
@@ -193,20 +250,20 @@ class NanViewer(Viewer):
     def _show(self) -> None:
         """Keep a thumbnail of the plane, and send the whole to pages that are open."""
         image, causes = self._planes()
-        offset, scale = transport.code(image)
-        layer = {"plane": self.plane, "code": [offset, scale, 0.0, 1.0], "limits": limits(image)}
-        step = self._bins
+        small = shrink(self.plane, image, causes, self._bins)
         with self.hold_sync():
-            self.layer = layer
-            self.kept_plane = transport.halves(transport.thumbnail(image, step), offset, scale).tobytes()
-            self.kept_causes = np.ascontiguousarray(causes[::step, ::step]).tobytes()
-        if step > 1:
-            whole = np.ascontiguousarray(transport.halves(image, offset, scale)).data.cast("B")
-            self.send({"type": "plane", **layer}, [whole, np.ascontiguousarray(causes).data.cast("B")])
+            self.layer, self.kept_plane, self.kept_causes = small.layer, small.data, small.causes
+        if self._bins > 1:
+            whole = shrink(self.plane, image, causes, 1)
+            self.send({"type": "plane", **whole.layer}, [whole.data, whole.causes])
 
     def _on_ready(self, _: dict[str, Any]) -> None:
-        if self._bins > 1:
+        self.send({"type": "alive"})
+        if self.cube and self._bins > 1:
             self._show()
+
+    def _on_cancel(self, _: dict[str, Any]) -> None:
+        self._cancel.set()
 
     def _on_show(self, message: dict[str, Any]) -> None:
         """Show a detector pixel of the story in the linked viewer."""
@@ -220,6 +277,8 @@ class NanViewer(Viewer):
     # ---- exports
     def picture(self) -> bytes:
         """PNG of the present plane, or of the fraction over all planes, with the causes in colour."""
+        if not self.cube:
+            return picture.png(np.zeros((20, 480, 3), np.uint8), "the audit was not done when this page was made")
         image, causes = self._planes()
         modes, (ny, nx) = limits(image), image.shape
         zoom = max(1, round(480 / max(nx, ny)))

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 from lab import Canvas
 from sky import cube
 
+import muse_nb
 from muse_nb.steps.nan_causes import Cause
 from muse_nb.widgets.nans import CAUSE_COLOURS
 from muse_nb.widgets.picture import rgb
+
+if TYPE_CHECKING:
+    from muse_nb.simulator.night import Night
 
 CELL = """from muse_nb import NanViewer
 viewer = NanViewer('{path}', plane=12, height=380)
@@ -78,3 +83,71 @@ def test_a_cause_can_be_switched_off_and_the_map_shown(opened) -> None:
     assert np.sum(canvas.colour(20, 30)) > np.sum(canvas.colour(30, 30))
     canvas.press("d")
     book.python("viewer.hidden = []")
+
+
+WITH_FRAMES = """import numpy as np
+from muse_nb import NanViewer, ObjectRedViewer
+from muse_nb.steps.nan_causes import CODES, Cause
+frames = ObjectRedViewer([{frames}], height=300)
+viewer = NanViewer('{cube}', pixtables='{table}', viewer=frames, height=380, background=True)
+viewer"""
+
+
+@pytest.fixture(scope="module")
+def with_frames(open_notebook: Callable, night: Night, tmp_path_factory: pytest.TempPathFactory):
+    """A viewer with the pixel table and the frames behind it; the audit runs while the viewer is shown."""
+    folder = sorted((night.folder / "reduced").iterdir())[0]
+    table = folder / "PIXTABLE_REDUCED_0001.fits"
+    made = muse_nb.cube(table, output=tmp_path_factory.mktemp("made") / "DATACUBE_FINAL.fits").path
+    frames = ", ".join(f"'{path}'" for path in sorted(folder.glob("OBJECT_RED*.fits")))
+    with open_notebook("frames.ipynb", WITH_FRAMES.format(frames=frames, cube=made, table=table), "frames") as book:
+        book.run()
+        canvas = Canvas(book, "nans")
+        yield book, canvas
+        assert book.value("viewer.error") == ""
+        assert [line for line in book.console if "favicon" not in line] == []
+
+
+def test_a_story_leads_to_the_frame(with_frames) -> None:
+    book, canvas = with_frames
+    x, y, k = book.value(
+        "(lambda i, s: [int(i % s[2]), int(i // s[2] % s[1]), int(i // s[2] // s[1])])"
+        "(viewer.wait().holes.index[viewer.audit.holes.cause == CODES[Cause.FLAGGED]][0], viewer.audit.shape)"
+    )
+    book.python(f"viewer.plane = {k}")
+    canvas.settled("plane", str(k))
+    canvas.click(x, y)
+    pixels = book.until("viewer.voxel == " + str([x, y, k]) + " and viewer.pixels")
+    assert pixels[0]["dq"] != 0
+    button = canvas.page.locator(".mnb-story button", has_text="Open the frame there")
+    button.wait_for()
+    button.click()
+    assert book.until("frames.pixel") == [pixels[0]["x"] - 1, pixels[0]["y"] - 1]
+    assert book.value("frames.ifu") == pixels[0]["ifu"]
+    assert book.value("frames.readout")["dq"] != 0
+    gaps = book.value("list(viewer.spectrum_causes)")
+    assert gaps[k] == book.value("CODES[Cause.FLAGGED]")
+
+
+def test_an_audit_in_the_background_can_be_cancelled(with_frames) -> None:
+    book, canvas = with_frames
+    book.python(
+        "import threading; from muse_nb.widgets import nans; held = threading.Event(); audit = nans.audit_nans\n"
+        "def slow(*a, progress, cancel, **k):\n"
+        "    progress('planes read', 1, 4); held.wait(20); return audit(*a, progress=progress, cancel=cancel, **k)\n"
+        "nans.audit_nans = slow\n"
+        "stopped = NanViewer(viewer.audit.cube.path, background=True); nans.audit_nans = audit\n"
+        "frames.close(); frames = stopped"
+    )
+    canvas.page.evaluate(
+        "async () => { const { commands } = window.jupyterapp; await commands.execute('notebook:move-cursor-down');"
+        "await commands.execute('notebook:run-cell'); }"
+    )
+    cancel = canvas.page.locator(".mnb-waiting button")
+    cancel.wait_for()
+    assert "planes read 25 %" in canvas.page.locator(".mnb-waiting").inner_text()
+    cancel.click()
+    book.until("stopped._cancel.is_set()")
+    book.python("held.set()")
+    assert "was cancelled" in book.until("stopped.error")
+    canvas.page.locator(".mnb-waiting .mnb-error", has_text="was cancelled").wait_for()

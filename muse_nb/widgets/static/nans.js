@@ -5,13 +5,34 @@ import { Plot, line, range, trace } from "./plot.js";
 
 const MODES = ["zscale", "90", "98", "99.5", "99.9", "all"];
 
-function render({ model, el }) {
+// An audit in the background: how far it is, and a button that cancels it; the viewer follows when the cube is there.
+function render(context) {
+  const { model, el } = context, traits = new Traits(model);
+  let close = () => {};
+  if (traits.get("cube").nz) return view(context);
+  const bar = h("progress", { max: 1, value: 0 }), words = h("span", { class: "mnb-hint" });
+  const stop = button("Cancel", "Stop the audit; nothing is left behind", () => { stop.disabled = true; traits.send({ type: "cancel" }); });
+  const root = h("div", { class: "mnb-viewer mnb-nans mnb-waiting" }, h("div", { class: "mnb-bar" }, bar, words, stop), complaints(traits));
+  const tell = () => {
+    const [what, done, all] = traits.get("progress");
+    bar.value = all ? done / all : 0;
+    words.textContent = what === undefined ? "" : `${what} ${all ? Math.floor((100 * done) / all) : 0} %`;
+    bar.hidden = stop.hidden = what === undefined;
+  };
+  traits.watch("progress", tell);
+  traits.watch("cube", () => { traits.close(); root.remove(); close = view(context); });
+  el.append(root);
+  tell();
+  return () => { traits.close(); close(); };
+}
+
+function view({ model, el }) {
   const traits = new Traits(model), cube = traits.get("cube");
   const stage = h("div", {}), side = h("div", { class: "mnb-side mnb-causes" }), chips = h("div"), story = h("div", { class: "mnb-story", role: "status" });
   const profileHost = h("div", { class: "mnb-profile" }), spectrumHost = h("div", { class: "mnb-spectrum" });
   const slider = h("input", { type: "range", class: "mnb-slider", min: 0, max: cube.nz - 1, step: 1, title: "Plane (← →)", "aria-label": "Plane" });
   const where = h("span", { class: "mnb-where" });
-  let frame = null, fraction = null, top = null, player = null, wanted = null;
+  let frame = null, fraction = null, top = null, player = null, wanted = null, alive = false;
 
   const image = new ImageCanvas(stage, {
     onview: (view) => { model.set("view", view ?? []); save(); },
@@ -31,17 +52,24 @@ function render({ model, el }) {
 
   // ---- planes
   function keep() {
-    const layer = traits.get("layer");
-    const info = { nx: cube.nx, ny: cube.ny, bin: cube.bin, code: layer.code };
-    replace(info, as(Uint16Array, traits.get("kept_plane")), bytes(traits.get("kept_causes")), layer);
+    replace(traits.get("layer"), as(Uint16Array, traits.get("kept_plane")), bytes(traits.get("kept_causes")));
   }
   function arrive(message, buffers) {
-    if (message.type !== "plane" || message.plane !== traits.get("plane")) return;
-    replace({ nx: cube.nx, ny: cube.ny, bin: 1, code: message.code }, as(Uint16Array, buffers[0]), bytes(buffers[1]), message);
+    alive = true;
+    if (message.type === "plane" && message.plane === traits.get("plane")) replace(message, as(Uint16Array, buffers[0]), bytes(buffers[1]));
   }
-  function replace(info, data, causes, layer) {
+  // Without a kernel, the nearest of the planes that the page holds.
+  function nearest(k) { return traits.get("stored").reduce((best, layer) => (Math.abs(layer.plane - k) < Math.abs(best.plane - k) ? layer : best), traits.get("layer")); }
+  function recall() {
+    const stored = traits.get("stored"), layer = nearest(traits.get("plane"));
+    if (layer.plane === frame?.plane) return;
+    if (layer.plane === traits.get("layer").plane) { keep(); return; }
+    const i = stored.indexOf(layer), size = Math.ceil(cube.nx / layer.bin) * Math.ceil(cube.ny / layer.bin);
+    replace(layer, as(Uint16Array, traits.get("stored_data")).subarray(i * size, (i + 1) * size), bytes(traits.get("stored_causes")).subarray(i * size, (i + 1) * size));
+  }
+  function replace(layer, data, causes) {
     const old = frame;
-    frame = new Frame(info);
+    frame = new Frame({ nx: cube.nx, ny: cube.ny, bin: layer.bin, code: layer.code });
     frame.limits = layer.limits;
     frame.plane = layer.plane;
     image.put(frame, "DATA", 0, data);
@@ -74,6 +102,7 @@ function render({ model, el }) {
   // The plane that is asked for last is the one that comes: no queue of planes in between.
   function go(k) {
     k = Math.max(0, Math.min(cube.nz - 1, k));
+    if (!alive) k = nextStored(k);
     const waiting = wanted !== null && frame && frame.plane !== traits.get("plane") && performance.now() - asked < 1500;
     wanted = k;
     slider.value = String(k);
@@ -81,6 +110,12 @@ function render({ model, el }) {
     else if (k === traits.get("plane")) wanted = null;
   }
   let asked = 0;
+  // Without a kernel a step goes to the next plane that the page holds.
+  function nextStored(k) {
+    const now = frame?.plane ?? k, planes = [...new Set([traits.get("layer"), ...traits.get("stored")].map((layer) => layer.plane))].sort((a, b) => a - b);
+    if (Math.abs(k - now) > 1) return nearest(k).plane;
+    return (k > now ? planes.find((plane) => plane > now) : k < now ? planes.findLast((plane) => plane < now) : now) ?? now;
+  }
   function play() {
     if (player) { clearInterval(player); player = null; } else player = setInterval(() => go((traits.get("plane") + Math.max(1, Math.round(cube.nz / 400))) % cube.nz), 120);
     playButton.setAttribute("aria-pressed", String(Boolean(player)));
@@ -96,14 +131,24 @@ function render({ model, el }) {
     if (x < 0 || y < 0 || x >= cube.nx || y >= cube.ny) return;
     story.replaceChildren(h("p", { class: "mnb-hint" }, "reading …"));
     traits.set("voxel", [x, y, traits.get("plane")]);
+    if (!alive) tellCause(x, y);
+  }
+  // What can be told without a kernel.
+  function tellCause(x, y) {
+    const cause = causeAt(x, y), what = cause ? `NaN: ${cause.name} - ${cause.meaning}` : `${number(frame.value(x, y), 4)} ${cube.unit}`;
+    story.replaceChildren(h("div", { class: "mnb-heading" }, `Spaxel ${x}, ${y}`), h("p", {}, `Plane ${frame.plane}: ${what}.`),
+      h("p", { class: "mnb-hint" }, "This page has no kernel: in the notebook, a click goes on to the detector pixels behind it."));
+  }
+  function causeAt(i, j) {
+    const code = frame.planes.DQ[Math.floor(j / frame.bin) * frame.width + Math.floor(i / frame.bin)];
+    return cube.causes.find((one) => one.code === code);
   }
   function step(dx, dy) { const voxel = traits.get("voxel"); const [x, y] = voxel.length === 3 ? voxel : image.where().map(Math.round); select(x + dx, y + dy); }
   function hover(x, y) {
     if (x === null || traits.get("shown") === "fraction") { tip.textContent = ""; return; }
     const i = Math.round(x), j = Math.round(y);
     if (!frame || i < 0 || j < 0 || i >= cube.nx || j >= cube.ny) { tip.textContent = ""; return; }
-    const code = frame.planes.DQ[Math.floor(j / frame.bin) * frame.width + Math.floor(i / frame.bin)];
-    const cause = cube.causes.find((one) => one.code === code);
+    const cause = causeAt(i, j);
     tip.textContent = `${i}, ${j}: ${cause ? cause.name : `${number(frame.value(i, j), 4)} ${cube.unit}`}`;
   }
   function tell() {
@@ -113,9 +158,11 @@ function render({ model, el }) {
   function detector() {
     const pixels = traits.get("pixels"), linked = traits.get("linked");
     if (!pixels.length) return null;
-    const row = (p, i) => h("tr", linked ? { class: "mnb-link", title: "Show it in the OBJECT_RED viewer", onclick: () => traits.send({ type: "show", row: i }) } : {},
+    const open = (i) => traits.send({ type: "show", row: i });
+    const row = (p, i) => h("tr", linked ? { class: "mnb-link", title: "Show it in the OBJECT_RED viewer", onclick: () => open(i) } : {},
       h("td", {}, `${p.ifu}/${p.slice}`), h("td", {}, `${p.x}, ${p.y}`), h("td", {}, number(p.data, 3)), h("td", {}, p.weight.toFixed(2)), h("td", { title: p.flags }, p.dq ? p.flags : "good"));
-    return h("table", {}, h("thead", {}, h("tr", {}, ...["IFU/slice", "x, y", "value", "weight", "DQ"].map((name) => h("th", {}, name)))), h("tbody", {}, ...pixels.map(row)));
+    const there = linked ? button("Open the frame there", "Show the first of these pixels in the OBJECT_RED viewer", () => open(0)) : null;
+    return h("div", {}, there, h("table", {}, h("thead", {}, h("tr", {}, ...["IFU/slice", "x, y", "value", "weight", "DQ"].map((name) => h("th", {}, name)))), h("tbody", {}, ...pixels.map(row))));
   }
   function legend() {
     const hidden = traits.get("hidden");
@@ -213,7 +260,7 @@ function render({ model, el }) {
   height();
 
   traits.watch("layer", keep);
-  traits.watch("plane", () => { if (frame) { where.textContent = ""; show(); } drawProfile(); drawSpectrum(); });
+  traits.watch("plane", () => { if (frame && !alive) recall(); if (frame) { where.textContent = ""; show(); } drawProfile(); drawSpectrum(); });
   traits.watch("shown stretch limits cmap", show);
   traits.watch("hidden", () => { colours(); legend(); });
   traits.watch("voxel", () => image.draw());
