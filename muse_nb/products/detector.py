@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -16,7 +17,7 @@ from muse_nb.products.header import read_all
 if TYPE_CHECKING:
     from astropy.table import Table
 
-__all__ = ["SLICES", "TraceTable", "WavecalTable"]
+__all__ = ["SLICES", "TraceTable", "WavecalTable", "by_ifu"]
 
 SLICES = 48
 
@@ -98,6 +99,32 @@ class WavecalTable:
         polynomial = self.coefficients[slice_number - 1]
         columns, rows = np.broadcast_arrays(np.asarray(x, float), np.asarray(y, float))
         return np.polynomial.polynomial.polyval2d(columns, rows, polynomial)
+
+
+Calibration = TypeVar("Calibration")
+
+
+def by_ifu(
+    paths: str | Path | Iterable[str | Path] | None, read: Callable[[str | Path], Calibration]
+) -> dict[int, Calibration]:
+    """Read calibration tables, in any order, by the IFU that each is for (EXTNAME CHANnn, else the file's name).
+
+    Raises
+    ------
+    MuseError
+        A file cannot be read, or does not say which IFU it is for.
+    """
+    paths = [] if paths is None else [paths] if isinstance(paths, str | Path) else paths
+    return {_ifu(path): read(path) for path in paths}
+
+
+def _ifu(path: str | Path) -> int:
+    names = [str(header.get("EXTNAME", "")) for header in read_all(path)]
+    found = next((m for name in names if (m := re.match(r"CHAN(\d\d)", name))), None)
+    found = found or re.search(r"-(\d\d)\.fits", Path(path).name)
+    if found is None:
+        raise MuseError(f"{path} does not say which IFU it is for: EXTNAME should be CHANnn")
+    return int(found[1])
 
 
 def _table(path: str | Path, column: str, kind: str) -> Table[Any]:

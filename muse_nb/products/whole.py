@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from muse_nb.products.errors import MuseError
+from muse_nb.products.owner import abandoned, owner
 
 __all__ = ["whole"]
 
@@ -39,7 +40,8 @@ def whole(path: str | Path, *, force: bool = False) -> Iterator[Path]:
         raise MuseError(f"{path} is already there: choose another name, or replace it with --force (force=True)")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=".part-", suffix="-" + path.name, dir=path.parent)
+        _sweep(path.parent)
+        handle, name = tempfile.mkstemp(prefix=f".part-{owner()}", suffix="-" + path.name, dir=path.parent)
     except OSError as error:
         raise MuseError(f"{path} cannot be written: {error.strerror}") from error
     os.close(handle)
@@ -58,6 +60,15 @@ def whole(path: str | Path, *, force: bool = False) -> Iterator[Path]:
     finally:
         with suppress(FileNotFoundError):
             part.unlink()
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what was being written by processes that were killed."""
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name.startswith(".part-") and abandoned(entry.name):
+                with suppress(OSError):
+                    Path(entry.path).unlink()
 
 
 def _link_new(part: Path, path: Path) -> None:

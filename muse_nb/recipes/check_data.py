@@ -18,6 +18,7 @@ __all__ = ["not_finite", "runaway_cube", "runaway_image"]
 
 _CHUNK = 1 << 20  # rows
 _RUNAWAY = 1e4  # times the brightest of the cube's other planes, or of an image's brightest but for a few pixels
+_ABSURD = 1e8  # in the recipes' units, a star of the fifth magnitude in every pixel
 _ENDS = 3  # planes at each end of a cube
 _SAMPLE = 8  # planes between them
 _CUT = "cut 20-30 Angstrom from both ends of the range (--lambdamin, --lambdamax)"
@@ -64,7 +65,8 @@ def _ran_away(data: np.ndarray) -> bool:
     values = np.abs(data[np.isfinite(data)])
     if values.size < 100:
         return False
-    return bool(values.max() > _RUNAWAY * max(np.percentile(values, 99), np.finfo(np.float32).tiny))
+    usual = np.percentile(values, 99)
+    return bool(usual > _ABSURD or values.max() > _RUNAWAY * max(usual, np.finfo(np.float32).tiny))
 
 
 def runaway_cube(run: Run) -> Iterator[Fault]:

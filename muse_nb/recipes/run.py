@@ -7,7 +7,6 @@ import os
 import re
 import signal
 import sys
-import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -23,7 +22,7 @@ from muse_nb.recipes.faults import Frame, Run
 from muse_nb.recipes.prechecks import AFTER, examine, refuse, tell
 from muse_nb.recipes.process import Ended, Stop, dies_with_parent
 from muse_nb.recipes.process import run as run_process
-from muse_nb.recipes.work import work_folder
+from muse_nb.recipes.work import scratch_folder, work_folder
 
 __all__ = ["RecipeResult", "choose_backend", "known_parameters", "run_recipe"]
 
@@ -189,8 +188,7 @@ def known_parameters(recipe: str, backend: str) -> dict[str, request.Parameter]:
     """
     if library(recipe) is None:
         raise RecipeError(f"there is no recipe {recipe!r} in the installed MUSE pipeline: check its name", recipe)
-    with tempfile.TemporaryDirectory(prefix="muse_nb-") as folder:
-        work = Path(folder)
+    with scratch_folder() as work:
         if backend == "esorex":
             own = [f"--log-dir={work}", "--log-level=off", "--params"]
             command = dies_with_parent(["esorex", *own, recipe])

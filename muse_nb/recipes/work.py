@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import fcntl
+import os
 import shutil
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from muse_nb.products.errors import MuseError
+from muse_nb.products.owner import abandoned, owner
 
-__all__ = ["PREFIX", "work_folder"]
+__all__ = ["PREFIX", "scratch_folder", "work_folder"]
 
 PREFIX = ".muse_nb-"
 _YOUNG = 60.0  # seconds that a folder has to get its lock
@@ -34,7 +36,7 @@ def work_folder(output: Path) -> Iterator[Path]:
         for old in output.glob(f"{PREFIX}*"):
             if not _in_use(old):
                 shutil.rmtree(old, ignore_errors=True)
-        work = Path(tempfile.mkdtemp(prefix=PREFIX, dir=output))
+        work = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{owner()}", dir=output))
     except OSError as error:
         raise MuseError(f"{output} cannot be written to: {error.strerror}") from error
     try:
@@ -45,7 +47,19 @@ def work_folder(output: Path) -> Iterator[Path]:
         shutil.rmtree(work, ignore_errors=True)
 
 
+@contextmanager
+def scratch_folder() -> Iterator[Path]:
+    """Make a private folder where the system keeps temporary files; what killed runs left there goes too."""
+    place = Path(tempfile.gettempdir()) / f"muse_nb-{os.getuid()}"
+    with work_folder(place) as work:
+        yield work
+    with suppress(OSError):  # others work in it
+        place.rmdir()
+
+
 def _in_use(folder: Path) -> bool:
+    if abandoned(folder.name):
+        return False
     try:
         with (folder / "lock").open("r+") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from html import escape
@@ -157,8 +156,9 @@ def _muse_exp_align(measurement: Measurement, dec: float) -> tuple[NDArray, NDAr
     """Offsets [arcsec] of the recipe and how many stars it matched in each exposure, -1 where it does not say."""
     from muse_nb.products.header import read_all
     from muse_nb.recipes.reduce import align
+    from muse_nb.recipes.work import scratch_folder
 
-    with tempfile.TemporaryDirectory(prefix="muse-nb-align-") as folder:
+    with scratch_folder() as folder:
         result = align([image.path for image in measurement.images], folder)
         path = result.products["OFFSET_LIST"][0]
         theirs = OffsetList.read(path)
