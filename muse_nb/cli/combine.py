@@ -39,6 +39,7 @@ def add_cube_arguments(parser: argparse.ArgumentParser, pixfrac: float, crsigma:
     parser.add_argument("--threads", type=int, metavar="N", help="default: the processors at hand")
     parser.add_argument("--scheduler", metavar="ADDRESS", help="dask scheduler whose workers make the slabs")
     parser.add_argument("--workers", type=int, default=0, metavar="N", help="the same with N processes on this machine")
+    parser.add_argument("--no-checks", action="store_true", help="do not hold the cube against its exposures")
     parser.add_argument("--force", action="store_true", help="replace the cube")
     parser.add_argument("--json", action="store_true", help="print the result for scripts")
 
@@ -92,6 +93,7 @@ def make(args: argparse.Namespace, **settings: Any) -> int:
             threads=args.threads,
             scheduler=args.scheduler,
             workers=args.workers,
+            checks=not args.no_checks,
             force=args.force,
             progress=progress,
             **settings,
@@ -128,3 +130,5 @@ def print_result(result: Any, *, as_json: bool) -> None:
     print(result)
     for note in result.findings:
         print(f"note: {note}")
+    for check in result.checks:
+        print(f"{'CHECK' if check.good is False else 'check'}: {check.text}")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
+
+from muse_nb.steps.combine_after import Check
 
 __all__ = ["Combination"]
 
@@ -31,6 +33,8 @@ class Combination:
         [byte].
     findings : list of str
         What is odd about the result, a sentence each.
+    checks : list of Check
+        The cube held against its exposures: star widths, positions and fluxes, noise, seams.
     """
 
     path: Path
@@ -45,6 +49,7 @@ class Combination:
     cpu_seconds: float
     peak_memory: int
     findings: list[str]
+    checks: list[Check] = field(default_factory=list)
 
     def __str__(self) -> str:
         """Say it in a sentence."""
@@ -57,4 +62,12 @@ class Combination:
 
     def _repr_html_(self) -> str:
         items = "".join(f"<li>{escape(text)}</li>" for text in self.findings)
-        return f"<p>{escape(str(self))}</p><ul>{items}</ul>"
+        rows = "".join(
+            f"<tr><td>{_MARK[check.good]}</td><td>{escape(check.name)}</td>"
+            f"<td style='text-align:left'>{escape(check.text)}</td></tr>"
+            for check in self.checks
+        )
+        return f"<p>{escape(str(self))}</p><ul>{items}</ul><table>{rows}</table>"
+
+
+_MARK = {True: "good", False: "look", None: "–"}

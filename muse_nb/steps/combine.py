@@ -40,6 +40,7 @@ def combine(
     threads: int | None = None,
     scheduler: str | None = None,
     workers: int = 0,
+    checks: bool = True,
     allow_missing: bool = False,
     force: bool = False,
     progress: Callable[[int, int], object] | None = None,
@@ -77,6 +78,8 @@ def combine(
         Address of a dask scheduler whose workers make the cube's slabs; all see the same disk. Memory is each worker's.
     workers
         The same on this machine, with so many processes.
+    checks
+        Hold the cube against its exposures afterwards, in a hundredth of its planes.
     allow_missing
         Combine an exposure that the offset list lacks, without an offset.
     force
@@ -111,9 +114,9 @@ def combine(
     images = {name: output.with_name(f"{output.stem}_IMAGE_FOV_{_plain(name)}.fits") for name in filters}
     refuse_existing([output, *images.values()], force=force)
     cluster = Cluster(scheduler, workers) if scheduler or workers else None
-    job = Job(tables, listed, settings, weight, output, images, curves, force, progress, cancel, notes, cluster)
+    job = Job(tables, listed, settings, weight, output, images, curves, force, progress, cancel, notes, cluster, checks)
     result = run_eso(job, filter_list) if engine == "eso" else run_stream(job)
-    for note in result.findings:
+    for note in (*result.findings, *(check.text for check in result.checks if check.good is False)):
         warnings.warn(note, MuseWarning, stacklevel=2)
     return result
 

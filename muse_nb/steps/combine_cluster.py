@@ -29,11 +29,16 @@ _PATIENCE = 60.0  # seconds to wait for a worker where there is none
 _ATTEMPTS = 3  # to make a slab whose bytes do not arrive on the disk
 
 
-def make_slabs(job: Job, inputs: Inputs, grid: CubeGrid, writer: CubeWriter, gaps: list[range]) -> None:
+def make_slabs(job: Job, inputs: Inputs, grid: CubeGrid, writer: CubeWriter, gaps: list[range]) -> set[int]:
     """Have the planes in `gaps` made by workers, each of which reads its rows and writes its planes.
 
     A lost worker's slabs are made again by another. Each slab is read back and held against its checksums before it
     is put down as done, so that a rerun after an interruption makes the others only.
+
+    Returns
+    -------
+    set of int
+        First planes of the slabs.
 
     Raises
     ------
@@ -49,6 +54,7 @@ def make_slabs(job: Job, inputs: Inputs, grid: CubeGrid, writer: CubeWriter, gap
         for notes in _results(client, tasks, _AHEAD * workers, writer, job):
             done += notes
             job.report(done, grid.shape[0])
+    return {slab.start for slab in slabs}
 
 
 def slabs_of(gaps: list[range], workers: int) -> list[range]:

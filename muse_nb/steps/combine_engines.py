@@ -17,9 +17,10 @@ from muse_nb.resample.cube_header import primary
 from muse_nb.resample.cube_writer import CubeWriter, Images, write_image
 from muse_nb.resample.grid import CubeGrid, lay_out
 from muse_nb.resample.inputs import Inputs
-from muse_nb.resample.stream import Resampled, Settings, planes
+from muse_nb.resample.stream import Resampled, Settings, planes, slab_for
 from muse_nb.resample.weights import exposure_weights
 from muse_nb.steps.combination import Combination
+from muse_nb.steps.combine_after import check_cube
 from muse_nb.steps.forecast import forecast
 
 __all__ = ["Cluster", "Job", "run_eso", "run_stream"]
@@ -57,6 +58,7 @@ class Job:
     cancel: Event | None
     notes: list[str]
     cluster: Cluster | None = None
+    checks: bool = True
 
     def stop_if_cancelled(self) -> None:
         """Raise a MuseError where the user wants it to end."""
@@ -102,6 +104,15 @@ def run_stream(job: Job) -> Combination:
         with _writer(job, inputs, grid) as writer:
             gaps = writer.missing()
             kept = grid.shape[0] - sum(map(len, gaps))
+            borders = {gap.start for gap in gaps}
+            if job.cluster is not None and gaps:
+                from muse_nb.steps.combine_cluster import make_slabs
+
+                borders |= make_slabs(job, inputs, grid, writer, gaps)
+                gaps = []
+            elif gaps:
+                slab = slab_for(inputs.rows, grid.shape, s)
+                borders |= {start for gap in gaps for start in range(gap.start, gap.stop, slab)}
             for plane in _all_planes(job, inputs, grid, writer, gaps):
                 images.add(plane.number, plane.data)
                 used, flagged = used + plane.rows, flagged + plane.flagged
@@ -118,6 +129,7 @@ def run_stream(job: Job) -> Combination:
             if count
         ]
         exposures = len(inputs.exposures)
+        checks = check_cube(job.output, inputs, grid, s, borders) if job.checks else []
     if kept:
         notes.append(f"{kept} of {grid.shape[0]} planes were kept from an interrupted run")
     return Combination(
@@ -133,17 +145,13 @@ def run_stream(job: Job) -> Combination:
         cpu_seconds=time.process_time() - cpu,
         peak_memory=_peak_memory(),
         findings=job.notes + notes,
+        checks=checks,
     )
 
 
 def _all_planes(job: Job, inputs: Inputs, grid: CubeGrid, writer: CubeWriter, gaps: list[range]) -> Iterator[Resampled]:
     """Give all planes in order, so that sums over them do not depend on which are kept; those in `gaps` are made."""
     at, done = 0, grid.shape[0] - sum(map(len, gaps))
-    if job.cluster is not None and gaps:
-        from muse_nb.steps.combine_cluster import make_slabs
-
-        make_slabs(job, inputs, grid, writer, gaps)
-        gaps = []
     for gap in [*gaps, range(grid.shape[0], grid.shape[0])]:
         yield from filter(None, map(writer.plane, range(at, gap.start)))
         for plane in planes(inputs, grid, job.settings, gap.start, gap.stop) if gap else ():

@@ -1,0 +1,238 @@
+"""What a combined cube is held against: its own single exposures, its STAT, and the borders it was made along."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from muse_nb.products.blocks import hdus
+from muse_nb.products.errors import MuseError
+from muse_nb.resample.grid import CubeGrid
+from muse_nb.resample.inputs import Inputs
+from muse_nb.resample.stream import Settings, planes
+from muse_nb.steps.combine_stars import StarShapes, find_stars, measure_stars
+
+__all__ = ["Check", "check_cube"]
+
+_WIDER, _MOVED, _FAINTER = 0.05, 0.1, 0.05  # of the mean FWHM; arcsec; of the flux
+_NOISE = (0.8, 1.25)  # scatter over what STAT says
+_SEAM = 0.3  # sigma of a voxel, by which the level may jump
+_FEW = 3  # stars that make a median
+_BORDERS = 24  # that are looked at
+
+
+@dataclass(frozen=True)
+class Check:
+    """A check of the cube and what came of it.
+
+    Attributes
+    ----------
+    name : str
+        ``widths``, ``positions``, ``fluxes``, ``noise``, ``slabs`` or ``fields``.
+    good : bool or None
+        None where it could not be made.
+    text : str
+        A sentence.
+    """
+
+    name: str
+    good: bool | None
+    text: str
+
+
+@dataclass(frozen=True)
+class _Compared:
+    """One exposure against the combine: ratio of widths, distance [arcsec] and ratio of fluxes, and level [sigma]."""
+
+    date: str
+    width: float
+    moved: float
+    flux: float
+    level: float
+
+
+def check_cube(
+    path: Path, inputs: Inputs, grid: CubeGrid, settings: Settings, borders: Iterable[int] = ()
+) -> list[Check]:
+    """Hold a combined cube against its exposures, in some planes at the middle of its wavelengths.
+
+    Parameters
+    ----------
+    path
+        The cube.
+    inputs
+        Its exposures; each is resampled alone on the same grid.
+    grid, settings
+        Of the cube.
+    borders
+        First planes of the pieces that were made apart and joined.
+
+    Returns
+    -------
+    list of Check
+
+    Raises
+    ------
+    MuseError
+        The cube or a table cannot be read.
+    """
+    nz = grid.shape[0]
+    deep = min(nz, max(8, nz // 100))
+    some = range((nz - deep) // 2, (nz - deep) // 2 + deep)
+    data, stat = _Planes(path, "DATA", grid.shape), _Planes(path, "STAT", grid.shape)
+    together, error = data.mean(some), np.sqrt(stat.mean(some))
+    stars = find_stars(together)
+    reference = measure_stars(together, stars)
+    alone_in = replace(settings, memory=None)  # a few planes of one exposure: as little as that takes
+    compared = []
+    if len(inputs.exposures) > 1:
+        for number, exposure in enumerate(inputs.exposures):
+            alone = _mean(plane.data for plane in planes(inputs.only(number), grid, alone_in, some.start, some.stop))
+            shapes = measure_stars(alone, stars)
+            level = _median((alone - together) / error)
+            compared.append(_compare(exposure.date_obs, reference, shapes, grid.step * 3600, level))
+    return [
+        *_stars(compared, len(stars), _median(reference.fwhm) * grid.step * 3600),
+        _noise(data, stat, some),
+        _slabs(data, stat, sorted(set(borders))),
+        _fields(compared),
+    ]
+
+
+class _Planes:
+    """Planes of an extension, read by their place in the file without a FITS library."""
+
+    def __init__(self, path: Path, name: str, shape: tuple[int, int, int]) -> None:
+        found = [hdu for hdu in hdus(path) if hdu.name == name and hdu.shape == shape]
+        if not found:
+            raise MuseError(f"{path} has no {name} of the shape {shape}: it is not the cube that was made")
+        self._path, self._offset, self._shape = path, found[0].offset, shape
+
+    def __len__(self) -> int:
+        return self._shape[0]
+
+    def __getitem__(self, number: int) -> NDArray[np.float32]:
+        size = self._shape[1] * self._shape[2]
+        plane = np.fromfile(self._path, ">f4", size, offset=self._offset + 4 * size * number)
+        return plane.astype(np.float32).reshape(self._shape[1:])
+
+    def mean(self, some: range) -> NDArray[np.float64]:
+        return _mean(self[number] for number in some)
+
+
+def _mean(images: Iterator[NDArray[np.float32]]) -> NDArray[np.float64]:
+    total: NDArray[np.float64] | float = 0.0
+    count: NDArray[np.int64] | int = 0
+    for image in images:
+        good = np.isfinite(image)
+        total, count = total + np.where(good, image, 0.0), count + good
+    return np.asarray(np.where(count > 0, total / np.maximum(count, 1), np.nan))
+
+
+def _median(values: NDArray[np.floating]) -> float:
+    finite = values[np.isfinite(values)]
+    return float(np.median(finite)) if finite.size else float("nan")
+
+
+def _scatter(values: NDArray[np.floating]) -> float:
+    return 1.4826 * _median(np.abs(values - _median(values)))
+
+
+def _compare(date: str, together: StarShapes, alone: StarShapes, scale: float, level: float) -> _Compared:
+    seen = np.isfinite(alone.fwhm) & np.isfinite(together.fwhm)
+    if seen.sum() < _FEW:
+        return _Compared(date, np.nan, np.nan, np.nan, level)
+    moved = scale * math.hypot(_median((alone.x - together.x)[seen]), _median((alone.y - together.y)[seen]))
+    width, flux = (_median((getattr(together, n) / getattr(alone, n))[seen]) for n in ("fwhm", "flux"))
+    return _Compared(date, width, moved, flux, level)
+
+
+def _stars(compared: list[_Compared], stars: int, fwhm: float) -> list[Check]:
+    known = [one for one in compared if np.isfinite(one.width)]
+    if not known:
+        why = "a single exposure is compared with nothing" if not compared else f"{stars} stars stand alone in it"
+        return [Check(name, None, f"{name} of stars were not compared: {why}") for name in _STARS]
+    wider = 1 / float(np.mean([1 / one.width for one in known])) - 1
+    far = max(known, key=lambda one: one.moved)
+    off = max(known, key=lambda one: abs(one.flux - 1))
+    return [
+        Check(
+            "widths",
+            wider < _WIDER,
+            f"stars are {abs(100 * wider):.1f} % {'wider' if wider > 0 else 'narrower'} in the cube than in the mean of"
+            f" its exposures ({fwhm:.2f} arcsec by moments, {stars} stars)"
+            + ("" if wider < _WIDER else ": the exposures do not lie on each other, check the offsets"),
+        ),
+        Check(
+            "positions",
+            far.moved < _MOVED,
+            f"stars lie within {far.moved:.3f} arcsec of the cube's in every exposure ({far.date} is the farthest)"
+            if far.moved < _MOVED
+            else f"stars of {far.date} lie {far.moved:.2f} arcsec from the cube's: check its offset",
+        ),
+        Check(
+            "fluxes",
+            abs(off.flux - 1) < _FAINTER,
+            f"fluxes of stars in the cube are within {abs(100 * (off.flux - 1)):.1f} % of those in every exposure"
+            if abs(off.flux - 1) < _FAINTER
+            else f"fluxes of stars in the cube are {off.flux:.2f} times those in {off.date}: clouds, or a wrong"
+            " FLUX_SCALE",
+        ),
+    ]
+
+
+_STARS = ("widths", "positions", "fluxes")
+
+
+def _noise(data: _Planes, stat: _Planes, some: range) -> Check:
+    """Compare planes two apart: no drop reaches both, so that their noise is independent."""
+    ratios = []
+    for number in some[:-2]:
+        difference = (data[number + 2] - data[number]) / np.sqrt(stat[number + 2] + stat[number])
+        ratios.append(_scatter(difference))
+    ratio = _median(np.array(ratios))
+    if not np.isfinite(ratio):
+        return Check("noise", None, "the noise was not compared with STAT: the planes in the middle hold no data")
+    good = _NOISE[0] < ratio < _NOISE[1]
+    text = f"voxels scatter {ratio:.2f} times as much from plane to plane as STAT says"
+    return Check("noise", good, text if good else f"{text}: errors that are taken from STAT are wrong by that")
+
+
+def _slabs(data: _Planes, stat: _Planes, borders: list[int]) -> Check:
+    """Hold the step of the level across borders against the steps on either side of them."""
+    borders = [border for border in borders if 2 <= border <= len(data) - 2]
+    if not borders:
+        return Check("slabs", None, "the cube was made in one piece: there are no borders that could show")
+    chosen = borders[:: -(-len(borders) // _BORDERS)]
+    excess = []
+    for border in chosen:
+        step = [_step(data, stat, k) for k in (border - 1, border, border + 1)]
+        excess.append(abs(step[1] - (step[0] + step[2]) / 2))
+    worst = int(np.nanargmax(excess)) if np.isfinite(excess).any() else 0
+    good = not excess[worst] > _SEAM
+    jump = f"{excess[worst]:.2f} sigma of a voxel"
+    text = f"the level steps by at most {jump} across {len(chosen)} of {len(borders)} borders"
+    if not good:
+        text = f"the level jumps by {jump} at plane {chosen[worst]}, where two pieces meet"
+    return Check("slabs", good, text)
+
+
+def _step(data: _Planes, stat: _Planes, number: int) -> float:
+    return _median((data[number] - data[number - 1]) / np.sqrt(stat[number] + stat[number - 1]))
+
+
+def _fields(compared: list[_Compared]) -> Check:
+    """An exposure whose level is off leaves a step where its field ends."""
+    if not compared:
+        return Check("fields", None, "there is one exposure: no field ends inside the cube")
+    worst = max(compared, key=lambda one: abs(one.level) if np.isfinite(one.level) else 0.0)
+    good = not abs(worst.level) > 1.0
+    text = f"sky levels of the exposures are within {abs(worst.level):.2f} sigma of the cube's: no field's edge shows"
+    if not good:
+        text = f"the sky of {worst.date} is {worst.level:+.1f} sigma off the cube's: the edge of its field will show"
+    return Check("fields", good, text)

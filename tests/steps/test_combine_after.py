@@ -1,0 +1,113 @@
+"""Checks after a combine: each names what was spoilt, and is content where nothing was."""
+
+from __future__ import annotations
+
+from html import escape
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+from benchmarks.tables import write_tables
+from muse_nb import combine
+from muse_nb.products.offset_list import OffsetList
+from muse_nb.products.pixtable import PixelTable
+from muse_nb.resample.grid import lay_out
+from muse_nb.resample.inputs import Inputs
+from muse_nb.resample.stream import Settings
+from muse_nb.steps.combine_after import Check, check_cube
+from muse_nb.steps.combine_stars import find_stars, measure_stars
+
+pytestmark = pytest.mark.filterwarnings("ignore::muse_nb.products.errors.MuseWarning")
+
+
+@pytest.fixture(scope="module")
+def tables(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Four exposures at four rotator angles, their stars where the headers say."""
+    return write_tables(tmp_path_factory.mktemp("tables"), 4, 350_000, ifus=8)
+
+
+def listed(tables: list[Path], ra: float = 0.0, scale: float = 1.0) -> OffsetList:
+    """An offset list that is right for all exposures but the third."""
+    dates = tuple(str(PixelTable.open(path).header["DATE-OBS"]) for path in tables)
+    return OffsetList(dates, (0.0,) * 4, (0.0, 0.0, ra, 0.0), (0.0,) * 4, (1.0, 1.0, scale, 1.0))
+
+
+def checks(made: list[Check]) -> dict[str, Check]:
+    return {check.name: check for check in made}
+
+
+def changed(tables: list[Path], folder: Path, column: str, change: object, which: tuple[int, ...]) -> list[Path]:
+    """Copies of the tables, a column of some of them changed."""
+    paths = []
+    for number, path in enumerate(tables):
+        copy = folder / path.name
+        copy.write_bytes(path.read_bytes())
+        if number in which:
+            table = PixelTable.open(copy)
+            with copy.open("r+b") as file:
+                file.seek(table.columns[column].offset)
+                file.write(change(table.read(column)).astype(">f4").tobytes())  # type: ignore[operator]
+        paths.append(copy)
+    return paths
+
+
+def test_a_good_combine_is_found_good(tables: list[Path], tmp_path: Path) -> None:
+    made = combine(tables, listed(tables), output=tmp_path / "C.fits", memory=90e6)
+    found = checks(made.checks)
+    assert list(found) == ["widths", "positions", "fluxes", "noise", "slabs", "fields"]
+    assert [check.text for check in made.checks if check.good is not True] == []
+    assert all(escape(check.text) in made._repr_html_() for check in made.checks)
+
+
+def test_a_wrong_offset_shows_in_widths_and_positions(tables: list[Path], tmp_path: Path) -> None:
+    found = checks(combine(tables, listed(tables, ra=0.8 / 3600), output=tmp_path / "C.fits").checks)
+    assert found["widths"].good is False
+    assert found["positions"].good is False
+    assert "2014-07-27T00:02:00" in found["positions"].text
+
+
+def test_a_wrong_flux_scale_shows_in_the_fluxes(tables: list[Path], tmp_path: Path) -> None:
+    found = checks(combine(tables, listed(tables, scale=0.8), output=tmp_path / "C.fits").checks)
+    assert found["fluxes"].good is False
+    assert "2014-07-27T00:02:00" in found["fluxes"].text
+
+
+def test_a_wrong_stat_shows_in_the_noise(tables: list[Path], tmp_path: Path) -> None:
+    paths = changed(tables, tmp_path, "stat", lambda stat: 4 * stat, (0, 1, 2, 3))
+    found = checks(combine(paths, output=tmp_path / "C.fits").checks)
+    assert found["noise"].good is False
+    assert 0.4 < float(found["noise"].text.split()[2]) < 0.6
+
+
+def test_another_sky_level_shows_in_the_fields(tables: list[Path], tmp_path: Path) -> None:
+    paths = changed(tables, tmp_path, "data", lambda data: data + 60, (1,))
+    found = checks(combine(paths, output=tmp_path / "C.fits").checks)
+    assert found["fields"].good is False
+    assert "2014-07-27T00:01:00" in found["fields"].text
+
+
+def test_a_jump_between_slabs_shows(tables: list[Path], tmp_path: Path) -> None:
+    made = combine(tables, output=tmp_path / "C.fits", checks=False)
+    assert made.checks == []
+    opened = [PixelTable.open(path) for path in tables]
+    with Inputs(opened, None, [1.0] * 4, 4000, 10000, 1) as inputs:
+        grid = lay_out(inputs.exposures)
+        from astropy.io import fits
+
+        with fits.open(made.path, mode="update") as cube:
+            cube["DATA"].data[7:] += np.sqrt(np.nanmedian(cube["STAT"].data)) * 2
+        found = checks(check_cube(made.path, inputs, grid, Settings(), borders=[4, 7]))
+    assert found["slabs"].good is False
+    assert "plane 7" in found["slabs"].text
+
+
+def test_a_star_is_measured_as_it_was_drawn() -> None:
+    y, x = np.mgrid[:60, :60]
+    image = 5 + 1000 * np.exp(-((x - 30.3) ** 2 + (y - 28.8) ** 2) / (2 * 1.7**2))
+    image += np.random.default_rng(1).normal(0, 0.5, image.shape)
+    shapes = measure_stars(image, find_stars(image))
+    assert_allclose([shapes.x[0], shapes.y[0]], [30.3, 28.8], atol=0.02)
+    assert_allclose(shapes.fwhm, 2.3548 * 1.7, rtol=0.02)
+    assert_allclose(shapes.flux, 1000 * 2 * np.pi * 1.7**2, rtol=0.03)
