@@ -6,6 +6,10 @@ import argparse
 import json
 import sys
 import warnings
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from muse_nb.steps.offsets import Offsets
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,6 +28,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--flux-scale", action="store_true", help="also write factors that equalize the fluxes")
     parser.add_argument("--cross-check", action="store_true", help="compare with cross-correlation and muse_exp_align")
+    parser.add_argument(
+        "--check",
+        metavar="OFFSET_LIST",
+        help="say what is wrong with a list made elsewhere (exit status 1 if anything is)",
+    )
     parser.add_argument("--json", action="store_true", help="print the result for scripts")
     parser.add_argument("--force", action="store_true", help="replace the output if it is there")
     parser.epilog = "example: muse-nb offsets reduced/*/IMAGE_FOV_0001.fits -o OFFSET_LIST.fits"
@@ -62,7 +71,17 @@ def run(args: argparse.Namespace) -> int:
             print(_line(row))
         if check is not None:
             print("\n".join(check.lines()))
-    return 0
+    return _wrong_with(args.check, offsets) if args.check else 0
+
+
+def _wrong_with(path: str, offsets: Offsets) -> int:
+    """Print what is wrong with a list made elsewhere; the exit status."""
+    from muse_nb.steps.crosscheck import check_offset_list
+
+    findings = check_offset_list(path, offsets)
+    for finding in findings:
+        print(f"muse-nb offsets: {path}: {finding}", file=sys.stderr)
+    return 1 if findings else 0
 
 
 def _tell(text: str) -> None:

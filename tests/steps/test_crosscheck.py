@@ -97,6 +97,9 @@ COSINE = float(np.cos(np.radians(-53.7)))
         (COSINE, 1, "cos"),
         (3600, 3600, "arcsec"),
         (3600 * COSINE, 3600, "arcsec"),
+        (-1, 1, "RA_OFFSET has the wrong sign"),
+        (-COSINE, -1, "the wrong sign, and RA_OFFSET was multiplied"),
+        (0.5, 0.5, "arcsec from the measured offset"),
     ],
 )
 def test_the_usual_mistakes_are_recognized(
@@ -104,6 +107,15 @@ def test_the_usual_mistakes_are_recognized(
 ) -> None:
     findings = check_offset_list(scaled(own, ra, dec), measured)
     assert any(sentence in finding for finding in findings), findings
+
+
+def test_arcsec_are_recognized_without_images(own: OffsetList) -> None:
+    assert "degrees" in check_offset_list(scaled(own, 3600, 3600), list(own.date_obs))[0]
+
+
+def test_an_exposure_of_another_set_is_named(own: OffsetList) -> None:
+    findings = check_offset_list(own, own.date_obs[:-1])
+    assert findings == [f"the list names {own.date_obs[-1]}, which are not among the exposures"]
 
 
 def test_a_missing_exposure_is_named(own: OffsetList, measured: Offsets) -> None:

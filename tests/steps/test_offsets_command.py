@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from astropy.io import fits
 from star_fields import TRUE, write
 
 from muse_nb import OffsetList, measure_offsets
@@ -25,6 +27,34 @@ def test_json_and_list_hold_the_functions_numbers(tmp_path: Path, capsys: pytest
     assert OffsetList.read(output).missing([row["date_obs"] for row in rows]) == []
     assert main(["offsets", *map(str, files), "-o", str(output)]) == 1
     assert "already there" in capsys.readouterr().err
+
+
+def test_json_has_the_documented_fields(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    files = write(tmp_path, TRUE)
+    with fits.open(files[1], mode="update") as hdus:
+        hdus["DATA"].data[:] = np.nan
+    assert main(["offsets", *map(str, files), "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    for row, true in zip(rows, TRUE, strict=True):
+        if row["verdict"] == "refuse":
+            assert row["ra_offset_arcsec"] is row["dec_error_arcsec"] is None
+            continue
+        assert abs(row["ra_offset_arcsec"] - true[0]) <= 5 * row["ra_error_arcsec"] + 1e-9  # on the sky, not in RA
+        assert abs(row["dec_offset_arcsec"] - true[1]) <= 5 * row["dec_error_arcsec"] + 1e-9
+        assert isinstance(row["n_stars"], int)
+    assert [row["verdict"] for row in rows] == ["agree", "refuse", "agree", "agree"]
+
+
+def test_a_list_made_elsewhere_is_checked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    files = [str(file) for file in write(tmp_path, TRUE)]
+    good, bad = str(tmp_path / "good.fits"), tmp_path / "bad.fits"
+    assert main(["offsets", *files, "-o", good]) == 0
+    own = OffsetList.read(good)
+    replace(own, dec_offset=tuple(-v for v in own.dec_offset), ra_offset=tuple(-v for v in own.ra_offset)).write(bad)
+    assert main(["offsets", *files, "--check", good]) == 0
+    capsys.readouterr()
+    assert main(["offsets", *files, "--check", str(bad)]) == 1
+    assert "wrong sign" in capsys.readouterr().err
 
 
 def test_bad_input_is_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
