@@ -95,9 +95,9 @@ def cross_check(
     images
         IMAGE_FOVs or a `Measurement` of them.
     offsets
-        Automatic offsets, if measured already.
+        If measured already: automatic ones, or those of clicked stars.
     picks
-        Clicked stars.
+        Clicked stars, if `offsets` are not theirs.
     eso
         Also run muse_exp_align where ESO's recipes are installed.
     """
@@ -105,12 +105,16 @@ def cross_check(
 
     measurement = images if isinstance(images, Measurement) else Measurement(images)
     n = len(measurement.images)
-    automatic = offsets if offsets is not None and picks is None else measure_offsets(measurement)
+    known = offsets is not None and "picks" in offsets.table["method"]
+    clicked = (
+        offsets if known else measure_offsets(measurement, picks=picks) if picks is not None and len(picks) else None
+    )
+    automatic = offsets if offsets is not None and not known else measure_offsets(measurement)
     base = int(np.argmax(automatic.accepted))
     found: dict[str, tuple[NDArray, NDArray]] = {"automatic": _of(automatic)}
     notes: list[str] = []
-    if picks is not None and len(picks):
-        found["clicked"] = _of(measure_offsets(measurement, picks=picks))
+    if clicked is not None:
+        found["clicked"] = _of(clicked)
     found["correlation"] = _correlated(measurement, base)
     matched = np.full(n, -1)
     if eso:

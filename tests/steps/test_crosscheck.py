@@ -14,6 +14,7 @@ from muse_nb.steps import crosscheck
 from muse_nb.steps.crosscheck import check_offset_list, cross_check
 from muse_nb.steps.measurement import Measurement
 from muse_nb.steps.offsets import Offsets
+from muse_nb.steps.picks import empty_picks
 from muse_nb.steps.wobble import fit_wobble
 
 
@@ -45,6 +46,20 @@ def test_a_method_that_is_away_is_named(measurement: Measurement, measured: Offs
     check = cross_check(measurement, replace(measured, table=table), eso=False)
     assert check.table["verdict"][2] == "check"
     assert "correlation is" in check.table["why"][2]
+
+
+def test_clicked_stars_stand_beside_the_automatic_ones(measurement: Measurement, measured: Offsets) -> None:
+    picks = empty_picks()
+    for row in measurement.candidates(3):
+        picks.add_row([row["star"], row["ra"], row["dec"], "", np.nan, np.nan, False])
+    clicked = measure_offsets(measurement, picks=picks)
+    for check in (
+        cross_check(measurement, measured, picks=picks, eso=False),
+        cross_check(measurement, clicked, eso=False),
+    ):
+        assert check.methods == ("clicked", "automatic", "correlation")
+        assert np.array_equal(check.table["clicked_ra"], clicked.table["ra_offset"])
+        assert np.array_equal(check.table["automatic_ra"], measured.table["ra_offset"])
 
 
 def test_a_recipe_that_matched_too_few_stars_is_named(
