@@ -22,6 +22,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--allow-missing", action="store_true", help="combine exposures that OFFSET_LIST lacks")
     parser.add_argument("--engine", choices=["stream", "eso"], default="stream", help="ours, or muse_exp_combine")
     parser.add_argument("--weight", choices=["exptime", "fwhm", "header", "none"], default="exptime")
+    parser.add_argument(
+        "--split",
+        type=int,
+        nargs="?",
+        const=-1,
+        default=0,
+        metavar="N",
+        help="run muse_exp_combine on N ranges of wavelength and join them (default: as the memory asks for)",
+    )
     parser.add_argument("--forecast", action="store_true", help="say what it will take, and do nothing")
     add_cube_arguments(parser, pixfrac=0.6, crsigma=10.0)
 
@@ -37,6 +46,7 @@ def add_cube_arguments(parser: argparse.ArgumentParser, pixfrac: float, crsigma:
     parser.add_argument("--filter-list", metavar="FILE", help="FILTER_LIST with further filters")
     parser.add_argument("--memory", type=memory_size, metavar="4GB", help="memory to stay within")
     parser.add_argument("--threads", type=int, metavar="N", help="default: the processors at hand")
+    parser.add_argument("--grid", metavar="FILE", help="grid of the cube: an OUTPUT_WCS or another cube")
     parser.add_argument("--scheduler", metavar="ADDRESS", help="dask scheduler whose workers make the slabs")
     parser.add_argument("--workers", type=int, default=0, metavar="N", help="the same with N processes on this machine")
     parser.add_argument("--no-checks", action="store_true", help="do not hold the cube against its exposures")
@@ -63,10 +73,23 @@ def run(args: argparse.Namespace) -> int:
     if args.forecast:
         from muse_nb.steps.forecast import forecast
 
-        ahead = forecast(args.pixtables)
+        ahead = forecast(
+            args.pixtables,
+            args.output or ".",
+            lambdamin=args.lambdamin,
+            lambdamax=args.lambdamax,
+            memory=args.memory,
+        )
         print(json.dumps(asdict(ahead), indent=1) if args.json else ahead)
         return 0
-    return make(args, offsets=args.offsets, engine=args.engine, weight=args.weight, allow_missing=args.allow_missing)
+    return make(
+        args,
+        offsets=args.offsets,
+        engine=args.engine,
+        weight=args.weight,
+        split=args.split,
+        allow_missing=args.allow_missing,
+    )
 
 
 def make(args: argparse.Namespace, **settings: Any) -> int:
@@ -91,6 +114,7 @@ def make(args: argparse.Namespace, **settings: Any) -> int:
             filter_list=args.filter_list,
             memory=args.memory,
             threads=args.threads,
+            grid=args.grid,
             scheduler=args.scheduler,
             workers=args.workers,
             checks=not args.no_checks,

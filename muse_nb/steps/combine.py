@@ -13,10 +13,11 @@ from muse_nb.products.filters import read_filter_list, throughput
 from muse_nb.products.offset_list import OffsetList
 from muse_nb.products.pixtable import PixelTable
 from muse_nb.resample.cube_writer import refuse_existing
+from muse_nb.resample.given_grid import read_grid
 from muse_nb.resample.stream import Settings, default_threads
 from muse_nb.steps.combination import Combination
 from muse_nb.steps.combine_checks import check_list, check_offsets, check_tables
-from muse_nb.steps.combine_engines import Cluster, Job, run_eso, run_stream
+from muse_nb.steps.combine_engines import Cluster, Job, run_stream
 
 __all__ = ["Combination", "combine", "cube"]
 
@@ -38,6 +39,8 @@ def combine(
     filter_list: str | Path | None = None,
     memory: float | None = None,
     threads: int | None = None,
+    grid: str | Path | None = None,
+    split: int = 0,
     scheduler: str | None = None,
     workers: int = 0,
     checks: bool = True,
@@ -74,6 +77,11 @@ def combine(
         Bytes that the stream engine stays within.
     threads
         By default, the processors at hand.
+    grid
+        Grid of the cube: an OUTPUT_WCS, another cube, or a FITS file with such a header. By default as the recipe's:
+        0.2 arcsec and 1.25 Angstrom, north up, as large as the exposures.
+    split
+        Ranges of wavelength that `eso` is run on, one after the other, to be joined; -1: as the memory asks for.
     scheduler
         Address of a dask scheduler whose workers make the cube's slabs; all see the same disk. Memory is each worker's.
     workers
@@ -106,7 +114,7 @@ def combine(
         notes += check_list(Path(offsets))
     fractions = pixfrac if isinstance(pixfrac, tuple) else (pixfrac, pixfrac)
     settings = Settings(fractions, crsigma, lambdamin, lambdamax, memory, threads or default_threads())
-    _check_settings(settings, engine, cluster=bool(scheduler or workers))
+    _check_settings(settings, engine, cluster=bool(scheduler or workers), split=bool(split))
     curves = read_filter_list(filter_list) if filter_list else None
     for name in filters:
         throughput(name, 6000.0, curves)  # refuse an unknown filter before the work, not after it
@@ -114,8 +122,25 @@ def combine(
     images = {name: output.with_name(f"{output.stem}_IMAGE_FOV_{_plain(name)}.fits") for name in filters}
     refuse_existing([output, *images.values()], force=force)
     cluster = Cluster(scheduler, workers) if scheduler or workers else None
-    job = Job(tables, listed, settings, weight, output, images, curves, force, progress, cancel, notes, cluster, checks)
-    result = run_eso(job, filter_list) if engine == "eso" else run_stream(job)
+    job = Job(
+        tables=tables,
+        offsets=listed,
+        settings=settings,
+        weight=weight,
+        output=output,
+        images=images,
+        curves=curves,
+        force=force,
+        progress=progress,
+        cancel=cancel,
+        notes=notes,
+        cluster=cluster,
+        checks=checks,
+        grid=read_grid(grid) if grid is not None else None,
+        filter_list=Path(filter_list) if filter_list else None,
+        split=split,
+    )
+    result = _run_eso(job) if engine == "eso" else run_stream(job)
     for note in (*result.findings, *(check.text for check in result.checks if check.good is False)):
         warnings.warn(note, MuseWarning, stacklevel=2)
     return result
@@ -142,13 +167,21 @@ def cube(pixtables: str | Path | Iterable[str | Path], *, output: str | Path, **
     return combine(paths, output=output, **{"pixfrac": 0.8, "crsigma": 15.0, **settings})
 
 
-def _check_settings(settings: Settings, engine: str, *, cluster: bool) -> None:
+def _run_eso(job: Job) -> Combination:
+    from muse_nb.steps.combine_eso import run_eso
+
+    return run_eso(job)
+
+
+def _check_settings(settings: Settings, engine: str, *, cluster: bool, split: bool) -> None:
     if engine not in ENGINES:
         raise MuseError(f"there is no engine {engine!r}: choose {' or '.join(ENGINES)}")
     if not all(0 < fraction <= 1 for fraction in settings.pixfrac):
         raise MuseError(f"pixfrac is {settings.pixfrac}: it is above 0 and at most 1")
     if cluster and engine == "eso":
         raise MuseError("muse_exp_combine cannot run on a cluster: take the stream engine")
+    if split and engine != "eso":
+        raise MuseError("only muse_exp_combine needs to be split: the stream engine keeps to --memory by itself")
     if not settings.low < settings.high:
         raise MuseError(f"there is nothing between {settings.low:g} and {settings.high:g} Angstrom: swap the limits")
 

@@ -10,10 +10,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from muse_nb.products.blocks import hdus
-from muse_nb.products.errors import MuseError
 from muse_nb.resample.grid import CubeGrid
 from muse_nb.resample.inputs import Inputs
+from muse_nb.resample.stored import StoredPlanes
 from muse_nb.resample.stream import Settings, planes
 from muse_nb.steps.combine_stars import StarShapes, find_stars, measure_stars
 
@@ -84,8 +83,8 @@ def check_cube(
     nz = grid.shape[0]
     deep = min(nz, max(8, nz // 100))
     some = range((nz - deep) // 2, (nz - deep) // 2 + deep)
-    data, stat = _Planes(path, "DATA", grid.shape), _Planes(path, "STAT", grid.shape)
-    together, error = data.mean(some), np.sqrt(stat.mean(some))
+    data, stat = StoredPlanes(path, "DATA", grid.shape), StoredPlanes(path, "STAT", grid.shape)
+    together, error = _mean(map(data.__getitem__, some)), np.sqrt(_mean(map(stat.__getitem__, some)))
     stars = find_stars(together)
     reference = measure_stars(together, stars)
     alone_in = replace(settings, memory=None)  # a few planes of one exposure: as little as that takes
@@ -102,27 +101,6 @@ def check_cube(
         _slabs(data, stat, sorted(set(borders))),
         _fields(compared),
     ]
-
-
-class _Planes:
-    """Planes of an extension, read by their place in the file without a FITS library."""
-
-    def __init__(self, path: Path, name: str, shape: tuple[int, int, int]) -> None:
-        found = [hdu for hdu in hdus(path) if hdu.name == name and hdu.shape == shape]
-        if not found:
-            raise MuseError(f"{path} has no {name} of the shape {shape}: it is not the cube that was made")
-        self._path, self._offset, self._shape = path, found[0].offset, shape
-
-    def __len__(self) -> int:
-        return self._shape[0]
-
-    def __getitem__(self, number: int) -> NDArray[np.float32]:
-        size = self._shape[1] * self._shape[2]
-        plane = np.fromfile(self._path, ">f4", size, offset=self._offset + 4 * size * number)
-        return plane.astype(np.float32).reshape(self._shape[1:])
-
-    def mean(self, some: range) -> NDArray[np.float64]:
-        return _mean(self[number] for number in some)
 
 
 def _mean(images: Iterator[NDArray[np.float32]]) -> NDArray[np.float64]:
@@ -189,7 +167,7 @@ def _stars(compared: list[_Compared], stars: int, fwhm: float) -> list[Check]:
 _STARS = ("widths", "positions", "fluxes")
 
 
-def _noise(data: _Planes, stat: _Planes, some: range) -> Check:
+def _noise(data: StoredPlanes, stat: StoredPlanes, some: range) -> Check:
     """Compare planes two apart: no drop reaches both, so that their noise is independent."""
     ratios = []
     for number in some[:-2]:
@@ -203,7 +181,7 @@ def _noise(data: _Planes, stat: _Planes, some: range) -> Check:
     return Check("noise", good, text if good else f"{text}: errors that are taken from STAT are wrong by that")
 
 
-def _slabs(data: _Planes, stat: _Planes, borders: list[int]) -> Check:
+def _slabs(data: StoredPlanes, stat: StoredPlanes, borders: list[int]) -> Check:
     """Hold the step of the level across borders against the steps on either side of them."""
     borders = [border for border in borders if 2 <= border <= len(data) - 2]
     if not borders:
@@ -222,7 +200,7 @@ def _slabs(data: _Planes, stat: _Planes, borders: list[int]) -> Check:
     return Check("slabs", good, text)
 
 
-def _step(data: _Planes, stat: _Planes, number: int) -> float:
+def _step(data: StoredPlanes, stat: StoredPlanes, number: int) -> float:
     return _median((data[number] - data[number - 1]) / np.sqrt(stat[number] + stat[number - 1]))
 
 

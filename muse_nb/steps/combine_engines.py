@@ -1,11 +1,11 @@
-"""The two engines of a combine: our own, which streams, and ESO's recipe."""
+"""Our own engine of a combine, which streams; what both engines are given."""
 
 from __future__ import annotations
 
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -15,15 +15,14 @@ from muse_nb.products.offset_list import OffsetList
 from muse_nb.products.pixtable import PixelTable
 from muse_nb.resample.cube_header import primary
 from muse_nb.resample.cube_writer import CubeWriter, Images, write_image
-from muse_nb.resample.grid import CubeGrid, lay_out
+from muse_nb.resample.grid import CubeGrid, drop_size, lay_out
 from muse_nb.resample.inputs import Inputs
 from muse_nb.resample.stream import Resampled, Settings, planes, slab_for
 from muse_nb.resample.weights import exposure_weights
 from muse_nb.steps.combination import Combination
 from muse_nb.steps.combine_after import check_cube
-from muse_nb.steps.forecast import forecast
 
-__all__ = ["Cluster", "Job", "run_eso", "run_stream"]
+__all__ = ["Cluster", "Job", "grid_of", "open_cube", "run_stream"]
 
 
 @dataclass(frozen=True)
@@ -59,6 +58,9 @@ class Job:
     notes: list[str]
     cluster: Cluster | None = None
     checks: bool = True
+    grid: CubeGrid | None = None
+    filter_list: Path | None = None
+    split: int = 0
 
     def stop_if_cancelled(self) -> None:
         """Raise a MuseError where the user wants it to end."""
@@ -98,10 +100,10 @@ def run_stream(job: Job) -> Combination:
     started, cpu = time.monotonic(), time.process_time()
     s = job.settings
     with Inputs(job.tables, job.offsets, exposure_weights(job.tables, job.weight), s.low, s.high, s.threads) as inputs:
-        grid = lay_out(inputs.exposures)
+        grid = grid_of(job, inputs)
         images = Images(grid, tuple(job.images), job.curves)
         used, flagged, bad = 0, 0, [0] * len(inputs.exposures)
-        with _writer(job, inputs, grid) as writer:
+        with open_cube(job, inputs, grid) as writer:
             gaps = writer.missing()
             kept = grid.shape[0] - sum(map(len, gaps))
             borders = {gap.start for gap in gaps}
@@ -149,6 +151,21 @@ def run_stream(job: Job) -> Combination:
     )
 
 
+def grid_of(job: Job, inputs: Inputs) -> CubeGrid:
+    """Take the grid that is given, or lay out the recipes', and refer the exposures to it.
+
+    Raises
+    ------
+    MuseError
+        No exposure reaches into the grid that is given.
+    """
+    if job.grid is None:
+        return lay_out(inputs.exposures)
+    grid = replace(job.grid, drop=drop_size(inputs.exposures[0].table.header))
+    inputs.refer_to(*grid.crval[:2])
+    return grid
+
+
 def _all_planes(job: Job, inputs: Inputs, grid: CubeGrid, writer: CubeWriter, gaps: list[range]) -> Iterator[Resampled]:
     """Give all planes in order, so that sums over them do not depend on which are kept; those in `gaps` are made."""
     at, done = 0, grid.shape[0] - sum(map(len, gaps))
@@ -163,7 +180,14 @@ def _all_planes(job: Job, inputs: Inputs, grid: CubeGrid, writer: CubeWriter, ga
         at = gap.stop
 
 
-def _writer(job: Job, inputs: Inputs, grid: CubeGrid) -> CubeWriter:
+def open_cube(job: Job, inputs: Inputs, grid: CubeGrid) -> CubeWriter:
+    """Open the cube's file.
+
+    Raises
+    ------
+    MuseError
+        The cube is there already, cannot be written, or a table does not say the unit of its data.
+    """
     first = job.tables[0]
     units = tuple(first.columns[name].unit for name in ("data", "stat"))
     for name, unit in zip(("data", "stat"), units, strict=True):
@@ -177,60 +201,6 @@ def _writer(job: Job, inputs: Inputs, grid: CubeGrid) -> CubeWriter:
     cards = primary(inputs.exposures, job.output.name, "DATACUBE_FINAL", job.parameters)
     target = str(first.header.get("OBJECT") or "")
     return CubeWriter(job.output, cards, grid, units, target, recipe, force=job.force)  # type: ignore[arg-type]
-
-
-def run_eso(job: Job, filter_list: str | Path | None) -> Combination:
-    """Combine with muse_exp_combine.
-
-    Raises
-    ------
-    MuseError
-        It would not fit into the memory that is free, or it fails.
-    """
-    from muse_nb.products.cube_file import CubeFile
-    from muse_nb.recipes.reduce import exp_combine
-    from muse_nb.recipes.work import work_folder
-
-    ahead = forecast(table.path for table in job.tables)
-    if not ahead.eso_fits and not job.force:
-        raise MuseError(
-            f"muse_exp_combine would need {ahead.memory_eso / 1e9:.1f} GB of memory, {ahead.memory_free / 1e9:.1f} GB"
-            " are free: use the stream engine, or --force"
-        )
-    job.output.parent.mkdir(parents=True, exist_ok=True)
-    with work_folder(job.output.parent) as work:
-        listed = None
-        if job.offsets is not None:
-            listed = work / "OFFSET_LIST.fits"
-            job.offsets.with_zeros_for([str(table.header["DATE-OBS"]) for table in job.tables]).write(listed)
-        result = exp_combine(
-            [table.path for table in job.tables],
-            listed,
-            work / "made",
-            parameters={**job.parameters, "save": "cube", "filter": ",".join(job.images)},
-            filter_list=filter_list,
-            threads=job.settings.threads,
-            cancel=job.cancel,
-        )
-        made = result.products.get("IMAGE_FOV", [])
-        for source, target in zip(made, job.images.values(), strict=False):
-            source.replace(target)
-        result.products["DATACUBE_FINAL"][0].replace(job.output)
-        result.log.replace(job.output.with_suffix(".log"))
-    return Combination(
-        job.output,
-        dict(list(job.images.items())[: len(made)]),
-        "eso",
-        len(job.tables),
-        ahead.rows,
-        None,
-        None,
-        CubeFile.open(job.output).shape,
-        result.seconds,
-        result.cpu_seconds,
-        result.peak_memory,
-        list(dict.fromkeys([*job.notes, *result.findings])),
-    )
 
 
 def _peak_memory() -> int:
