@@ -119,7 +119,7 @@ INLINE int sum(Counts counts) {
 
 INLINE int proved_clean(const Around *a, const float *own, int nown, float largest, double sigma, Guess *guess, int vectors) {
     const int most = (a->n - 1) / 2;
-    for (int attempt = 0; attempt < 3 && guess->spread > 0; attempt++) {
+    for (int attempt = 0; attempt < 10 && guess->spread > 0; attempt++) {
         float half = .5f * guess->spread, low = guess->middle - half, high = guess->middle + half;
         float d = (float)((largest - low) / sigma) * 1.00001f;
         d = (d > 0 ? d : 0) + 1e-6f * (fabsf(low) + fabsf(high));            // more than rounding can lose

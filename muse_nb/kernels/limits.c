@@ -94,6 +94,32 @@ TWICE(void, reach,
       (const Exposure *e, const uint32_t *x, const uint32_t *y, const uint32_t *l, int n, float low, float high, double *limit),
       e, x, y, l, n, low, high, limit)
 
+// Whether a row of at most BLOCK may widen the limits of a native exposure: `reach` in single precision, which is good to 1e-6
+// of the distance from the pointing, less a margin of 2e-5.
+INLINE int may_widen_body(const Exposure *e, const uint32_t *x, const uint32_t *y, int n, const double *limit, int vectors) {
+    (void)vectors;
+    const float sin_dec = (float)e->sin_dec, cos_dec = (float)e->cos_dec;
+    const double far = fmax(-limit[0], limit[1]) * e->cos_dec + fmax(-limit[2], limit[3]) / e->cos_dec;
+    const float west = (float)(limit[0] + 2e-5 * far / e->cos_dec), east = (float)(limit[1] - 2e-5 * far / e->cos_dec);
+    const float south = (float)(limit[2] + 2e-5 * far), north = (float)(limit[3] - 2e-5 * far);
+    int beyond = 0;
+    for (int i = 0; i < n; i++) {
+        const float angle = swapped(x[i]), distance = -swapped(y[i]), round = 12582912.f;
+        const float sin_r = distance * (1 - distance * distance * (1.f / 6));
+        const float turns = (angle * (float)(1 / HALF_PI) + round) - round, r = angle - turns * (float)HALF_PI, z = r * r;
+        const float s = r * (1 + z * (-1.f / 6 + z * (1.f / 120 - z * (1.f / 5040))));
+        const float c = 1 + z * (-.5f + z * (1.f / 24 + z * (-1.f / 720 + z * (1.f / 40320))));
+        const int quarter = (int)turns;
+        const float a = quarter & 1 ? c : s, b = quarter & 1 ? s : c, half = .5f * distance * distance;
+        const float sine = quarter & 2 ? -a : a, cosine = (quarter + 1) & 2 ? -b : b;
+        const float tan_ra = sin_r * sine / ((1 - half) * cos_dec + sin_r * sin_dec * cosine);
+        const float d_sin = -half * sin_dec - sin_r * cos_dec * cosine;
+        beyond |= !(tan_ra > west) | !(tan_ra < east) | !(d_sin > south) | !(d_sin < north);
+    }
+    return beyond;
+}
+TWICE(int, may_widen, (const Exposure *e, const uint32_t *x, const uint32_t *y, int n, const double *limit), e, x, y, n, limit)
+
 static int wanted(const Scan *scan, const float *index) { return index[1] >= scan->low && index[0] <= scan->high; }
 
 // First pass: all wavelengths, and the positions of a sample.
@@ -127,19 +153,23 @@ static int index_chunk(const Scan *scan, int64_t first, int n, uint32_t *words, 
 static int edge_chunk(const Scan *scan, int64_t first, int n, uint32_t *words, double *limit) {
     const Exposure *e = scan->exposure;
     uint32_t *x = words, *y = words + CHUNK, *l = words + 2 * CHUNK;
-    int have = 0;
+    const int small = e->kind == NATIVE && fabs(e->sin_dec) < .996;
+    int have_x = 0, have_lambda = 0;
     if (read_column(e, YPOS, first, n, y)) return -1;
     for (int b = 0; b < n; b += BLOCK) {
         int rows = n - b < BLOCK ? n - b : BLOCK;
         if (!wanted(scan, e->index + 2 * ((first + b) / BLOCK))) continue;
-        if (e->kind == NATIVE && fabs(e->sin_dec) < .996) {
+        if (small) {
             float farthest, nearest;
             extremes(y + b, rows, &farthest, &nearest);         // y is minus the distance from the pointing
             double safe = fmin(fmin(-limit[0], limit[1]) * e->cos_dec, fmin(-limit[2], limit[3]) / e->cos_dec) * .98;
             if (-farthest < safe) continue;
         }
-        if (!have && (read_column(e, XPOS, first, n, x) || read_column(e, LAMBDA, first, n, l))) return -1;
-        have = 1;
+        if (!have_x && read_column(e, XPOS, first, n, x)) return -1;
+        have_x = 1;
+        if (small && !may_widen(e, x + b, y + b, rows, limit)) continue;
+        if (!have_lambda && read_column(e, LAMBDA, first, n, l)) return -1;
+        have_lambda = 1;
         reach(e, x + b, y + b, l + b, rows, (float)scan->low, (float)scan->high, limit);
     }
     return 0;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 typedef struct { float ra[CHUNK], dec[CHUNK]; int cell[CHUNK], plane[CHUNK]; } Places;
+typedef struct { float lambda[CHUNK], data[CHUNK], stat[CHUNK]; } Values;
 typedef struct { const Grid *grid; Exposure *exposure; int exposures; Ring *ring; int first, last; int failed[MAXTHREADS]; } Load;
 
 // Position of rows and their cell. The recipe keeps offsets in RA and DEC as float32, in degrees, and so do we.
@@ -45,7 +46,7 @@ INLINE void choose_body(const Grid *g, const uint32_t *lambda, int n, int first,
 }
 TWICE(void, choose, (const Grid *g, const uint32_t *lambda, int n, int first, int last, int *plane), g, lambda, n, first, last, plane)
 
-typedef struct { uint32_t *word[NCOLUMN]; Places *places; int64_t *fill; Row **row; } Buffers;
+typedef struct { uint32_t *word[NCOLUMN]; Places *places; Values *values; int64_t *fill; Row **row; Key **key; } Buffers;
 
 static int make_room(const Load *load, int thread, Buffers *b, int n) {
     for (int z = 0; z < load->last - load->first; z++) {
@@ -54,36 +55,57 @@ static int make_room(const Load *load, int thread, Buffers *b, int n) {
         if (need > p->room[thread]) {
             int64_t room = need * 5 / 4 + 4096;
             Row *row = realloc(p->row[thread], room * sizeof *row);
-            if (!row) return -1;
-            p->row[thread] = row;
+            if (row) p->row[thread] = row;
+            Key *key = realloc(p->key[thread], room * sizeof *key);
+            if (key) p->key[thread] = key;
+            if (!row || !key) return -1;
             p->room[thread] = room;
         }
         b->row[z] = p->row[thread];
+        b->key[z] = p->key[thread];
     }
     return 0;
 }
 
+// Values of rows as the processor has them; plane becomes -1 where a row is flagged, and -2 - plane where it is not but its data
+// or variance are not finite.
+INLINE void values_body(float flux, const uint32_t *lambda, const uint32_t *data, const uint32_t *stat, const uint32_t *dq, int n,
+                        int *plane, Values *v, int vectors) {
+    (void)vectors;
+    const uint32_t harmful = __builtin_bswap32(~COSMICRAY), exponent = 0x7f800000;
+    for (int i = 0; i < n; i++) {
+        const uint32_t d = __builtin_bswap32(data[i]), s = __builtin_bswap32(stat[i]);
+        const int infinite = ((d & exponent) == exponent) | ((s & exponent) == exponent);
+        const int z = (plane[i] < 0) | ((dq[i] & harmful) != 0) ? -1 : plane[i];
+        plane[i] = infinite & (z >= 0) ? -2 - z : z;
+        v->lambda[i] = swapped(lambda[i]);
+        v->data[i] = swapped(data[i]) * flux;
+        v->stat[i] = swapped(stat[i]) * flux * flux;
+    }
+}
+TWICE(void, values,
+      (float flux, const uint32_t *lambda, const uint32_t *data, const uint32_t *stat, const uint32_t *dq, int n, int *plane, Values *v),
+      flux, lambda, data, stat, dq, n, plane, v)
+
 static int keep(const Load *load, int number, int thread, Buffers *b, int skip, int n) {
     if (make_room(load, thread, b, n)) return -1;
     const Ring *ring = load->ring;
-    const float flux = load->exposure[number].flux;
     const Places *places = b->places;
-    const uint32_t *lambda = b->word[LAMBDA] + skip, *data = b->word[DATA], *stat = b->word[STAT], *dq = b->word[DQ];
-    const uint32_t exposures = load->exposures;
-    uint32_t *count = ring->count[thread];
+    const Values *v = b->values;
+    const uint32_t *dq = b->word[DQ], exposures = load->exposures;
+    int *plane = b->places->plane + skip;
+    values(load->exposure[number].flux, b->word[LAMBDA] + skip, b->word[DATA], b->word[STAT], dq, n, plane, b->values);
     for (int i = 0; i < n; i++) {
-        const int z = places->plane[skip + i];
-        const uint32_t flags = __builtin_bswap32(dq[i]);
-        if (z < 0 || flags & ~COSMICRAY) continue;
-        const float value = swapped(data[i]), variance = swapped(stat[i]);
-        if (!isfinite(value - value + (variance - variance))) {
-            __atomic_fetch_add(ring->plane[(load->first + z) % ring->nplane].bad + number, 1, __ATOMIC_RELAXED);
+        const int z = plane[i];
+        if (z < 0) {
+            if (z < -1)
+                __atomic_fetch_add(ring->plane[(load->first - 2 - z) % ring->nplane].bad + number, 1, __ATOMIC_RELAXED);
             continue;
         }
         const uint32_t cell = places->cell[i];
-        b->row[z][b->fill[z]++] = (Row){places->ra[i], places->dec[i], swapped(lambda[i]), variance * flux * flux, value * flux,
-                                        (cell * exposures + number) | (flags ? REJECTED : 0)};
-        count[z * ring->cells + cell]++;
+        const int64_t at = b->fill[z]++;
+        b->row[z][at] = (Row){places->ra[i], places->dec[i], v->lambda[i], v->stat[i]};
+        b->key[z][at] = (Key){(cell * exposures + number) | (dq[i] ? REJECTED : 0), v->data[i]};
     }
     return 0;
 }
@@ -119,11 +141,11 @@ static void load_share(void *argument, int thread, int threads) {
     Load *load = argument;
     Ring *ring = load->ring;
     const int planes = load->last - load->first;
-    Buffers b = {.places = malloc(sizeof(Places)), .fill = calloc(planes, sizeof(int64_t)), .row = calloc(planes, sizeof(Row *))};
+    Buffers b = {.places = malloc(sizeof(Places)), .values = malloc(sizeof(Values)), .fill = calloc(planes, sizeof(int64_t)),
+                 .row = calloc(planes, sizeof(Row *)), .key = calloc(planes, sizeof(Key *))};
     uint32_t *words = malloc(NCOLUMN * CHUNK * sizeof *words);
-    load->failed[thread] = !b.places || !b.fill || !b.row || !words;
+    load->failed[thread] = !b.places || !b.values || !b.fill || !b.row || !b.key || !words;
     for (int c = 0; c < NCOLUMN; c++) b.word[c] = words + c * CHUNK;
-    memset(ring->count[thread], 0, (load->last - load->first) * ring->cells * sizeof(uint32_t));
     int64_t all = 0, before = 0;
     for (int i = 0; i < load->exposures; i++) all += (load->exposure[i].nrow + BLOCK - 1) / BLOCK;
     int64_t from = all * thread / threads, to = all * (thread + 1) / threads;
@@ -135,54 +157,57 @@ static void load_share(void *argument, int thread, int threads) {
     }
     for (int z = load->first; z < load->last; z++) ring->plane[z % ring->nplane].count[thread] = b.fill ? b.fill[z - load->first] : 0;
     free(b.places);
+    free(b.values);
     free(b.fill);
     free(b.row);
+    free(b.key);
     free(words);
 }
 
-// Counting sort, first half: where each thread's rows of a cell begin.
-static void begin_share(void *argument, int thread, int threads) {
-    Load *load = argument;
-    Ring *ring = load->ring;
-    for (int z = load->first + thread; z < load->last; z += threads) {
-        Plane *p = ring->plane + z % ring->nplane;
-        uint32_t sum = 0;
-        int64_t at = (z - load->first) * ring->cells;
-        for (int64_t c = 0; c < ring->cells; c++) {
-            p->start[c] = sum;
-            for (int t = 0; t < threads; t++) {
-                uint32_t k = ring->count[t][at + c];
-                ring->count[t][at + c] = sum;
-                sum += k;
-            }
-        }
-        p->start[ring->cells] = sum;
-        p->total = sum;
-        if (sum >= p->capacity) {
-            p->capacity = (int64_t)sum + sum / 32 + 1;
-            free(p->value);
-            free(p->order);
-            p->value = malloc((p->capacity + 16) * sizeof *p->value);
-            p->order = calloc(p->capacity + 16, sizeof *p->order);
-            load->failed[thread] |= !p->value || !p->order;
-        }
+// Number of a row's cell: a division by the number of exposures, exact, and faster by its inverse.
+static inline uint32_t cell_of(Key key, double inverse) { return (uint32_t)(((int)(key.cell & ~REJECTED) + .5) * inverse); }
+
+// Sort the rows of a plane by cell, by counting them.
+static int sort_plane(Plane *p, int64_t cells, int threads, double inverse, uint32_t *place) {
+    p->total = 0;
+    for (int t = 0; t < threads; t++) p->total += p->count[t];
+    if (p->total >= p->capacity) {
+        p->capacity = p->total + p->total / 32 + 1;
+        free(p->value);
+        free(p->order);
+        p->value = malloc((p->capacity + AHEAD) * sizeof *p->value);
+        p->order = calloc(p->capacity + AHEAD, sizeof *p->order);
+        if (!p->value || !p->order) return -1;
     }
+    memset(place, 0, cells * sizeof *place);
+    for (int t = 0; t < threads; t++)
+        for (int64_t i = 0; i < p->count[t]; i++) place[cell_of(p->key[t][i], inverse)]++;
+    uint32_t sum = 0;
+    for (int64_t c = 0; c < cells; c++) {
+        const uint32_t count = place[c];
+        p->start[c] = place[c] = sum;
+        sum += count;
+    }
+    p->start[cells] = sum;
+    for (int t = 0; t < threads; t++)
+        for (int64_t i = 0; i < p->count[t]; i++) {
+            const Key key = p->key[t][i];
+            const uint32_t k = place[cell_of(key, inverse)]++;
+            p->value[k] = key.data;
+            p->order[k] = (key.cell & REJECTED) | (uint32_t)t << 25 | (uint32_t)i;
+        }
+    return 0;
 }
 
 static void sort_share(void *argument, int thread, int threads) {
-    (void)threads;
     Load *load = argument;
     Ring *ring = load->ring;
-    for (int z = load->first; z < load->last; z++) {
-        Plane *p = ring->plane + z % ring->nplane;
-        const Row *row = p->row[thread];
-        uint32_t *position = ring->count[thread] + (z - load->first) * ring->cells;
-        for (int64_t i = 0; i < p->count[thread]; i++) {
-            uint32_t k = position[(row[i].cell & ~REJECTED) / (uint32_t)load->exposures]++;
-            p->value[k] = row[i].data;
-            p->order[k] = (row[i].cell & REJECTED) | (uint32_t)thread << 25 | (uint32_t)i;
-        }
-    }
+    uint32_t *place = malloc(ring->cells * sizeof *place);
+    int failed = !place;
+    for (int z = load->first + thread; z < load->last && !failed; z += threads)
+        failed = sort_plane(ring->plane + z % ring->nplane, ring->cells, ring->threads, 1. / load->exposures, place);
+    load->failed[thread] |= failed;
+    free(place);
 }
 
 // Load planes [first, last) into the ring; 0 where all could be read and there was memory for it.
@@ -193,8 +218,8 @@ int stream_load(const Grid *grid, Exposure *exposure, int exposures, Ring *ring,
     load->first = first, load->last = last;
     for (int z = first; z < last; z++) memset(ring->plane[z % ring->nplane].bad, 0, exposures * sizeof(int64_t));
     int failed = 0;
-    Task tasks[3] = {load_share, begin_share, sort_share};
-    for (int k = 0; k < 3 && !failed; k++) {
+    Task tasks[2] = {load_share, sort_share};
+    for (int k = 0; k < 2 && !failed; k++) {
         run_threads(tasks[k], load, ring->threads);
         for (int t = 0; t < ring->threads; t++) failed |= load->failed[t];
     }
@@ -205,14 +230,16 @@ int stream_load(const Grid *grid, Exposure *exposure, int exposures, Ring *ring,
 void stream_close(Ring *ring) {
     for (int i = 0; ring->plane && i < ring->nplane; i++) {
         Plane *p = ring->plane + i;
-        for (int t = 0; t < MAXTHREADS; t++) free(p->row[t]);
+        for (int t = 0; t < MAXTHREADS; t++) {
+            free(p->row[t]);
+            free(p->key[t]);
+        }
         free(p->bad);
         free(p->start);
         free(p->order);
         free(p->value);
     }
     free(ring->plane);
-    for (int t = 0; t < MAXTHREADS; t++) free(ring->count[t]);
     for (int i = 0; i < 3; i++) free(ring->sum[i]);
     for (int i = 0; i < 3; i++) free(ring->sky[i]);
     free(ring);
@@ -235,8 +262,11 @@ Ring *stream_open(const Grid *grid, int exposures, int slab, int threads) {
         ring->plane[i].bad = calloc(exposures, sizeof(int64_t));
         failed = !ring->plane[i].start || !ring->plane[i].bad;
     }
-    for (int t = 0; t < ring->threads; t++) failed |= !(ring->count[t] = malloc(ring->cells * slab * sizeof(uint32_t)));
-    for (int i = 0; i < 3; i++) failed |= !(ring->sum[i] = calloc(bordered * 4, sizeof(double)));
+    for (int i = 0; i < 3; i++) {
+        size_t size = bordered * 4 * sizeof(double);
+        failed |= posix_memalign((void **)(ring->sum + i), 64, size) != 0;      // no voxel's sums in two cache lines
+        if (!failed) memset(ring->sum[i], 0, size);
+    }
     if (failed) {
         stream_close(ring);
         return 0;

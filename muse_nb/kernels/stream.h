@@ -7,6 +7,7 @@
 #define BLOCK 128                       // rows of a block of the wavelength index
 #define CHUNK 8192                      // rows that are read at a time
 #define MAXTHREADS 64
+#define AHEAD 32                        // the drizzle fetches rows this much before it uses them
 #define REJECTED 0x80000000u            // top bit of a cell number or an order: not to be drizzled
 #define COSMICRAY 32u                   // the one dq value that the cosmic-ray search still looks at
 
@@ -34,6 +35,7 @@ int has_vectors(void);
 #endif
 
 typedef double Four __attribute__((vector_size(32), aligned(8)));       // SSE2 and NEON do it in two halves
+typedef double Two __attribute__((vector_size(16), aligned(8)));
 
 enum { XPOS, YPOS, LAMBDA, DATA, DQ, STAT, NCOLUMN };
 enum { NATIVE, SKY };                   // positions: native spherical [rad], or offsets in RA and DEC [deg]
@@ -56,13 +58,12 @@ typedef struct {                        // the cube
     double lambda_low, lambda_high;     // rows outside are left out
 } Grid;
 
-typedef struct {                        // a row on its way: offset from the reference [deg], wavelength, variance, value
-    float ra, dec, lambda, stat, data;
-    uint32_t cell;                      // cell * exposures + exposure, and REJECTED
-} Row;
+typedef struct { float ra, dec, lambda, stat; } Row;    // on its way: offset from the reference [deg], wavelength, variance
+typedef struct { uint32_t cell; float data; } Key;      // of the same row: cell * exposures + exposure, and REJECTED; value
 
 typedef struct {                        // the rows of one plane, as read by each thread and in the order of the cells
-    Row *row[MAXTHREADS];
+    Row *row[MAXTHREADS];               // apart from the keys: the sort needs the one, the drizzle, at random, the other
+    Key *key[MAXTHREADS];
     int64_t count[MAXTHREADS], room[MAXTHREADS], total, capacity;
     int64_t *bad;                       // for each exposure: rows with dq 0 that were left out, data or variance not finite
     uint32_t *start;                    // of each cell in order and value; one more at the end
@@ -76,7 +77,6 @@ typedef struct {                        // planes by number modulo nplane, and t
     Plane *plane;
     double *sum[3];                     // (weight, weight x data, weight^2 x variance, unused), with a border of one cell
     double *sky[3];                     // RA, DEC [deg] and cos DEC of the cells with that border
-    uint32_t *count[MAXTHREADS];
 } Ring;
 
 static inline float swapped(uint32_t word) {
