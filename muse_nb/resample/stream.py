@@ -19,7 +19,7 @@ from muse_nb.resample.inputs import Inputs
 __all__ = ["Resampled", "Settings", "default_threads", "planes", "slab_for"]
 
 ROW_BYTES = 34  # a row of a loaded plane: 24 as read, 4 + 4 sorted, some room
-CELL_BYTES = 172  # a spaxel: three planes of sums with their border, centres, output
+CELL_BYTES = 176  # a spaxel: three planes of sums with their border, centres, output, its place in the sort
 BASE_BYTES = 60_000_000  # Python, numpy and FITS headers
 
 
@@ -36,7 +36,7 @@ class Settings:
     low, high : float
         Wavelength limits [Angstrom].
     memory : float or None
-        Bytes to stay within; None: 3 bytes a row, between 100 MB and 1 GB, where more would save little time.
+        Bytes to stay within; None: 3.5 bytes a row, between 100 MB and 1 GB, where more would save little time.
     threads : int
     """
 
@@ -169,10 +169,10 @@ def slab_for(rows: int, shape: tuple[int, int, int], settings: Settings) -> int:
     """
     memory = settings.memory
     if memory is None:
-        least = BASE_BYTES + rows / 16 + shape[1] * shape[2] * CELL_BYTES + 3 * _plane_bytes(rows, shape, settings)
-        memory = max(least, min(max(3.0 * rows, 100e6), 1e9))
+        least = BASE_BYTES + rows / 16 + shape[1] * shape[2] * CELL_BYTES + 3 * _plane_bytes(rows, shape)
+        memory = max(least, min(max(3.5 * rows, 100e6), 1e9))
     left = memory - BASE_BYTES - rows / 16 - shape[1] * shape[2] * CELL_BYTES
-    a_plane = _plane_bytes(rows, shape, settings)
+    a_plane = _plane_bytes(rows, shape)
     slab = math.floor(left / a_plane) - 2
     if slab < 1:
         need = memory - left + 3 * a_plane
@@ -183,8 +183,8 @@ def slab_for(rows: int, shape: tuple[int, int, int], settings: Settings) -> int:
     return min(32, slab, shape[0])
 
 
-def _plane_bytes(rows: int, shape: tuple[int, int, int], settings: Settings) -> float:
-    return rows / shape[0] * ROW_BYTES + shape[1] * shape[2] * 4 * (settings.threads + 1)
+def _plane_bytes(rows: int, shape: tuple[int, int, int]) -> float:
+    return rows / shape[0] * ROW_BYTES + shape[1] * shape[2] * 4
 
 
 def default_threads() -> int:
