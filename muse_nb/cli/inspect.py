@@ -7,6 +7,8 @@ import json
 import sys
 from collections.abc import Callable
 
+from muse_nb.steps.mosaic import STATISTICS
+
 __all__ = ["add_arguments", "run"]
 
 
@@ -16,7 +18,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "files", nargs="+", metavar="FILE", help="OBJECT_RED (one IFU or merged, .fits or .fits.fz), image or cube"
     )
     parser.add_argument("-o", "--output", metavar="CSV", help="write the table of all frames")
-    parser.add_argument("--plot", metavar="PNG", help="write the mosaic of the middle exposure")
+    parser.add_argument("--plot", metavar="PNG", help="write the mosaic of all exposures as MUSE tiles the field")
+    parser.add_argument(
+        "--statistic", choices=sorted(STATISTICS), default="noise", help="what colours the mosaic (default: noise)"
+    )
+    parser.add_argument(
+        "--trace", metavar="FITS", nargs="+", help="TRACE_TABLEs: are the slices where they were when they were traced?"
+    )
     parser.add_argument(
         "--limits", metavar="CSV", help="own limits: columns name and limit, as in muse_nb/steps/limits.csv"
     )
@@ -30,7 +38,7 @@ def run(args: argparse.Namespace) -> int:
     from muse_nb.products.whole import whole
     from muse_nb.steps.inspect import inspect
 
-    result = inspect(args.files, limits_table=args.limits, progress=_progress(len(args.files)))
+    result = inspect(args.files, limits_table=args.limits, trace=args.trace, progress=_progress(len(args.files)))
     if args.output:
         result.write(args.output, force=args.force)
     if args.plot:
@@ -38,7 +46,7 @@ def run(args: argparse.Namespace) -> int:
 
         mpl.use("Agg")
         with whole(args.plot, force=args.force) as part:
-            result.plot().figure.savefig(part, dpi=150, format="png")  # type: ignore[union-attr]
+            result.plot_mosaic(args.statistic).figure.savefig(part, dpi=150, format="png")  # type: ignore[union-attr]
     if args.json:
         print(json.dumps(result.records(), indent=1))
     else:

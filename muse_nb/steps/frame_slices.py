@@ -52,6 +52,11 @@ class Slices:
         return mask
 
     @property
+    def centre(self) -> np.ndarray:
+        """Middle between the first and the last usable column (0-based)."""
+        return 0.5 * (self.left + self.right)
+
+    @property
     def found(self) -> np.ndarray:
         """True for each slice with usable columns."""
         return np.isfinite(self.left)
@@ -89,8 +94,8 @@ def find_slices(sample: Sample) -> Slices | None:
 def _sky(medians: np.ndarray, error: np.ndarray, runs: list[dict[int, tuple[int, int]]]) -> float:
     """Signal of the sky: the faint end of the lit slices, as in a crowded field most columns hold stars."""
     parts = [(b, slice(*run)) for b, band in enumerate(runs) for run in band.values()]
-    lows = np.array([np.percentile(medians[part], 10) for part in parts])
-    sigma = np.array([np.median(error[part]) for part in parts])
+    lows = np.array([np.sort(medians[part])[medians[part].size // 10] for part in parts])
+    sigma = np.array([np.sort(error[part])[error[part].size // 2] for part in parts])
     lit = lows[lows > SURE * sigma]
     return float(np.percentile(lit, 5)) if 2 * len(lit) > len(lows) else float("nan")
 

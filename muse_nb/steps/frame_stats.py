@@ -7,17 +7,46 @@ from typing import Any
 
 import numpy as np
 
-from muse_nb.kernels.frame_stats import count_pixels
-from muse_nb.products.dq import names
+from muse_nb.kernels.frame_stats import PixelCounts, count_hits, count_pixels
+from muse_nb.products.dq import DQ, names
+from muse_nb.steps.frame_field import picture_of_channel
+from muse_nb.steps.frame_lines import line_places
 from muse_nb.steps.frame_sample import QUADRANTS, Frame, Sample, take_sample
-from muse_nb.steps.frame_slices import MAD, Slices, column_medians, find_slices
+from muse_nb.steps.frame_slices import MAD, SLICES, Slices, column_medians, find_slices
 
-__all__ = ["MAD", "FrameStatistics", "clipped_median", "frame_statistics", "noise_ratio"]
+__all__ = ["MAD", "CosmicRays", "FrameStatistics", "clipped_median", "frame_statistics", "noise_ratio"]
 
 SATURATION = 60000.0  # electrons; a MUSE pixel holds about 65500 x 1.1
 ENOUGH = 20_000  # values for a median: it is then good to 1 % of their scatter
 MIDDLE = 16  # rows on either side of the middle that are compared
+PIXEL_SIZE = 15.0  # micrometres, of MUSE's detectors, where the header does not say
 SHARPER_THAN_A_STAR = 1.0  # a column's excess over its neighbours', in units of their own: a star of 0.5" reaches 0.6
+
+
+@dataclass(frozen=True)
+class CosmicRays:
+    """Cosmic rays of a frame: hits (each may cover several pixels), where they were looked for, and for how long.
+
+    Attributes
+    ----------
+    hits, pixels : int
+        Number of hits and of the pixels they cover.
+    area : float
+        Of the slices, two pixels from their edges [cm^2].
+    exptime : float
+        EXPTIME [s]; NaN where the header has none.
+    """
+
+    hits: int
+    pixels: int
+    area: float
+    exptime: float
+
+    @property
+    def rate(self) -> float:
+        """Hits per cm^2 and second; NaN where time or area are not known."""
+        seen = self.area * self.exptime
+        return self.hits / seen if seen > 0 else float("nan")
 
 
 @dataclass(frozen=True)
@@ -28,6 +57,8 @@ class FrameStatistics:
     ----------
     file, ifu, exposure, mjd_obs
         Where the frame comes from; `exposure` is DATE-OBS ("" when the header has none).
+    posang : float
+        Rotator angle ESO INS DROT POSANG [deg]; NaN where the header has none.
     shape, unit
         Shape of the data and their BUNIT.
     background : dict of str to float
@@ -50,14 +81,21 @@ class FrameStatistics:
         0-based unflagged columns that stand out from both neighbours more sharply than any star.
     slices : Slices or None
         Slices found in the frame; None in a plain image or cube.
+    lines : numpy.ndarray
+        Rows by which the sky lines of slices 1 to 48 lie above their median, see `frame_lines.line_places`.
+    cosmics : CosmicRays or None
+        None without STAT, and in a plain image or cube.
     thumbnail : numpy.ndarray
         Small float32 picture of the frame, NaN where nothing is good.
+    channel : numpy.ndarray
+        Small float32 picture of the IFU's part of the field, see `frame_field.picture_of_channel`.
     """
 
     file: str
     ifu: int | None
     exposure: str
     mjd_obs: float
+    posang: float
     shape: tuple[int, ...]
     unit: str
     background: dict[str, float]
@@ -73,7 +111,10 @@ class FrameStatistics:
     stripe: float
     bad_columns: tuple[int, ...]
     slices: Slices | None
+    lines: np.ndarray = field(repr=False)
+    cosmics: CosmicRays | None
     thumbnail: np.ndarray = field(repr=False)
+    channel: np.ndarray = field(repr=False)
 
     @property
     def level(self) -> float:
@@ -100,6 +141,7 @@ def frame_statistics(frame: Frame) -> FrameStatistics:
         ifu=frame.ifu,
         exposure=str(header.get("DATE-OBS", "")).strip(),
         mjd_obs=_number(header.get("MJD-OBS")),
+        posang=_number(header.get("ESO INS DROT POSANG")),
         shape=tuple(frame.data.shape),
         unit=frame.unit,
         background=_by_quadrant(sample.data, sample.good, sample, clipped_median),
@@ -115,7 +157,10 @@ def frame_statistics(frame: Frame) -> FrameStatistics:
         stripe=row_stripes(sample) if red else float("nan"),
         bad_columns=bad_columns(slices) if slices is not None and frame.stat is not None else (),
         slices=slices,
+        lines=np.full(SLICES, np.nan) if slices is None else line_places(frame, slices),
+        cosmics=cosmic_rays(frame, slices, counts) if red else None,
         thumbnail=thumbnail(sample),
+        channel=picture_of_channel(sample, slices),
     )
 
 
@@ -131,6 +176,21 @@ def _number(value: object) -> float:
         return float(value)  # type: ignore[arg-type]
     except (TypeError, ValueError):
         return float("nan")
+
+
+def cosmic_rays(frame: Frame, slices: Slices | None, counts: PixelCounts) -> CosmicRays | None:
+    """Count the hits in the slices of a frame (in all of it where none was found); None without STAT."""
+    if frame.stat is None:
+        return None
+    ny, nx = frame.data.shape
+    columns = np.ones(nx, bool) if slices is None else slices.inside(nx, 1)
+    flag = int(DQ.COSMICRAY).bit_length() - 1
+    hits, pixels = count_hits(frame.data, frame.dq, frame.stat, columns, flags=bool(counts.bits[flag]))
+    size = [_number(frame.header.get(f"ESO DET CHIP PSZ{axis}")) for axis in "XY"]
+    across, along = (value if value > 0 else PIXEL_SIZE for value in size)
+    area = columns.sum() * ny * (across * along * 1e-8)
+    exptime = _number(frame.header.get("EXPTIME"))
+    return CosmicRays(hits, pixels, float(area), exptime if exptime > 0 else float("nan"))
 
 
 def _by_quadrant(values: np.ndarray, use: np.ndarray, sample: Sample, measure: Any) -> dict[str, float]:

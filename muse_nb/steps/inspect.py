@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from muse_nb.products.detector import TraceTable, by_ifu
 from muse_nb.products.errors import MuseError
 from muse_nb.products.whole import whole
 from muse_nb.steps.frame_sample import QUADRANTS, frames
@@ -67,7 +68,10 @@ class Inspection:
 
     @cached_property
     def table(self) -> Table:
-        """One row a frame: file, exposure, ifu, background by quadrant, noise_ratio, counts by DQ bit, findings."""
+        """One row a frame: file, exposure, ifu, background by quadrant, noise_ratio, counts by DQ bit, findings.
+
+        ``cosmic_rate`` is in hits per cm^2 and second; -1 stands for a count that cannot be had.
+        """
         from astropy.table import Table
 
         names = list(dict.fromkeys(name for frame in self.frames for name in frame.dq or {}))
@@ -105,6 +109,8 @@ class Inspection:
                 "dq": frame.dq,
                 "usable": _finite(frame.usable),
                 "saturated": frame.saturated,
+                "cosmic_hits": None if frame.cosmics is None else frame.cosmics.hits,
+                "cosmic_rate": None if frame.cosmics is None else _finite(frame.cosmics.rate),
                 "nonfinite": frame.nonfinite,
                 "findings": [finding.text for finding in self.verdicts if _concerns(finding, frame)],
             }
@@ -112,10 +118,16 @@ class Inspection:
         ]
 
     def plot(self, ax: Axes | None = None, exposure: str | None = None) -> Axes:
-        """Draw the frames of an exposure on one sheet; see `steps.inspect_plot.plot_mosaic`."""
+        """Draw the detector frames of an exposure side by side; see `steps.inspect_plot.plot_frames`."""
+        from muse_nb.steps.inspect_plot import plot_frames
+
+        return plot_frames(self, ax=ax, exposure=exposure)
+
+    def plot_mosaic(self, statistic: str = "noise", ax: Axes | None = None) -> Axes:
+        """Draw all exposures and IFUs as MUSE tiles the field; see `steps.inspect_plot.plot_mosaic`."""
         from muse_nb.steps.inspect_plot import plot_mosaic
 
-        return plot_mosaic(self, ax=ax, exposure=exposure)
+        return plot_mosaic(self, statistic, ax=ax)
 
     def write(self, path: str | Path, *, force: bool = False) -> Path:
         """Write the table as CSV (or in any form that astropy knows from the ending); return its path."""
@@ -129,11 +141,19 @@ class Inspection:
         exposures = len({frame.exposure for frame in self.frames})
         head = f"{len(self.frames)} frames of {exposures} exposure{'s' * (exposures != 1)}: "
         head += f"{len(self.verdicts)} finding{'s' * (len(self.verdicts) != 1)}"
-        return "\n".join([head, *(f"- {text}" for text in self.findings + self.notes)])
+        return "\n".join([head, *(f"- {text}" for text in self.findings + self.notes + self._middle)])
+
+    @property
+    def _middle(self) -> list[str]:
+        """A sentence on the middle exposure, where there are enough for one."""
+        if len({frame.exposure for frame in self.frames}) < 3:
+            return []
+        middle = self.middle
+        return [f"The middle exposure is {middle['time']} by time, {middle['quality']} by quality."]
 
     def _repr_html_(self) -> str:
         items = "".join(f"<li>{escape(text)}</li>" for text in self.findings) or "<li>no findings</li>"
-        notes = "".join(f"<li><i>{escape(text)}</i></li>" for text in self.notes)
+        notes = "".join(f"<li><i>{escape(text)}</i></li>" for text in self.notes + self._middle)
         table = self.table[[name for name in self.table.colnames if name != "file"]]
         return f"<p><b>{escape(str(self).splitlines()[0])}</b></p><ul>{items}{notes}</ul>{_html(table)}"
 
@@ -142,6 +162,7 @@ def inspect(
     paths: str | Path | Iterable[str | Path],
     *,
     limits_table: str | Path | None = None,
+    trace: str | Path | Iterable[str | Path] | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Inspection:
     """Look at OBJECT_RED frames and say what is wrong with them.
@@ -154,6 +175,8 @@ def inspect(
         One file or several: OBJECT_RED of one IFU, merged, compressed (.fits.fz), or any image or cube.
     limits_table
         CSV with columns ``name`` and ``limit`` that replaces some of the limits in ``steps/limits.csv``.
+    trace
+        TRACE_TABLE files: slices are then looked for where these have them, else where the siblings have them.
     progress
         Called with (files done, files) after each file.
 
@@ -170,13 +193,15 @@ def inspect(
     files = [Path(paths)] if isinstance(paths, str | Path) else [Path(path) for path in paths]
     if not files:
         raise MuseError("no frame to inspect: give at least one OBJECT_RED file")
-    table = limits(limits_table)
+    table, traces = limits(limits_table), by_ifu(trace, TraceTable.open)
     measured: list[FrameStatistics] = []
     for number, path in enumerate(files, 1):
         measured += [frame_statistics(frame) for frame in frames(path)]
         if progress is not None:
             progress(number, len(files))
-    found = [finding for frame in measured for finding in judge_frame(frame, table)] + judge_set(measured, table)
+    found = [finding for frame in measured for finding in judge_frame(frame, table)] + judge_set(
+        measured, table, traces
+    )
     return Inspection(tuple(measured), tuple(found), table)
 
 
@@ -188,6 +213,9 @@ def _row(frame: FrameStatistics, flags: list[str], findings: int) -> dict[str, A
     }
     row |= {f"background_{name}": frame.background[name] for name in QUADRANTS}
     row |= {"noise_ratio": frame.noise_ratio, "usable": frame.usable, "saturated": frame.saturated}
+    row |= {"cosmic_hits": -1, "cosmic_rate": float("nan")}
+    if frame.cosmics is not None:
+        row |= {"cosmic_hits": frame.cosmics.hits, "cosmic_rate": frame.cosmics.rate}
     row |= {"nonfinite": frame.nonfinite, "stripe": frame.stripe, "bad_columns": len(frame.bad_columns)}
     row |= {f"dq_{name}": -1 if frame.dq is None else frame.dq.get(name, 0) for name in flags}
     return row | {"findings": findings}

@@ -11,9 +11,11 @@ from pathlib import Path
 
 import numpy as np
 
+from muse_nb.products.detector import TraceTable
 from muse_nb.products.errors import MuseError
 from muse_nb.steps.frame_slices import SLICES
 from muse_nb.steps.frame_stats import MAD, FrameStatistics
+from muse_nb.steps.verdict_slices import moved_lines, moved_slices
 
 __all__ = ["Finding", "judge_frame", "judge_set", "limits"]
 
@@ -173,8 +175,10 @@ def _slices(numbers: np.ndarray) -> str:
     return f"slice {names} is" if len(numbers) == 1 else f"{len(numbers)} slices ({names}) are"
 
 
-def judge_set(frames: Iterable[FrameStatistics], limit: Limits) -> list[Finding]:
-    """Findings that need the siblings: other IFUs of the exposure, other exposures of the set."""
+def judge_set(
+    frames: Iterable[FrameStatistics], limit: Limits, traces: Mapping[int, TraceTable] | None = None
+) -> list[Finding]:
+    """Findings that need the siblings (other IFUs, other exposures of the set) or the IFUs' trace tables."""
     exposures: dict[str, list[FrameStatistics]] = defaultdict(list)
     for frame in frames:
         if frame.ifu is not None:
@@ -185,7 +189,7 @@ def judge_set(frames: Iterable[FrameStatistics], limit: Limits) -> list[Finding]
         found += _missing(exposure, group, common, len(exposures), limit)
         found += _odd_ifus(group, limit)
     found += _odd_exposures(exposures, limit)
-    found += _moved_slices(exposures, limit)
+    found += _moved([frame for group in exposures.values() for frame in group], limit, traces)
     return found
 
 
@@ -275,26 +279,19 @@ def _odd_exposures(exposures: Mapping[str, list[FrameStatistics]], limit: Limits
     return found
 
 
-def _moved_slices(exposures: Mapping[str, list[FrameStatistics]], limit: Limits) -> list[Finding]:
-    """Slices that lie elsewhere than in the other exposures of the same IFU."""
-    by_ifu: dict[int, list[FrameStatistics]] = defaultdict(list)
-    for group in exposures.values():
-        for frame in group:
-            if frame.slices is not None and frame.ifu is not None:
-                by_ifu[frame.ifu].append(frame)
+def _moved(frames: list[FrameStatistics], limit: Limits, traces: Mapping[int, TraceTable] | None) -> list[Finding]:
+    """Slices that lie elsewhere than they should, on the detector and in wavelength."""
+    places = moved_slices(frames, limit["slice_moved"], traces)
+    lines = moved_lines(frames, limit["slice_wavelength"])
     found = []
-    for ifu, group in by_ifu.items():
-        if len(group) < 3:
-            continue
-        centres = np.array([0.5 * (f.slices.left + f.slices.right) for f in group if f.slices is not None])
-        usual = np.array([np.median(c[np.isfinite(c)]) if np.isfinite(c).any() else np.nan for c in centres.T])
-        for frame, moved in zip(group, centres - usual, strict=True):
-            for number in np.flatnonzero(np.nan_to_num(np.abs(moved)) > limit["slice_moved"]):
-                text = f"IFU {ifu}: slice {number + 1} lies {moved[number]:+.1f} pixels from its place"
-                text += f" in the other exposures (limit {limit['slice_moved']:g})"
-                found.append(
-                    Finding(
-                        frame.file, ifu, frame.exposure, "slice_moved", abs(moved[number]), limit["slice_moved"], text
-                    )
-                )
+    for name, moved, what in (
+        *(("slice_moved", one, "{} {} {:+.1f} pixels in x from {} place in {}") for one in places),
+        *(("slice_wavelength", one, "the sky lines of {} {} {:+.1f} pixels in y from {} place in {}") for one in lines),
+    ):
+        which = f"slice {moved.slice}" if moved.slice else "all slices"
+        verb = "lie" if name == "slice_wavelength" or not moved.slice else "lies"
+        text = what.format(which, verb, moved.by, "its" if verb == "lies" else "their", moved.reference)
+        text = f"IFU {moved.frame.ifu}: {text} (limit {limit[name]:g})"
+        at = moved.frame
+        found.append(Finding(at.file, at.ifu, at.exposure, name, abs(moved.by), limit[name], text))
     return found

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,8 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from muse_nb.products import header as headers
-from muse_nb.products.detector import TraceTable, WavecalTable
+from muse_nb.products.detector import TraceTable, WavecalTable, by_ifu
 from muse_nb.products.errors import MuseError
 
 __all__ = ["Geometry", "geometry_by_ifu"]
@@ -51,23 +49,7 @@ def geometry_by_ifu(trace: Paths | None, wavecal: Paths | None) -> dict[int, Geo
     MuseError
         A file is no such table or does not say which IFU it is for; or there are WAVECAL_TABLEs but no TRACE_TABLE.
     """
-    traces = {_ifu(path): TraceTable.open(path) for path in _list(trace)}
-    wavecals = {_ifu(path): WavecalTable.open(path) for path in _list(wavecal)}
+    traces, wavecals = by_ifu(trace, TraceTable.open), by_ifu(wavecal, WavecalTable.open)
     if wavecals and not traces:
         raise MuseError("a WAVECAL_TABLE was given without a TRACE_TABLE: wavelengths are told by slice, give both")
     return {ifu: Geometry(table, wavecals.get(ifu)) for ifu, table in traces.items()}
-
-
-def _list(paths: Paths | None) -> list[str | Path]:
-    if paths is None:
-        return []
-    return [paths] if isinstance(paths, str | Path) else list(paths)
-
-
-def _ifu(path: str | Path) -> int:
-    names = [str(header.get("EXTNAME", "")) for header in headers.read_all(path)]
-    found = next((m for name in names if (m := re.match(r"CHAN(\d\d)", name))), None)
-    found = found or re.search(r"-(\d\d)\.fits", Path(path).name)
-    if found is None:
-        raise MuseError(f"{path} does not say which IFU it is for: EXTNAME should be CHANnn")
-    return int(found[1])

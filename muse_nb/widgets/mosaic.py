@@ -1,35 +1,38 @@
-"""All IFUs of all exposures on one sheet, coloured by a statistic; a click opens the frame."""
+"""All IFUs of all exposures on one sheet, as MUSE tiles the field, coloured by a statistic; a click opens the frame."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import traitlets
+from astropy.table import Table
 from numpy.typing import NDArray
 
-from muse_nb.products.header import label
+from muse_nb.steps.frame_field import CHANNEL, compass
 from muse_nb.steps.inspect import Inspection
+from muse_nb.steps.inspect_plot import common_scale, stretch
+from muse_nb.steps.mosaic import STATISTICS, channels_shown, exposure_name, spans, statistics
 from muse_nb.widgets import picture
 from muse_nb.widgets.base import Viewer, colour_map, guarded
 from muse_nb.widgets.object_red import ObjectRedViewer
 from muse_nb.widgets.static import module
 
-__all__ = ["STATISTICS", "Mosaic", "spans", "statistics"]
+__all__ = ["Mosaic"]
 
-TILE = (16, 40)  # rows and columns of a tile's picture: 456 of them are 0.3 MB
-STATISTICS = {
-    "noise": "noise over expected noise",
-    "background": "background [count]",
-    "flagged": "flagged pixels [%]",
-    "cosmic": "cosmic rays [%]",
-    "saturated": "saturated pixels",
-    "findings": "findings",
-}
+ACROSS, DEEP, HEAD, GAP = 192, 8, 18, 10  # pixels of the static picture: a tile's size, an exposure's head, between two
+PER_ROW = 4
+LETTERS = 12  # pixels: height of a number
+DARKEST = 0.6  # of a tile's colour, where there is least light: the colour stays readable
+FRAMED = (213, 94, 0)
 
 
 class Mosaic(Viewer):
-    """IFUs of every exposure as MUSE stacks them on the sky, coloured by a statistic.
+    """IFUs of every exposure as MUSE stacks them in the field, coloured by a statistic.
+
+    Each exposure is one field: its IFUs from above, in each the four stacks of twelve slices side by side, drawn from
+    the mean over wavelength of a few hundred rows of the frame. Frames with findings have a border.
 
     Parameters
     ----------
@@ -44,6 +47,8 @@ class Mosaic(Viewer):
     ----------
     chosen : list
         Label of the exposure and IFU that was clicked last.
+    table : astropy.table.Table
+        The numbers of all frames; `write` saves them as CSV.
     """
 
     _esm = module("mosaic")
@@ -51,30 +56,41 @@ class Mosaic(Viewer):
     statistic = traitlets.Enum(tuple(STATISTICS), "noise").tag(sync=True)
     chosen = traitlets.List().tag(sync=True)
     exposures = traitlets.List(traitlets.Unicode()).tag(sync=True)
-    ifus = traitlets.List(traitlets.Int()).tag(sync=True)
+    compasses = traitlets.List(help="North and east in each exposure's field; empty where not known.").tag(sync=True)
+    ifus = traitlets.List(traitlets.Int(), help="From above.").tag(sync=True)
     statistics = traitlets.Dict(help="What each statistic is called.").tag(sync=True)
     spans = traitlets.Dict(help="Range of the colours of each statistic.").tag(sync=True)
     tiles = traitlets.List(help="Place, numbers and findings of each frame.").tag(sync=True)
     pictures = traitlets.Bytes(help="One byte a pixel, tile after tile.").tag(sync=True)
-    tile_shape = traitlets.List(traitlets.Int(), list(TILE)).tag(sync=True)
+    tile_shape = traitlets.List(traitlets.Int(), list(CHANNEL)).tag(sync=True)
 
     def __init__(self, inspection: Inspection, viewer: ObjectRedViewer | None = None, **options: Any) -> None:
         self.inspection, self.viewer = inspection, viewer
-        frames = inspection.frames
-        exposures = sorted({frame.exposure for frame in frames})
+        angles = {exposure_name(frame): frame.posang for frame in inspection.frames}
+        names = sorted(angles)
         super().__init__(
-            exposures=[label(name) or name for name in exposures],
-            ifus=sorted({frame.ifu or 0 for frame in frames}, reverse=True),
+            exposures=names,
+            compasses=[[*compass(angles[name])] if np.isfinite(angles[name]) else [] for name in names],
+            ifus=channels_shown(inspection),
             statistics=STATISTICS,
             spans=spans(inspection),
             tiles=[
-                {"exposure": exposures.index(frame.exposure), "ifu": frame.ifu or 0, **values}
-                for frame, values in zip(frames, statistics(inspection), strict=True)
+                {"exposure": names.index(exposure_name(frame)), "ifu": frame.ifu or 0, **values}
+                for frame, values in zip(inspection.frames, statistics(inspection), strict=True)
             ],
-            pictures=np.stack([small(frame.thumbnail) for frame in frames]).tobytes() if frames else b"",
+            pictures=_pictures(inspection).tobytes(),
             **options,
         )
         self.observe(self._opened, ["chosen"])
+
+    @property
+    def table(self) -> Table:
+        """Numbers of all frames, one row each."""
+        return self.inspection.table
+
+    def write(self, path: str | Path, *, force: bool = False) -> Path:
+        """Write the table as CSV; return its path."""
+        return self.inspection.write(path, force=force)
 
     @guarded
     def _opened(self, _: Any) -> None:
@@ -82,67 +98,42 @@ class Mosaic(Viewer):
             self.viewer.show(exposure=str(self.chosen[0]), ifu=int(self.chosen[1]))
 
     def picture(self) -> bytes:
-        """PNG of the sheet: exposures from left to right, IFUs stacked as on the sky."""
-        rows, columns = len(self.ifus) or 1, len(self.exposures) or 1
-        high, wide = TILE[0] + 2, TILE[1] + 4
-        sheet = np.full((rows * high, columns * wide, 3), picture.PAPER, np.uint8)
-        values = [tile[self.statistic] for tile in self.tiles]
+        """PNG of the sheet."""
+        from PIL import Image, ImageDraw
+
+        per_row = min(PER_ROW, max(1, len(self.exposures)))
+        high, wide = HEAD + DEEP * len(self.ifus) + GAP, ACROSS + GAP
+        page = Image.new("RGB", (36 + wide * per_row, 24 + high * -(-len(self.exposures) // per_row)), picture.PAPER)
+        pen, small = ImageDraw.Draw(page), picture.font(11)
+        corners = [(36 + n % per_row * wide, n // per_row * high + HEAD) for n in range(len(self.exposures))]
+        for (x, y), name in zip(corners, self.exposures, strict=True):
+            pen.text((x, y - HEAD + 2), name, fill=picture.INK, font=small)
+        for y in {y for _, y in corners}:
+            for k, ifu in list(enumerate(self.ifus))[:: -(-LETTERS // DEEP)]:
+                pen.text((30, y + DEEP * k + DEEP // 2), str(ifu), fill=picture.SOFT, font=small, anchor="rm")
+        pixels = np.frombuffer(self.pictures, np.uint8).reshape(-1, *CHANNEL)
+        for tile, image in zip(self.tiles, pixels, strict=True):
+            x, y = corners[tile["exposure"]]
+            y += DEEP * self.ifus.index(tile["ifu"])
+            page.paste(Image.fromarray(self._coloured(tile, image)).resize((ACROSS, DEEP - 1)), (x, y))
+            if tile["findings"]:
+                pen.rectangle((x - 1, y - 1, x + ACROSS, y + DEEP - 1), outline=FRAMED)
         low, top = self.spans[self.statistic]
+        text = f"{STATISTICS[self.statistic]}: {low:.4g} (blue) to {top:.4g} (yellow)"
+        pen.text((6, page.size[1] - 18), text, fill=picture.INK, font=picture.font(12))
+        return picture.as_png(page)
+
+    def _coloured(self, tile: dict[str, Any], image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """RGB of a tile: its colour, darker where there is less light."""
+        value, (low, top) = tile[self.statistic], self.spans[self.statistic]
         table = np.frombuffer(colour_map("cividis"), np.uint8).reshape(256, 3)
-        pixels = np.frombuffer(self.pictures, np.uint8).reshape(-1, *TILE)
-        for tile, value, image in zip(self.tiles, values, pixels, strict=True):
-            place = 0 if value is None else int(np.clip(255 * (value - low) / (top - low), 0, 255))
-            shade = np.array(picture.NAN_COLOUR) if value is None else table[place]
-            y, x = self.ifus.index(tile["ifu"]) * high, tile["exposure"] * wide
-            sheet[y : y + TILE[0], x : x + TILE[1]] = (image[..., None] / 255 * 0.6 + 0.4) * shade
-        caption = f"{STATISTICS[self.statistic]}: {low:.4g} (blue) to {top:.4g} (yellow)"
-        return picture.png(sheet, caption if sheet.shape[1] > 300 else "")
+        shade = picture.NAN_COLOUR if value is None else table[int(np.clip(255 * (value - low) / (top - low), 0, 255))]
+        return np.asarray((image[..., None] / 255 * (1 - DARKEST) + DARKEST) * np.array(shade), dtype=np.uint8)
 
 
-def statistics(inspection: Inspection) -> list[dict[str, Any]]:
-    """Numbers that colour a tile, one dictionary a frame; None where a number cannot be had."""
-    found = []
-    for frame, record in zip(inspection.frames, inspection.records(), strict=True):
-        pixels = float(np.prod(frame.shape))
-        levels = [value for value in record["background"].values() if value is not None]
-        dq = record["dq"]
-        found.append(
-            {
-                "noise": record["noise_ratio"],
-                "background": float(np.mean(levels)) if levels else None,
-                "flagged": None if dq is None else 100 * frame.flagged / pixels,
-                "cosmic": None if dq is None else 100 * dq.get("COSMICRAY", 0) / pixels,
-                "saturated": record["saturated"],
-                "findings": len(record["findings"]),
-                "said": record["findings"],
-            }
-        )
-    return found
-
-
-def small(image: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """A tile's picture: nearest pixels of a frame's thumbnail, asinh between its 2nd and 99th percentile."""
-    rows = (np.arange(TILE[0])[::-1] + 0.5) * image.shape[0] / TILE[0]
-    columns = (np.arange(TILE[1]) + 0.5) * image.shape[1] / TILE[1]
-    part = image[rows.astype(int)[:, None], columns.astype(int)]
-    good = part[np.isfinite(part)]
-    low, high = np.percentile(good, [2, 99]) if good.size else (0.0, 1.0)
-    return np.asarray(255 * np.nan_to_num(picture.stretched(part, float(low), float(high), "asinh")), np.uint8)
-
-
-def spans(inspection: Inspection) -> dict[str, list[float]]:
-    """Range of the colours of each statistic: at least what is still called good, so that good frames look alike."""
-    limits, tiles = inspection.limits, statistics(inspection)
-    levels = [tile["background"] for tile in tiles if tile["background"] is not None]
-    middle = float(np.median(levels)) if levels else 1.0
-    reach = max(1e-3, abs(middle) * limits.get("ifu_background", 0.6))
-    good = {
-        "noise": [limits.get("noise_low", 0.8), limits.get("noise_high", 1.25)],
-        "background": [middle - reach, middle + reach],
-        "flagged": [0.0, 100 * limits.get("flagged", 0.25)],
-        "cosmic": [0.0, 1.0],
-        "saturated": [0.0, max(1.0, limits.get("saturated", 12.0))],
-        "findings": [0.0, 3.0],
-    }
-    known = {name: [tile[name] for tile in tiles if tile[name] is not None] for name in good}
-    return {name: [min([low, *known[name]]), max([high, *known[name]])] for name, (low, high) in good.items()}
+def _pictures(inspection: Inspection) -> NDArray[np.uint8]:
+    """Tiles' pictures, one byte a pixel, all in one stretch so that a faint IFU looks faint."""
+    frames = inspection.frames
+    scale = common_scale([frame.channel for frame in frames], [frame.level for frame in frames])
+    stretched = [np.nan_to_num(stretch(frame.channel, *scale)) for frame in frames]
+    return (255 * np.array(stretched)).astype(np.uint8)
