@@ -11,13 +11,15 @@ import numpy as np
 
 from muse_nb.kernels.nans import Grid, Place, Rows, place_rows
 from muse_nb.products.errors import MuseError
-from muse_nb.products.header import need
+from muse_nb.products.header import need, number_of
 from muse_nb.products.pixtable import PixelTable
 
 __all__ = ["Placement", "Resampling", "read_resampling"]
 
 DEG = 180 / np.pi
 WCS = ("CRVAL1", "CRVAL2", "CRVAL3", "CRPIX1", "CRPIX2", "CRPIX3", "CD1_1", "CD2_2", "CD3_3")
+USUAL = {"CTYPE1": "RA---TAN", "CTYPE3": "AWAV", "CUNIT3": "Angstrom"}
+REMEDY = "make the cube again, or leave the pixel tables out"
 OURS = "muse_nb"
 RESAMPLERS = {"muse_scipost": 15.0, "muse_scipost_make_cube": 15.0, "muse_exp_combine": 10.0}  # default crsigma
 
@@ -124,13 +126,13 @@ class Placement:
         Raises
         ------
         MuseError
-            The cube is not on a tangent plane with a linear wavelength axis in Angstrom.
+            The cube is not on a tangent plane with a linear axis of wavelengths in air, in Angstrom.
         """
-        kind = str(header.get("CTYPE1", "")).strip(), str(header.get("CTYPE3", "")).strip()
-        if kind[0] != "RA---TAN" or "LOG" in kind[1]:
+        kinds = [str(header.get(name, usual)).strip() for name, usual in USUAL.items()]
+        if kinds != list(USUAL.values()):
             raise MuseError(
-                f"{path}: CTYPE1 {kind[0]!r} and CTYPE3 {kind[1]!r} are not RA---TAN and a linear wavelength, so that"
-                " the pixel tables cannot be placed on it: leave them out"
+                f"{path}: {', '.join(USUAL)} are {', '.join(map(repr, kinds))}, not {', '.join(USUAL.values())}, so"
+                " that the pixel tables cannot be placed on it: leave them out"
             )
         how = read_resampling(primary, len(tables))
         if how.method != "drizzle":
@@ -138,7 +140,8 @@ class Placement:
                 f"{path} was resampled with {how.method!r}: NaN are traced for drizzle only, leave the pixel tables out"
             )
         for name in WCS:
-            need(header, name, path)
+            if number_of(need(header, name, path, REMEDY)) is None:
+                raise MuseError(f"{path}: {name} is {header[name]!r}, not a number: {REMEDY}")
         first = next((t for t in tables if t.header.get("DATE-OBS") == primary.get("DATE-OBS")), tables[0])
         posang = abs(float(primary.get("ESO INS DROT POSANG", 0.0)))
         return cls.on(header, shape, how, _offsets(primary, len(tables)), first, posang)

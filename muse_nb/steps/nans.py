@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -119,23 +120,20 @@ class NanAudit:
         return table
 
     def _groups(self) -> list[tuple[str, str, int, int, int]]:
+        """Voxels by cause, dq, IFU and slice."""
         nz = self.shape[0]
         empty = self.empty.cause > 0
-        rows: list[tuple[str, str, int, int, int]] = []
+        sums: Counter[tuple[str, str, int, int]] = Counter()
         keys = np.stack([self.empty.cause[empty], self.empty.ifu[empty], self.empty.slice[empty]], axis=1)
         kinds, inverse = np.unique(keys, axis=0, return_inverse=True)
         unfilled = np.bincount(inverse.reshape(-1), (nz - self.count)[empty], minlength=len(kinds))
         for (code, ifu, slice_), number in zip(kinds.tolist(), unfilled, strict=True):
-            rows.append((list(Cause)[code - 1].value, "", ifu, slice_, int(number)))
-        inside = nz - (self.last - self.first + 1)[~empty]
-        if (beyond := int(inside.sum())) > 0:
-            rows.append((Cause.OUTSIDE_RANGE.value, "", 0, 0, beyond))
-        listed = self._listed()
-        rows += listed
-        rest = self.voxels - sum(row[-1] for row in rows)
-        if rest > 0:
-            rows.append((Cause.UNKNOWN.value, "", 0, 0, rest))
-        return [row for row in rows if row[-1]]
+            sums[list(Cause)[code - 1].value, "", ifu, slice_] += int(number)
+        sums[Cause.OUTSIDE_RANGE.value, "", 0, 0] += int((nz - (self.last - self.first + 1)[~empty]).sum())
+        for cause, dq, ifu, slice_, number in self._listed():
+            sums[cause, dq, ifu, slice_] += number
+        sums[Cause.UNKNOWN.value, "", 0, 0] += max(0, self.voxels - sum(sums.values()))
+        return [(*key, number) for key, number in sums.items() if number]
 
     def _listed(self) -> list[tuple[str, str, int, int, int]]:
         holes = self.holes

@@ -5,8 +5,12 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 BROWSER = "Chromium is not installed (Debian: apt-get install chromium)"
 
@@ -26,15 +30,24 @@ def lab_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def open_notebook(lab_folder: Path) -> Iterator[Callable[..., AbstractContextManager]]:
-    """``with open_notebook(name, *cells) as notebook:`` a new notebook in JupyterLab."""
-    from lab import FLAGS, chromium, jupyterlab, notebook
+def browser() -> Iterator[Browser]:
+    """Chromium; one for all tests, since there can be only one Playwright in a process."""
+    from lab import FLAGS, chromium
     from playwright.sync_api import sync_playwright
 
     executable = chromium()
     if executable is None:
         (pytest.fail if os.environ.get("CI") else pytest.skip)(BROWSER)  # CI must not pass over the browser
-    with jupyterlab(lab_folder) as server, sync_playwright() as playwright:
+    with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=executable, headless=True, args=FLAGS)
-        yield partial(notebook, browser, server, lab_folder)
+        yield browser
         browser.close()
+
+
+@pytest.fixture(scope="session")
+def open_notebook(browser: Browser, lab_folder: Path) -> Iterator[Callable[..., AbstractContextManager]]:
+    """``with open_notebook(name, *cells) as notebook:`` a new notebook in JupyterLab."""
+    from lab import jupyterlab, notebook
+
+    with jupyterlab(lab_folder) as server:
+        yield partial(notebook, browser, server, lab_folder)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,11 @@ from muse_nb.widgets.nans import CAUSE_COLOURS
 from muse_nb.widgets.picture import rgb
 
 if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
     from muse_nb.simulator.night import Night
+
+sys.path.append(str(Path(__file__).parents[1] / "sharing"))
 
 CELL = """from muse_nb import NanViewer
 viewer = NanViewer('{path}', plane=12, height=380)
@@ -151,3 +156,40 @@ def test_an_audit_in_the_background_can_be_cancelled(with_frames) -> None:
     book.python("held.set()")
     assert "was cancelled" in book.until("stopped.error")
     canvas.page.locator(".mnb-waiting .mnb-error", has_text="was cancelled").wait_for()
+
+
+@pytest.fixture
+def page_without_kernel(browser: Browser, tmp_path: Path) -> Iterator[tuple[Page, muse_nb.NanViewer]]:
+    """A shared page of a viewer, opened without a network."""
+    from books import with_widgets
+
+    from muse_nb.sharing.clean import Places
+    from muse_nb.sharing.page import notebook_page
+
+    viewer = muse_nb.NanViewer(cube(tmp_path / "DATACUBE_FINAL.fits"), plane=12, stored=7)
+    path = tmp_path / "page.html"
+    path.write_text(notebook_page(with_widgets(viewer), about={}, places=Places(tmp_path)))
+    context = browser.new_context(offline=True)
+    page = context.new_page()
+    page.goto(f"file://{path}")
+    page.wait_for_selector(".mnb-nans .mnb-overlay")
+    yield page, viewer
+    context.close()
+
+
+def test_a_page_without_kernel_has_a_slider_over_planes(page_without_kernel) -> None:
+    page, viewer = page_without_kernel
+    stored = [layer["plane"] for layer in viewer.stored]
+    assert stored == [0, 10, 20, 30, 39, 49, 59]
+    assert len(viewer.stored_data) == 2 * len(viewer.stored_causes) == 7 * 50 * 40 * 2
+    root = page.locator(".mnb-nans")
+    root.focus()
+    for key, plane in (("ArrowRight", 20), ("ArrowLeft", 12), ("ArrowLeft", 10), ("End", 59)):
+        page.keyboard.press(key)
+        page.locator(f".mnb-nans[data-plane='{plane}']").wait_for()
+    page.locator(".mnb-nans input[type=range]").fill("9")
+    page.locator(".mnb-nans[data-plane='10']").wait_for()
+    box = page.locator(".mnb-nans .mnb-overlay").bounding_box()
+    place = page.evaluate("document.querySelector('.mnb-nans').parentElement.museImage.toScreen(20, 30)")
+    page.mouse.click(box["x"] + place[0], box["y"] + place[1])
+    page.locator(".mnb-story", has_text="Plane 10: NaN: unknown").wait_for()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +13,8 @@ import pytest
 import muse_nb
 
 if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
     from muse_nb.simulator.night import Night
 
 sys.path.append(str(Path(__file__).parents[1] / "sharing"))
@@ -63,27 +65,17 @@ def shared(tmp_path_factory: pytest.TempPathFactory, night: Night) -> Path:
 
 
 @pytest.fixture(scope="module")
-def open_page() -> Iterator[Callable[..., Opened]]:
-    from lab import FLAGS, chromium
-    from playwright.sync_api import sync_playwright
+def open_page(browser: Browser) -> Callable[..., Opened]:
+    def start(path: Path, **options: Any) -> Opened:
+        context = browser.new_context(offline=True, accept_downloads=True, **options)
+        opened = Opened(context.new_page())
+        opened.page.on("request", lambda request: opened.asked.append(request.url))
+        opened.page.on("console", lambda m: opened.said.append(m.text) if m.type == "error" else None)
+        opened.page.on("pageerror", lambda error: opened.said.append(str(error)))
+        opened.page.goto(path.as_uri())
+        return opened
 
-    executable = chromium()
-    if executable is None:
-        pytest.skip("Chromium is not installed (Debian: apt-get install chromium)")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=executable, headless=True, args=FLAGS)
-
-        def start(path: Path, **options: Any) -> Opened:
-            context = browser.new_context(offline=True, accept_downloads=True, **options)
-            opened = Opened(context.new_page())
-            opened.page.on("request", lambda request: opened.asked.append(request.url))
-            opened.page.on("console", lambda m: opened.said.append(m.text) if m.type == "error" else None)
-            opened.page.on("pageerror", lambda error: opened.said.append(str(error)))
-            opened.page.goto(path.as_uri())
-            return opened
-
-        yield start
-        browser.close()
+    return start
 
 
 @pytest.fixture(scope="module")

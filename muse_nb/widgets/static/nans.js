@@ -131,8 +131,9 @@ function view({ model, el }) {
     if (x < 0 || y < 0 || x >= cube.nx || y >= cube.ny) return;
     story.replaceChildren(h("p", { class: "mnb-hint" }, "reading …"));
     traits.set("voxel", [x, y, traits.get("plane")]);
-    if (!alive) tellCause(x, y);
   }
+  const kept = String(traits.get("voxel"));
+  const unknown = () => !alive && traits.get("voxel").length === 3 && String(traits.get("voxel")) !== kept;
   // What can be told without a kernel.
   function tellCause(x, y) {
     const cause = causeAt(x, y), what = cause ? `NaN: ${cause.name} - ${cause.meaning}` : `${number(frame.value(x, y), 4)} ${cube.unit}`;
@@ -153,6 +154,7 @@ function view({ model, el }) {
   }
   function tell() {
     const voxel = traits.get("voxel"), lines = traits.get("story");
+    if (unknown()) { tellCause(voxel[0], voxel[1]); return; }
     story.replaceChildren(...(lines.length ? [h("div", { class: "mnb-heading" }, `Spaxel ${voxel[0]}, ${voxel[1]}`), ...lines.map((text) => h("p", {}, text)), detector()] : [h("p", { class: "mnb-hint" }, "Click a hole for its story.")]));
   }
   function detector() {
@@ -203,7 +205,7 @@ function view({ model, el }) {
   function drawProfile() {
     profilePlot.draw((plot) => {
       const values = as(Float32Array, traits.get("profile")), peak = Math.max(1e-3, ...values);
-      const { context, sx, sy, top, bottom } = plot.axes({ x: [first, last], y: [0, 106 * peak], left: 52, bottom: 32, ylabel: "NaN in the field [%]", xlabel: axis });
+      const { context, sx, sy, top, bottom } = plot.axes({ x: [first, last], y: [0, 106 * peak], left: 52, bottom: 32, ylabel: "NaN [%]", xlabel: axis });
       context.fillStyle = plot.accent + "33"; context.beginPath(); context.moveTo(sx(first), sy(0));
       values.forEach((v, k) => context.lineTo(sx(waves[k]), sy(100 * v))); context.lineTo(sx(last), sy(0)); context.fill();
       trace(context, waves, values.map((v) => 100 * v), sx, sy, plot.accent);
@@ -213,7 +215,7 @@ function view({ model, el }) {
   const fractionTop = () => Math.max(0.02, ...Array.from(fraction.planes.DATA, (_, i) => { const v = fraction.value((i % fraction.width) * fraction.bin, Math.floor(i / fraction.width) * fraction.bin); return v < 1 ? v : 0; }));
   function drawSpectrum() {
     const raw = traits.get("spectrum");
-    spectrumHost.hidden = !raw?.byteLength;
+    spectrumHost.hidden = !raw?.byteLength || unknown();
     if (spectrumHost.hidden) return;
     spectrumPlot.draw((plot) => {
       const values = as(Float32Array, raw), causes = bytes(traits.get("spectrum_causes"));
@@ -230,6 +232,7 @@ function view({ model, el }) {
       trace(context, waves, values, sx, sy, plot.ink, 1);
       context.restore();
       marker(context, sx, top, bottom, plot.ink);
+      context.fillStyle = plot.ink; context.textAlign = "left"; context.textBaseline = "top"; context.fillText(cube.unit, sx(first) + 5, top + 4);
     });
   }
 
@@ -263,7 +266,7 @@ function view({ model, el }) {
   traits.watch("plane", () => { if (frame && !alive) recall(); if (frame) { where.textContent = ""; show(); } drawProfile(); drawSpectrum(); });
   traits.watch("shown stretch limits cmap", show);
   traits.watch("hidden", () => { colours(); legend(); });
-  traits.watch("voxel", () => image.draw());
+  traits.watch("voxel", () => { image.draw(); drawSpectrum(); });
   traits.watch("story voxel pixels", later(tell, 0));
   traits.watch("spectrum spectrum_causes", later(drawSpectrum, 0));
   traits.watch("height", height);
