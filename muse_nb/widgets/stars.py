@@ -20,6 +20,7 @@ from muse_nb.steps.picks import PickFile
 from muse_nb.steps.starfit.picked import centre
 from muse_nb.widgets import picking, star_traits
 from muse_nb.widgets.base import COLOUR_MAPS, Viewer, colour_map, guarded
+from muse_nb.widgets.latest import Latest
 from muse_nb.widgets.sky import Sheet
 from muse_nb.widgets.static import module
 
@@ -111,6 +112,9 @@ class StarPicker(Viewer):
         self._after: list[Table] = []
         self._shown = np.zeros((len(self._sheet.frames), 2))  # offsets that were known last
         self._lock = threading.RLock()  # JupyterLab answers the browser in a thread beside the cells'
+        self._fitting = threading.RLock()  # one fit at a time; clicks go on meanwhile
+        self._follower = Latest(self._follow)
+        self._live = False  # whether a browser looks on
         self._offsets: Offsets | None = None
         super().__init__(
             frames=self._sheet.described(),
@@ -126,11 +130,15 @@ class StarPicker(Viewer):
     @property
     def offsets(self) -> Offsets:
         """Offsets from the picked stars; from all stars as long as none is picked."""
-        with self._lock:
-            if self._offsets is None:
-                chosen = self.picks if picking.in_use(self.picks) else None
-                self._offsets = measure_offsets(self.measurement, picks=chosen)
-            return self._offsets
+        with self._fitting:
+            with self._lock:
+                picks, offsets = self.picks, self._offsets
+            if offsets is None:
+                offsets = measure_offsets(self.measurement, picks=picks if picking.in_use(picks) else None)
+                with self._lock:
+                    if self.picks is picks:
+                        self._offsets = offsets
+            return offsets
 
     def add(self, x: float, y: float, exposure: int = 0) -> None:
         """Add the star next to a pixel (0-based) of an exposure.
@@ -163,7 +171,7 @@ class StarPicker(Viewer):
 
     def add_best(self, most: int = 20) -> None:
         """Add the stars that tell most about the offsets, but for those that are picked or dropped already."""
-        with self._lock:
+        with self._fitting, self._lock:
             picks = self.picks
             known = self._sheet.places(picks, np.zeros_like(self._shown))[:, 0]
             for row in self.measurement.candidates(most):
@@ -203,12 +211,22 @@ class StarPicker(Viewer):
             self._offsets = None
             self.error = ""
             self._publish()  # at once, where the last offsets put the stars; the fit takes a moment
-            if self.rows or picking.in_use(self.picks):
-                self._measure()
+        if self._live:
+            self._follower.ask()
+        elif self.rows or picking.in_use(self.picks):
+            self._measure()
+
+    @guarded
+    def _follow(self) -> None:
+        self._measure()
+        self.status = ""
 
     def _measure(self) -> None:
-        offsets, used = self.offsets, picking.in_use(self.picks)
-        with self.hold_sync():
+        offsets = self.offsets
+        with self._lock, self.hold_sync():
+            if self._offsets is not offsets:  # picked further meanwhile: the fit of that is on its way
+                return
+            used = picking.in_use(self.picks)
             self._publish()
             self.rows = offsets.rows()
             self.residuals = star_traits.residuals(offsets.residuals, self.measurement.date_obs) if used else b""
@@ -250,9 +268,11 @@ class StarPicker(Viewer):
         """Send the whole images, then measure: the first fit of many images takes seconds."""
         for i, frame in enumerate(self._sheet.frames):
             self.send({"type": "image", "exposure": i}, [np.ascontiguousarray(frame.halves).data.cast("B")])
-        if not self.rows:
-            self._measure()
-        self.status = ""
+        self._live = True
+        if self.rows:
+            self.status = ""
+        else:
+            self._follower.ask()
 
     def _on_click(self, message: dict[str, Any]) -> None:
         exposure, x, y = int(message["exposure"]), float(message["x"]), float(message["y"])
@@ -289,15 +309,9 @@ class StarPicker(Viewer):
 
     # ---- exports
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
-        if "MUSE_NB_HEADLESS" in os.environ:  # no browser will ask for the offsets
-            self._measure_once()
+        if "MUSE_NB_HEADLESS" in os.environ and not self.rows:  # no browser will ask for the offsets
+            self._follow()
         return super()._repr_mimebundle_(**kwargs)
-
-    @guarded
-    def _measure_once(self) -> None:
-        if not self.rows:
-            self._measure()
-        self.status = ""
 
     def picture(self) -> bytes:
         """PNG of all exposures, north up, with the picked stars and the offsets."""

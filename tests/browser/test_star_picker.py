@@ -63,12 +63,10 @@ def places(book) -> np.ndarray:
     return np.array(book.value("list(memoryview(picker.places).cast('f'))")).reshape(-1, 3, 2)
 
 
-def test_a_click_adds_the_star_everywhere_and_the_offsets_follow(
-    picker, folder: Path, record_property: Callable[[str, object], None]
-) -> None:
+def test_a_click_adds_the_star_everywhere_and_the_offsets_follow(picker, folder: Path) -> None:
     book, canvas = picker
     pick(book, canvas, 0)
-    record_property("seconds from click to offsets", int(canvas.data("answered")) / 1000)
+    print(f"offsets {int(canvas.data('answered'))} ms after the click")  # 0.3 s at a desk, see benchmarks/picker.py
     expected = STARS[0, :2] + OFFSETS / 0.2 * [-1, 1]
     assert places(book)[0] == pytest.approx(expected, abs=0.1)
     for number in range(1, 5):

@@ -1,0 +1,127 @@
+"""Clicks in StarPicker: CPU time of a click and what it sends, latency in JupyterLab, and memory over 1000 updates.
+
+``python -m benchmarks.picker`` prints a table; the latency is measured where Chromium is installed.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import resource
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.offset_fields import Kind, make
+from muse_nb.steps.starfit import picked
+from muse_nb.widgets.stars import StarPicker
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "browser"))
+
+FIELDS = {4: (Kind(60, 5.0, 300.0, side=100, exposures=4), 8), 19: (Kind(60, 5.0, 300.0, side=100, exposures=19), 8)}
+LARGE = (Kind(260, 8.0, 300.0, side=250, exposures=45), 200)
+UPDATES = 1000
+CELL = """from pathlib import Path
+from muse_nb import StarPicker
+picker = StarPicker(sorted(Path('{folder}').glob('*.fits')))
+picker"""
+
+
+def opened(kind: Kind, folder: Path) -> StarPicker:
+    """A picker on a simulated field, measured once."""
+    picker = StarPicker(make(kind, 1, folder).files)
+    picker._measure()
+    return picker
+
+
+def click(picker: StarPicker, x: float, y: float) -> float:
+    """CPU seconds from a message of the browser to the answer."""
+    start = time.process_time()
+    picker._received(None, {"type": "click", "exposure": 0, "x": x, "y": y}, [])
+    return time.process_time() - start
+
+
+def sent(picker: StarPicker) -> float:
+    """Kilobytes of the state that a click changes."""
+    text = sum(len(json.dumps(value)) for value in (picker.stars, picker.rows))
+    return (text + len(picker.places) + len(picker.residuals) + len(picker.stamps.get("pixels", b""))) / 1000
+
+
+def report(name: str, kind: Kind, picks: int, folder: Path) -> None:
+    """A row of the table: the last of some clicks."""
+    picker = opened(kind, folder)
+    picker.add_best(picks)
+    others = [(float(s["x"]), float(s["y"])) for s in picker.measurement.candidates(picks + 3)][-3:]
+    clicks = [click(picker, *place) for place in others]
+    start = time.process_time()
+    picked.solve_picks(picker.measurement, picker.picks)
+    fit = time.process_time() - start
+    counts = f"{len(picker.stars):5} {len(picker.rows):9}"
+    print(f"{name:16} {counts} {1e3 * np.median(clicks):10.0f} {1e3 * fit:10.0f} {sent(picker):9.0f}", flush=True)
+
+
+def memory(folder: Path) -> None:
+    """Resident memory after 100 updates and after 1000."""
+    picker = opened(Kind(30, 8.0, 300.0, side=70, exposures=4), folder)
+    picker.add_best(5)
+    for update in range(UPDATES):
+        picker.drop(1 + update % 5, dropped=bool(update // 5 % 2 == 0))
+        if update in (UPDATES // 10, UPDATES - 1):
+            gc.collect()
+            print(f"memory after {update + 1:4} updates: {_resident():.0f} MB", flush=True)
+    print(f"largest: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB")
+
+
+def _resident() -> float:
+    fields = Path("/proc/self/status").read_text().splitlines()
+    return int(next(line for line in fields if line.startswith("VmRSS")).split()[1]) / 1024
+
+
+def latency(folders: dict[int, Path], lab: Path) -> None:
+    """Milliseconds from a click to the offsets, as the browser measures them."""
+    from lab import FLAGS, Canvas, chromium, jupyterlab, notebook
+    from playwright.sync_api import sync_playwright
+
+    executable = chromium()
+    if executable is None:
+        print("latency in JupyterLab: Chromium is not installed")
+        return
+    with jupyterlab(lab) as server, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=executable, headless=True, args=FLAGS)
+        for exposures, folder in folders.items():
+            (folder / "picks.ecsv").unlink(missing_ok=True)
+            with notebook(browser, server, lab, f"{exposures}.ipynb", CELL.format(folder=folder)) as book:
+                book.run()
+                canvas = Canvas(book, "stars")
+                book.until("len(picker.rows)", 120)
+                canvas.settled("sharp", str(exposures))
+                times = []
+                for x, y in book.value("[[float(s['x']), float(s['y'])] for s in picker.measurement.candidates(6)]"):
+                    canvas.click(x, y)
+                    canvas.settled("measured", str(len(times) + 2))
+                    times.append(int(canvas.data("answered")))
+                print(
+                    f"latency in JupyterLab, {exposures:2} exposures: {np.median(times):.0f} ms ({times})", flush=True
+                )
+        browser.close()
+
+
+def main() -> None:
+    """Print the tables."""
+    with tempfile.TemporaryDirectory() as scratch:
+        folders = {exposures: Path(scratch) / str(exposures) for exposures in FIELDS}
+        print(
+            f"{'CPU of a click':16} {'stars':>5} {'exposures':>9} {'click [ms]':>10} {'fit [ms]':>10} {'sent [kB]':>9}"
+        )
+        for exposures, (kind, picks) in FIELDS.items():
+            report(f"{exposures} exposures", kind, picks, folders[exposures])
+        report("many", *LARGE, Path(scratch) / "large")
+        memory(Path(scratch) / "memory")
+        latency(folders, Path(scratch))
+
+
+if __name__ == "__main__":
+    main()

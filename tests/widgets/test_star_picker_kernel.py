@@ -1,0 +1,102 @@
+"""StarPicker without a browser: what a click changes, what follows it, what an export shows."""
+
+from __future__ import annotations
+
+import io
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from sky import OFFSETS, STARS, images
+
+from muse_nb.widgets import stars as stars_module
+from muse_nb.widgets.latest import Latest
+from muse_nb.widgets.stars import StarPicker
+
+
+@pytest.fixture
+def picker(tmp_path: Path) -> StarPicker:
+    return StarPicker(images(tmp_path))
+
+
+def click(picker: StarPicker, number: int) -> None:
+    x, y = STARS[number, :2]
+    picker._received(None, {"type": "click", "exposure": 0, "x": float(x), "y": float(y)}, [])
+    assert picker.error == ""
+
+
+def test_a_click_tells_the_browser_places_residuals_and_stamps(picker: StarPicker) -> None:
+    click(picker, 0)
+    click(picker, 1)
+    assert [star["star"] for star in picker.stars] == [1, 2]
+    places = np.frombuffer(picker.places, "<f4").reshape(2, 3, 2)
+    assert places[1] == pytest.approx(STARS[1, :2] + OFFSETS / 0.2 * [-1, 1], abs=0.1)
+    residuals = np.frombuffer(picker.residuals, "<f4").reshape(-1, 8)
+    assert {(int(row[0]), int(row[1])) for row in residuals} == {(star, i) for star in (1, 2) for i in range(3)}
+    assert np.abs(residuals[:, 2:4]).max() < 20  # mas
+    assert picker.stamps["star"] == picker.selected == 2
+    assert len(picker.stamps["pixels"]) == 3 * 3 * picker.stamps["side"] ** 2
+    picker.selected = 1
+    assert picker.stamps["star"] == 1
+    click(picker, 0)  # the second click drops it
+    assert picker.stamps == {}
+
+
+def test_clicks_go_on_while_a_fit_runs_and_only_the_last_is_fitted(
+    picker: StarPicker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go, begun, fitted = threading.Event(), threading.Event(), []
+    measure = stars_module.measure_offsets
+
+    def slow(measurement, picks):
+        begun.set()
+        assert go.wait(20)
+        fitted.append(0 if picks is None else len(picks))
+        return measure(measurement, picks=picks)
+
+    click(picker, 0)
+    picker._live, before = True, picker.measured
+    monkeypatch.setattr(stars_module, "measure_offsets", slow)
+    click(picker, 1)
+    assert begun.wait(20)
+    click(picker, 2)
+    click(picker, 3)
+    assert len(picker.stars) == 4  # at once
+    assert picker.measured == before
+    go.set()
+    assert len(picker.offsets.table) == 3
+    for _ in range(200):
+        if picker.measured > before and not picker._follower._running:
+            break
+        threading.Event().wait(0.05)
+    assert fitted == [2, 4]
+    assert (picker.method, picker.measured) == ("4 picked stars", before + 1)
+
+
+def test_an_action_asked_for_often_runs_once_more() -> None:
+    go, runs, done = threading.Event(), [], threading.Semaphore(0)
+
+    def action() -> None:
+        assert go.wait(20)
+        runs.append(1)
+        done.release()
+
+    latest = Latest(action)
+    for _ in range(5):
+        latest.ask()
+    go.set()
+    assert done.acquire(timeout=20)
+    assert done.acquire(timeout=20)
+    assert not done.acquire(timeout=0.2)
+    assert len(runs) == 2
+
+
+def test_the_static_picture_has_the_offsets_under_each_name(picker: StarPicker) -> None:
+    bare = Image.open(io.BytesIO(picker.picture()))
+    click(picker, 0)
+    full = Image.open(io.BytesIO(picker.picture()))
+    assert full.size == bare.size
+    strip = (0, 16, 190, 30)
+    assert np.asarray(full.crop(strip)).std() > 5 > np.asarray(bare.crop(strip)).std()
