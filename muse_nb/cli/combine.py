@@ -38,6 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def add_cube_arguments(parser: argparse.ArgumentParser, pixfrac: float, crsigma: float) -> None:
     """Declare what ``combine`` and ``cube`` have in common."""
     parser.add_argument("-o", "--output", metavar="CUBE", help="the cube to make")
+    parser.add_argument("--resample", choices=["drizzle", "nearest"], default="drizzle", help="default %(default)s")
     parser.add_argument("--pixfrac", type=float, default=pixfrac, metavar="F", help="drop size (default %(default)s)")
     parser.add_argument("--crsigma", type=float, default=crsigma, metavar="S", help="cosmic rays; 0: off (%(default)s)")
     parser.add_argument("--lambdamin", type=float, default=4000.0, metavar="A", help="[Angstrom]")
@@ -106,6 +107,7 @@ def make(args: argparse.Namespace, **settings: Any) -> int:
         result = combine(
             args.pixtables,
             output=args.output,
+            resample=args.resample,
             pixfrac=args.pixfrac,
             crsigma=args.crsigma,
             lambdamin=args.lambdamin,

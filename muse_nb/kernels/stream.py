@@ -59,6 +59,8 @@ def _kernels() -> ctypes.CDLL:
     core.stream_load.argtypes = [grid, exposure, c_int, ring, c_int, c_int]
     core.stream_cosmics.argtypes = [grid, ring, c_int, c_int, c_double]
     core.stream_drizzle.argtypes, core.stream_drizzle.restype = [grid, ring, exposure, c_int, c_int, c_void_p], None
+    core.stream_nearest.argtypes = [grid, ring, c_int, c_int, c_void_p, c_void_p, c_void_p]
+    core.stream_nearest.restype = None
     core.stream_finish.argtypes, core.stream_finish.restype = [grid, ring, c_int, c_void_p, c_void_p], None
     return core
 
@@ -155,6 +157,15 @@ class Planes:
             self._grid, self._ring, self._exposures, len(self._exposures), plane, tally.ctypes.data
         )
         return [int(value) for value in tally]
+
+    def nearest(self, plane: int) -> tuple[NDArray[np.float32], NDArray[np.float32], list[int]]:
+        """Return DATA and STAT of a plane, each voxel that of its nearest row, and the tally as of `drizzle`."""
+        data, stat = np.empty((2, self._grid.ny, self._grid.nx), np.float32)
+        tally = np.empty(2 + len(self._exposures), np.int64)
+        _kernels().stream_nearest(
+            self._grid, self._ring, len(self._exposures), plane, data.ctypes.data, stat.ctypes.data, tally.ctypes.data
+        )
+        return data, stat, [int(value) for value in tally]
 
     def finish(self, plane: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Return DATA and STAT of a plane that no further row can reach, shape (ny, nx), NaN where none fell."""

@@ -38,6 +38,8 @@ class Settings:
     memory : float or None
         Bytes to stay within; None: 3.5 bytes a row, between 100 MB and 1 GB, where more would save little time.
     threads : int
+    resample : str
+        ``drizzle``, or ``nearest``: a voxel is its nearest row.
     """
 
     pixfrac: tuple[float, float] = (0.6, 0.6)
@@ -46,6 +48,7 @@ class Settings:
     high: float = 10000.0
     memory: float | None = None
     threads: int = 1
+    resample: str = "drizzle"
 
 
 @dataclass(frozen=True)
@@ -110,8 +113,7 @@ def planes(
         raise MuseError(f"{error}: give less --memory, or free some") from error
     counts: dict[int, list[int]] = {}
 
-    def finished(number: int) -> Iterator[Resampled]:
-        data, stat = work.finish(number)
+    def finished(number: int, data: NDArray[np.float32], stat: NDArray[np.float32]) -> Iterator[Resampled]:
         if first <= number < last:
             rows, flagged, *not_finite = counts.pop(number)
             yield Resampled(number, data, stat, rows, flagged, not_finite)
@@ -126,10 +128,15 @@ def planes(
             for plane in range(done, ready):
                 if settings.crsigma > 0:
                     work.cosmics(plane, settings.crsigma, whole=whole)
-                counts[plane] = work.drizzle(plane)
-                yield from finished(plane - 1)
+                if settings.resample == "nearest":
+                    data, stat, counts[plane] = work.nearest(plane)
+                    yield from finished(plane, data, stat)
+                else:
+                    counts[plane] = work.drizzle(plane)
+                    yield from finished(plane - 1, *work.finish(plane - 1))
             done = max(done, ready)
-        yield from finished(nz - 1) if last == nz else ()
+        if last == nz and settings.resample != "nearest":
+            yield from finished(nz - 1, *work.finish(nz - 1))
     except OSError as error:
         raise MuseError(f"the exposures cannot be combined: {error}") from error
     finally:

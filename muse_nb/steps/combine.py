@@ -22,6 +22,7 @@ from muse_nb.steps.combine_engines import Cluster, Job, run_stream
 __all__ = ["Combination", "combine", "cube"]
 
 ENGINES = ("stream", "eso")
+METHODS = ("drizzle", "nearest")
 
 
 def combine(
@@ -30,6 +31,7 @@ def combine(
     *,
     output: str | Path,
     engine: str = "stream",
+    resample: str = "drizzle",
     pixfrac: float | tuple[float, float] = 0.6,
     crsigma: float = 10.0,
     weight: str = "exptime",
@@ -61,6 +63,8 @@ def combine(
         The cube to make; images are put beside it, as ``NAME_IMAGE_FOV_FILTER.fits``.
     engine
         ``stream``, or ``eso`` for muse_exp_combine.
+    resample
+        ``drizzle``, or ``nearest``: each voxel is the row that lies closest to its centre.
     pixfrac
         Size of a drop over that of a voxel; one number, or one on the sky and one in wavelength.
     crsigma
@@ -113,7 +117,7 @@ def combine(
     if isinstance(offsets, (str, Path)):
         notes += check_list(Path(offsets))
     fractions = pixfrac if isinstance(pixfrac, tuple) else (pixfrac, pixfrac)
-    settings = Settings(fractions, crsigma, lambdamin, lambdamax, memory, threads or default_threads())
+    settings = Settings(fractions, crsigma, lambdamin, lambdamax, memory, threads or default_threads(), resample)
     _check_settings(settings, engine, cluster=bool(scheduler or workers), split=bool(split))
     curves = read_filter_list(filter_list) if filter_list else None
     for name in filters:
@@ -176,6 +180,8 @@ def _run_eso(job: Job) -> Combination:
 def _check_settings(settings: Settings, engine: str, *, cluster: bool, split: bool) -> None:
     if engine not in ENGINES:
         raise MuseError(f"there is no engine {engine!r}: choose {' or '.join(ENGINES)}")
+    if settings.resample not in METHODS:
+        raise MuseError(f"there is no resampling {settings.resample!r}: choose {' or '.join(METHODS)}")
     if not all(0 < fraction <= 1 for fraction in settings.pixfrac):
         raise MuseError(f"pixfrac is {settings.pixfrac}: it is above 0 and at most 1")
     if cluster and engine == "eso":

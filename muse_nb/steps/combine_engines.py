@@ -77,7 +77,7 @@ class Job:
         """The recipe's names of the settings."""
         s = self.settings
         return {
-            "resample": "drizzle",
+            "resample": s.resample,
             "pixfrac": f"{s.pixfrac[0]},{s.pixfrac[1]}",
             "crtype": "median",
             "crsigma": s.crsigma,
