@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -164,11 +165,18 @@ def _runs(usable: np.ndarray) -> dict[int, tuple[int, int]]:
         else:
             runs.append([lo, hi])
     runs = [run for run in runs if run[1] - run[0] > 0.4 * pitch]
+    runs = [part for run in runs for part in _parts(*run, round((run[1] - run[0]) / pitch))]
     centres = np.array([0.5 * (lo + hi) for lo, hi in runs])
     if len(runs) > 1:  # the slices lie evenly about the middle of the chip
         pitch = float(np.median(np.diff(centres)))
     numbers = np.rint((centres - 0.5 * nx) / pitch + 0.5 * (SLICES - 1)).astype(int)
     return {number: (lo, hi) for number, (lo, hi) in zip(numbers.tolist(), runs, strict=True) if 0 <= number < SLICES}
+
+
+def _parts(lo: int, hi: int, number: int) -> list[list[int]]:
+    """Cut a run without a gap in it into slices: one that has moved touches the next."""
+    edges = np.linspace(lo, hi, max(1, number) + 1).round().astype(int).tolist()
+    return [list(pair) for pair in pairwise(edges)]
 
 
 def _lost(lost: np.ndarray) -> tuple[int, int]:
