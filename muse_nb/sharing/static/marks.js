@@ -8,7 +8,7 @@ function asked(m, content) {
 
 // Stars that a reader marks: they become a table of picks that the notebook's StarPicker takes.
 function pick(m, content) {
-  const stars = m.get("stars");
+  const stars = placed(m);
   if (content.type === "drop")
     m.set("stars", stars.map((s) => (s.star === content.star ? { ...s, dropped: content.dropped } : s)));
   else if (content.type === "click" || content.type === "drag") {
@@ -26,6 +26,12 @@ function pick(m, content) {
     line.append(button);
   }
   return true;
+}
+// The stars with their pixels in each exposure, which the kernel sends apart, in bytes.
+function placed(m) {
+  const view = m.get("places"), frames = m.get("frames"), n = frames.length;
+  const all = view ? new Float32Array(view.buffer.slice(view.byteOffset, view.byteOffset + view.byteLength)) : [];
+  return m.get("stars").map((s, k) => (s.at ? s : { ...s, at: frames.map((_, i) => [...all.slice(2 * (k * n + i), 2 * (k * n + i) + 2)]) }));
 }
 const shift = (m, i) => {
   const row = m.get("rows")?.[i];
@@ -53,7 +59,7 @@ function table(m) {
   const columns = [["star", "int64"], ["ra", "float64", "deg"], ["dec", "float64", "deg"], ["exposure", "string"],
     ["x", "float64", "pixel"], ["y", "float64", "pixel"], ["dropped", "bool"]];
   const head = columns.map(([name, type, unit]) => `# - {name: ${name}, ${unit ? `unit: ${unit}, ` : ""}datatype: ${type}}`);
-  const rows = m.get("stars").map((s) => {
+  const rows = placed(m).map((s) => {
     const [ra, dec] = degrees(s.sky ?? toSky(m, 0, ...s.at[0]), origin);
     return `${s.star} ${ra.toFixed(9)} ${dec.toFixed(9)} "" nan nan ${s.dropped ? "True" : "False"}`;
   });

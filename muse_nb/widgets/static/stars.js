@@ -229,7 +229,7 @@ function render({ model, el }) {
     const current = traits.get("exposure"), star = chosen();
     const off = new Set(infos.map((_, i) => i).filter((i) => bad.has(`${selected()} ${i}`)));
     const hint = star ? `No fit of star ${star.star}: ${star.dropped ? "it is dropped (x takes it back)" : "too few exposures show it"}.` : "Select a star: its data, model and residual in every exposure appear here.";
-    strip.show(traits.get("stamps"), shades, signed, { current, off, hint });
+    strip.show(traits.get("stamps") ?? {}, shades, signed, { current, off, hint });
     chart.show(residuals, { selected: selected(), current, hint: stars.length ? "No residuals yet." : "Click stars, or add the 20 best: the residual of each star in each exposure appears here." });
   }
   function refresh() { drawTiles(); drawTable(); drawParts(); image.draw(); }

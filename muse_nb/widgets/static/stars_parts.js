@@ -5,18 +5,21 @@ import { Plot, line } from "./plot.js";
 export const BLUE = "#56b4e9", RED = "#d55e00", GREY = "#9a9a9a";
 const NOTHING = 255, ROWS = ["data", "model", "residual"], TITLE = 17, FOOT = 15, EDGE = 54;
 
+const floats = (view) => (view ? as(Float32Array, view) : new Float32Array(0)); // saved states leave out what is empty
+
 // Picked stars with their place [pixel] in every exposure, from the traits `stars` and `places`.
+// A page without a kernel puts the places of stars that a reader marks into `stars` itself.
 export function starsOf(traits, exposures) {
-  const places = as(Float32Array, traits.get("places"));
+  const places = floats(traits.get("places"));
   return traits.get("stars").map((star, k) => ({
     ...star,
-    at: Array.from({ length: exposures }, (_, i) => { const from = 2 * (k * exposures + i); return [places[from], places[from + 1]]; }),
+    at: star.at ?? Array.from({ length: exposures }, (_, i) => { const from = 2 * (k * exposures + i); return [places[from], places[from + 1]]; }),
   }));
 }
 
 // Rows of the trait `residuals`: star, exposure, RA, Dec, their errors [mas], deviation, outlier.
 export function residualsOf(traits) {
-  const all = as(Float32Array, traits.get("residuals"));
+  const all = floats(traits.get("residuals"));
   return Array.from({ length: all.length / 8 }, (_, k) => all.subarray(8 * k, 8 * k + 8));
 }
 
