@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import random
 import re
@@ -27,9 +28,9 @@ os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MPLBACKEND"
 from benchmarks.tables import write_tables
 
 KILLS = 600
-SHARE = {"survey": 4, "inspect": 3, "nans": 4, "offsets": 3, "combine": 6, "cube": 6, "doctor": 4, "simulate": 1}
-SHARE |= {"share": 2, "reduce": 1, "combine eso": 1}  # of the kills: the slow ones get fewer
-AT_A_TIME = 5  # kills before the rerun
+SHARE = {"survey": 4, "inspect": 2, "nans": 4, "offsets": 2, "combine": 6, "cube": 8, "doctor": 6}
+SHARE |= {"share": 1, "simulate": 0.5, "reduce": 0.5, "combine eso": 0.5}  # of the kills: the slow ones get fewer
+AT_A_TIME = 20  # kills before the rerun
 HIDDEN = re.compile(r"\.(part|muse_nb|combine)-")
 VARIES = re.compile(rb"(DATE    |CHECKSUM|DATASUM |PIPEFILE|DATAMD5 )= .{70}")
 STAMP = re.compile(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[.\d]*|\d\d:\d\d:\d\d|\d+(\.\d+)? s\b")
@@ -128,9 +129,9 @@ def trials(work: Path) -> list[Trial]:
     from muse_nb.recipes.backends import available
 
     night = simulate(work / "night", 2, products=True, progress=list, workers=1)
-    tables = write_tables(work / "tables", 3, 60_000, ifus=2)
+    tables = write_tables(work / "tables", 2, 30_000, ifus=2)
     images = night.reduced["IMAGE_FOV"]
-    reds = [path for path in night.reduced["OBJECT_RED"] if path.name.endswith(("-12.fits", "-13.fits"))]
+    reds = [path for path in night.reduced["OBJECT_RED"] if path.name.endswith("-12.fits")][:1]
     book = work / "book.ipynb"
     book.write_text(json.dumps(NOTEBOOK))
     found = [
@@ -217,7 +218,7 @@ def kill_and_rerun(
     log = work / "killed.log"
     for _ in range(times):
         child = fork(trial.words(folder), log)
-        time.sleep(chance.uniform(0, 1.1 * trial.seconds))
+        time.sleep(chance.uniform(0, 0.8 * trial.seconds))
         os.kill(child, signal.SIGKILL)
         _, status = os.waitpid(child, 0)
         counts.kills += 1
@@ -266,7 +267,7 @@ def run(kills: int, seed: int) -> Counts:
             for number, trial in enumerate(every):
                 undisturbed(trial, work / f"right-{number}")
             total = sum(SHARE[trial.name] for trial in every)
-            left = {trial.name: -(-kills * SHARE[trial.name] // total) for trial in every}
+            left = {trial.name: math.ceil(kills * SHARE[trial.name] / total) for trial in every}
             for trial in every:
                 while left[trial.name] > 0:
                     times = min(AT_A_TIME, left[trial.name])

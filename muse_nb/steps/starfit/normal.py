@@ -77,6 +77,8 @@ class Equations:
     def __init__(self, frames: list[FrameEquations], stars: int, reference: int) -> None:
         n = len(frames)
         self.n, self.stars, self.reference = n, stars, reference
+        if not stars:
+            raise np.linalg.LinAlgError("none is left")
         self.active = [len(frame.active) > 0 for frame in frames]
         self.border = np.zeros((n, stars, 3, SHAPE))
         self.gradient = np.zeros((n, stars, 3))
