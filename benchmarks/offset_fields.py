@@ -9,10 +9,11 @@ import numpy as np
 from astropy.io import fits
 from astropy.wcs import WCS
 from numpy.typing import NDArray
+from scipy.signal import fftconvolve
 
 from muse_nb.kernels.psf import moffat_stamps
 from muse_nb.steps.starfit.geometry import Plane
-from muse_nb.steps.starfit.psf import round_psf
+from muse_nb.steps.starfit.psf import kernel, round_psf
 
 SCALE = 0.2  # arcsec per pixel
 FLOOR, SLOPE = 1.0, 0.05  # variance = FLOOR + SLOPE * light, so that amplitudes are in units of the sky's noise
@@ -83,7 +84,7 @@ def make(kind: Kind, seed: int, folder: Path) -> Field:
         width, seeing_flux = rng.uniform(0.6, 1.1) / SCALE, rng.uniform(0.8, 1.1)
         amplitude = flux * seeing_flux * (4.0 / width) ** 2
         light, psf = _draw(kind, plane.pixel(sky + offset[i]), amplitude, width, rng)
-        light += kind.galaxy * _galaxy(plane, kind.side)
+        light += kind.galaxy * _galaxy(plane, kind.side, offset[i], width)
         variance = FLOOR + SLOPE * light
         image = light + 20 + rng.normal(0, np.sqrt(variance))
         _cosmic_rays(image, rng)
@@ -119,11 +120,13 @@ def _draw(kind: Kind, position: NDArray, amplitude: NDArray, width: float, rng: 
     return light, psf
 
 
-def _galaxy(plane: Plane, side: int) -> NDArray:
-    y, x = np.indices((side, side))
-    sky = plane.sky(np.stack([x, y], -1).reshape(-1, 2)).reshape(side, side, 2)
-    r = np.hypot(sky[..., 0], sky[..., 1] / 0.6)
-    return np.exp(-r / 4.0) * (1 + 0.05 * np.sin(sky[..., 0] * 1.3))
+def _galaxy(plane: Plane, side: int, offset: NDArray, width: float) -> NDArray:
+    """An exponential disc with some structure, moved with the stars and seen through the same seeing."""
+    reach = int(np.ceil(2 * width))
+    y, x = np.mgrid[-reach : side + reach, -reach : side + reach]
+    east, north = np.moveaxis(plane.sky(np.stack([x, y], -1)) - offset, -1, 0)
+    disc = np.exp(-np.hypot(east, north / 0.6) / 4.0) * (1 + 0.05 * np.sin(east * 1.3))
+    return fftconvolve(disc, kernel(width) / kernel(width).sum(), mode="valid")
 
 
 def _cosmic_rays(image: NDArray, rng: np.random.Generator) -> None:

@@ -85,23 +85,28 @@ class Measurement:
 
     @cached_property
     def frames(self) -> list[Frame]:
-        """Prepared images; a galaxy or nebula that fills the field turns the background to a running ring."""
-        frames = []
-        for image, plane in zip(self.images, self.planes, strict=True):
-            self.tell(f"preparing {image.date_obs}")
-            frames.append(Frame(np.asarray(image.data, float), plane))
-        if any(frame.structured() for frame in frames):  # a galaxy, or faint stars that crowd: the fit knows which
-            boxes = (frames[0].box, 0)
-            self.tell("bright structure: trying a background that follows it")
-            quality = [_quality(solve([Frame(f.raw, f.plane, box=box) for f in frames], self.radius)) for box in boxes]
-            if quality[1] > quality[0]:
-                frames = [Frame(frame.raw, frame.plane, box=0) for frame in frames]
-        return frames
+        """Prepared images; a galaxy or nebula that fills the field turns the background to one that follows it."""
+        return self._prepared[0]
 
     @cached_property
     def solution(self) -> Solution:
         """Offsets from all stars."""
-        return solve(self.frames, self.radius, self.tell)
+        frames, solution = self._prepared
+        return solution or solve(frames, self.radius, self.tell)
+
+    @cached_property
+    def _prepared(self) -> tuple[list[Frame], Solution | None]:
+        """Frames and, where only the fit can tell which background they need, their solution."""
+        frames = []
+        for image, plane in zip(self.images, self.planes, strict=True):
+            self.tell(f"preparing {image.date_obs}")
+            frames.append(Frame(np.asarray(image.data, float), plane))
+        if not any(frame.structured() for frame in frames):  # else a galaxy, or faint stars that crowd
+            return frames, None
+        self.tell("bright structure: trying a background that follows it")
+        following = [Frame(frame.raw, frame.plane, box=0) for frame in frames]
+        tried = [(each, solve(each, self.radius)) for each in (frames, following)]
+        return max(tried, key=lambda one: _quality(one[1]))
 
     def sky(self, i: int, x: NDArray, y: NDArray) -> tuple[NDArray, NDArray]:
         """RA and Dec [deg] that exposure `i` assigns to its 0-based pixels."""

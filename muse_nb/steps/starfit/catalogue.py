@@ -14,7 +14,7 @@ from muse_nb.steps.starfit.small import inverse_2x2
 __all__ = ["Adjustment", "StarShifts", "adjust", "star_shifts", "with_rejected"]
 
 AXES = np.arange(2)
-MOST = 120  # stars with their own shift in an exposure: the most informative
+MOST = 60  # stars with their own shift in an exposure: the most informative
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from scipy import ndimage
 from muse_nb.steps.starfit.frame import Frame
 from muse_nb.steps.starfit.matched_filter import Map, Peaks, filter_map, find_peaks
 
-__all__ = ["stack_peaks"]
+__all__ = ["from_grid", "sky_grid", "stack_peaks"]
 
 
 def stack_peaks(
@@ -33,23 +33,31 @@ def stack_peaks(
     width : float
         That seeing [arcsec].
     """
-    scale = min(frame.plane.scale for frame in frames)
-    corner = np.concatenate([_corners(frame) - offset for frame, offset in zip(frames, offsets, strict=True)])
-    low = corner.min(0)
-    nx, ny = np.ceil((corner.max(0) - low) / scale).astype(int) + 1
+    low, (ny, nx), scale = sky_grid(frames, offsets)
     numerator, denominator = np.zeros((2, ny, nx))
     sharpest = min(frame.width * frame.plane.scale for frame in frames)
     for frame, offset in zip(frames, offsets, strict=True):
         maps = filter_map(frame.residual, frame.weight, frame.width) if residual else frame.map
         gain = (sharpest / (frame.width * frame.plane.scale)) ** 2  # amplitude of the same flux
-        # (y, x) of the frame = matrix @ (row, column) of the grid + zero
-        matrix = scale * frame.plane.matrix[::-1, ::-1]
-        zero = frame.plane.pixel(low + offset)[::-1]
+        matrix, zero = from_grid(frame, offset, low, scale)
         numerator += gain * _onto(maps.numerator, matrix, zero, (ny, nx))
         denominator += gain**2 * _onto(maps.denominator, matrix, zero, (ny, nx))
     denominator[denominator < 1e-9 * denominator.max()] = 0
     peaks = find_peaks(Map(numerator, denominator), threshold, margin=1)
     return Peaks(low + scale * peaks.position, peaks.significance, peaks.amplitude), sharpest
+
+
+def sky_grid(frames: Sequence[Frame], offsets: Sequence[NDArray]) -> tuple[NDArray, tuple[int, int], float]:
+    """South-west corner [arcsec], shape (ny, nx) and pixel [arcsec] of a grid on the sky that holds all frames."""
+    scale = min(frame.plane.scale for frame in frames)
+    corner = np.concatenate([_corners(frame) - offset for frame, offset in zip(frames, offsets, strict=True)])
+    nx, ny = np.ceil(np.ptp(corner, axis=0) / scale).astype(int) + 1
+    return corner.min(0), (int(ny), int(nx)), scale
+
+
+def from_grid(frame: Frame, offset: NDArray, low: NDArray, scale: float) -> tuple[NDArray, NDArray]:
+    """Matrix and zero of (y, x) of the frame = matrix @ (row, column) of the grid + zero."""
+    return scale * frame.plane.matrix[::-1, ::-1], frame.plane.pixel(low + offset)[::-1]
 
 
 def _onto(image: NDArray, matrix: NDArray, zero: NDArray, shape: tuple[int, int]) -> NDArray:

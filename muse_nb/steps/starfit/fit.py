@@ -137,7 +137,7 @@ class Fit:
 
     def _prior(self, frame: Frame, block: NDArray, gradient: NDArray) -> None:
         """Keep the PSF near a round Moffat of the first width with beta 2.5, as far as the data do not know better."""
-        ellipticity, beta, width = PRIORS[min(self.stage, 1)]
+        ellipticity, beta, width = PRIORS[min(self.stage, 1) if frame.box else 0]
         curvature = frame.first_psf[0]
         size = 1 / psf.scale(frame.psf)
         strength = (

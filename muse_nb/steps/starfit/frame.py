@@ -113,6 +113,24 @@ class Frame:
         self._subtract(left, first=False)
         self.data = np.where(self.ok, self.data, 0.0)
 
+    def follow(self, light: NDArray) -> None:
+        """Take `light` (ny, nx), scaled to this image and on its own sky, for the background; NaN: keep the old."""
+        stars = self.model - self.level
+        use = self.used() & np.isfinite(light)
+        if use.sum() < 100:
+            return
+        mean, known = light[use].mean(), self.raw[use] - stars[use]
+        gain = float(((light[use] - mean) * known).sum() / max(((light[use] - mean) ** 2).sum(), 1e-300))
+        smooth = np.where(np.isfinite(light), gain * light, 0.0)
+        rest = background.mesh_background(self.raw - stars - smooth, use, 24)
+        self.ground = np.where(np.isfinite(light), smooth + rest, self.ground)
+        self.level = 0.0
+        self._set_galaxy()
+        self.data = np.where(self.ok, self.raw - self.ground, 0.0)
+
+    def _set_galaxy(self) -> None:
+        self.galaxy = np.maximum(self.ground - np.percentile(self.ground[self.ok], 20), 0)
+
     def _subtract(self, left: NDArray, first: bool) -> None:
         use = self.ok if first else self.used()
         if self.box:
@@ -122,7 +140,7 @@ class Frame:
         self.ground = more if first else self.ground + more
         self.data = np.where(self.ok, (self.raw if first else self.data) - more, 0.0)
         if not self.box and use.any():
-            self.galaxy = np.maximum(self.ground - np.percentile(self.ground[use], 20), 0)
+            self._set_galaxy()
 
     def structured(self) -> bool:
         """Whether smooth light between the stars changes within a mesh cell as much as matters: a galaxy, a nebula."""

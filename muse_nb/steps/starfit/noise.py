@@ -40,7 +40,9 @@ def noise_law(frames: list[Frame]) -> None:
     if count.sum() < 60:
         return
     most = 500 * float(np.median([np.sqrt(frame.floor) for frame in frames]))  # in the unit of the images
-    together = _slope(np.concatenate([s for s, _ in samples]), np.concatenate([x for _, x in samples]), most)
+    step = -(-count.sum() // (2 * ENOUGH))
+    square, light = (np.concatenate(columns)[::step] for columns in zip(*samples, strict=True))
+    together = _slope(square, light, most)
     for frame, n, (square, light) in zip(frames, count, samples, strict=True):
         own = _slope(square, light, most) if n > 60 else together
         frame.slope = float((n * own + LEAN * together) / (n + LEAN))

@@ -12,6 +12,7 @@ from scipy import ndimage
 from muse_nb.steps.starfit import catalogue, noise
 from muse_nb.steps.starfit.coarse import Placement, place_all
 from muse_nb.steps.starfit.detect import stack_peaks
+from muse_nb.steps.starfit.diffuse import share_diffuse_light
 from muse_nb.steps.starfit.fit import Fit
 from muse_nb.steps.starfit.frame import Frame
 
@@ -111,16 +112,20 @@ def revise(fit: Fit) -> None:
     for i, frame in enumerate(fit.frames):
         fit.draw(i)
         noise.mask_edges(frame)
-        if fit.stage == 0 or not frame.box:
+        if fit.stage == 0:
             frame.refine_background()
         fit.draw(i)
+    if not fit.frames[0].box:
+        share_diffuse_light(fit)
+        for i in range(len(fit.frames)):
+            fit.draw(i)
     galaxy = noise.wider_than_stars(fit) & keep
     keep &= ~galaxy
     fit.rejected = np.r_[fit.rejected, fit.sky[galaxy]]
-    for i, frame in enumerate(fit.frames):
-        y, x = np.indices(frame.shape)
-        for at in frame.plane.pixel(fit.rejected + fit.offsets[i]):
-            frame.edge |= (x - at[0]) ** 2 + (y - at[1]) ** 2 < (1.6 * frame.width) ** 2
+    for i, frame in enumerate(fit.frames if len(fit.rejected) else []):
+        y, x = np.arange(frame.shape[0]), np.arange(frame.shape[1])
+        for px, py in frame.plane.pixel(fit.rejected + fit.offsets[i]):
+            frame.edge |= np.add.outer((y - py) ** 2, (x - px) ** 2) < (1.6 * frame.width) ** 2
         fit.draw(i)
     peaks, width = stack_peaks(fit.frames, list(fit.offsets), residual=True)
     sharp = min(frame.width * frame.plane.scale for frame in fit.frames)
