@@ -64,7 +64,9 @@ class Slices:
 
 
 def find_slices(sample: Sample) -> Slices | None:
-    """Find the slices in a sample of a frame; None when it has too few rows."""
+    """Find the slices in a sample of a frame; None when it has too few rows or columns to tell them."""
+    if sample.data.shape[-1] < 2 * SLICES:
+        return None
     bands = [
         _band(sample, index) for index in np.array_split(np.arange(len(sample.start)), min(BANDS, len(sample.start)))
     ]
@@ -165,7 +167,7 @@ def _runs(usable: np.ndarray) -> dict[int, tuple[int, int]]:
         else:
             runs.append([lo, hi])
     runs = [run for run in runs if run[1] - run[0] > 0.4 * pitch]
-    runs = [part for run in runs for part in _parts(*run, round((run[1] - run[0]) / pitch))]
+    runs = [part for lo, hi in runs for part in _parts(lo, hi, round((hi - lo) / pitch))]
     centres = np.array([0.5 * (lo + hi) for lo, hi in runs])
     if len(runs) > 1:  # the slices lie evenly about the middle of the chip
         pitch = float(np.median(np.diff(centres)))

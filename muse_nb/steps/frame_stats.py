@@ -241,6 +241,8 @@ def middle_step(frame: Frame, slices: Slices | None) -> tuple[float, float]:
     """Ratio of the signal above to that below the middle row, left and right: 1 when the quadrants' gains agree."""
     ny, nx = frame.data.shape
     rows = min(MIDDLE, ny // 2)
+    if rows == 0:
+        return float("nan"), float("nan")
     both = []
     for part in (slice(ny // 2, ny // 2 + rows), slice(ny // 2 - rows, ny // 2)):
         data = np.array(frame.data[part], dtype=np.float32)
