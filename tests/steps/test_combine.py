@@ -179,6 +179,8 @@ def test_a_full_disk_is_one_sentence_and_leaves_nothing(tables: list[Path], tmp_
     assert "C.fits cannot be written" in run.stderr
     assert len(run.stderr.splitlines()) == 1
     assert not left_in(tmp_path)
+    assert subprocess.run(command(tables, output), capture_output=True).returncode == 0
+    assert left_in(tmp_path) == ["C.fits", "C_IMAGE_FOV_white.fits"]
 
 
 def test_a_cube_that_is_there_is_not_replaced_without_force(tables: list[Path], tmp_path: Path) -> None:
@@ -192,7 +194,10 @@ def test_a_cube_that_is_there_is_not_replaced_without_force(tables: list[Path], 
 
 def test_the_process_stays_within_the_memory_that_is_allowed(tables: list[Path], tmp_path: Path) -> None:
     run = subprocess.run(command(tables, tmp_path / "C.fits", "--memory", "100MB"), capture_output=True, check=True)
-    assert json.loads(run.stdout)["peak_memory"] < 100e6
+    result = json.loads(run.stdout)
+    assert result["peak_memory"] < 100e6
+    assert all(check["text"] for check in result["checks"])
+    assert {check["name"] for check in result["checks"]} >= {"widths", "noise", "slabs"}
 
 
 def test_findings_are_warned_of(tables: list[Path], tmp_path: Path) -> None:

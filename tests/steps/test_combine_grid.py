@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import math
+import subprocess
+import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -132,3 +135,21 @@ def test_the_forecast_of_the_cube_is_near_what_is_made(tables: list[Path], whole
     assert ahead.disk_free > 0
     assert 0.5 < ahead.shape[0] * 1.25 / 4600 < 1.5  # these headers have no limits: the whole range is taken
     assert whole_cube.stat().st_size < ahead.disk
+
+
+@pytest.mark.eso
+def test_a_killed_eso_run_leaves_nothing_after_the_next_one(tables: list[Path], tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "muse_nb", "combine", *map(str, tables), "--engine", "eso", "--no-checks"]
+    output = ["-o", str(tmp_path / "C.fits")]
+    process = subprocess.Popen([*command, *output], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    for _ in range(600):
+        if any(path.name.startswith(".") for path in tmp_path.iterdir()):
+            break
+        time.sleep(0.05)
+    time.sleep(0.5)
+    process.kill()
+    process.wait()
+    assert not (tmp_path / "C.fits").exists()
+    assert subprocess.run([*command, *output], capture_output=True).returncode == 0
+    names = sorted(path.name for path in tmp_path.iterdir())
+    assert names == ["C.fits", "C.log", "C_IMAGE_FOV_white.fits"]
