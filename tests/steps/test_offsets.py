@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -12,6 +13,7 @@ from star_fields import PEAKS, STARS, TRUE, found, within, write
 
 from muse_nb import MuseError, MuseWarning, OffsetList, measure_offsets
 from muse_nb.steps.measurement import Measurement
+from muse_nb.steps.offset_table import assemble
 from muse_nb.steps.offsets import Offsets
 
 
@@ -95,6 +97,18 @@ def test_an_exposure_without_pixels_is_refused_and_the_list_says_so(files: list[
     assert "no finite pixel" in offsets.table["why"][1]
     with pytest.warns(MuseWarning, match="03:01:00"):
         assert offsets.offset_list().missing(["2014-07-27T03:01:00.000"])
+
+
+def test_stars_that_agree_vouch_for_an_offset_though_their_cores_fit_badly(
+    measurement: Measurement, tmp_path: Path
+) -> None:
+    chi2 = np.array([1.0, 3.0, 20.0, 1.0])
+    many = assemble(measurement, replace(measurement.solution, chi2=chi2), "stars", None)
+    assert list(many.table["verdict"]) == ["agree", "agree", "check", "agree"]
+    assert "chi2 20.0" in many.table["why"][2]
+    lone = Measurement(write(tmp_path, TRUE, sky=STARS[:1], peaks=PEAKS[:1]))
+    one = assemble(lone, replace(lone.solution, chi2=chi2), "stars", None)
+    assert list(one.table["verdict"]) == ["agree", "check", "check", "agree"]
 
 
 def test_an_offset_at_the_search_radius_is_checked(files: list[Path]) -> None:
