@@ -145,7 +145,7 @@ class Sheet:
         """
         from PIL import Image, ImageDraw
 
-        n, font = len(self.frames), picture.font(11)
+        n, font = len(self.frames), picture.font(10)
         columns = min(n, max(2, min(5, int(np.ceil(np.sqrt(n))))))
         sheet = Image.new("RGB", (columns * (TILE + 4), -(-n // columns) * (TILE + HEAD + 4)), picture.PAPER)
         west, south, east, north = self.box()

@@ -64,10 +64,11 @@ def stamps(found: StarStamps, date_obs: Sequence[str]) -> dict[str, Any]:
 
 
 def captions(rows: Sequence[dict[str, Any]]) -> list[str]:
-    """A line for each exposure: its offset, the error, and the verdict."""
+    """A line for each exposure: its offset, the error, and a verdict other than that all agree."""
     lines = []
     for row in rows:
         east, north, error = (row[f"{name}_arcsec"] for name in ("ra_offset", "dec_offset", "ra_error"))
-        known = "no offset" if east is None else f"{1e3 * east:+.1f} {1e3 * north:+.1f} ±{1e3 * (error or 0):.1f} mas"
-        lines.append(f"{known}  {row['verdict']}")
+        known = "" if east is None else f"RA {1e3 * east:+.1f}, Dec {1e3 * north:+.1f} ± {1e3 * (error or 0):.1f} mas"
+        verdict = "" if row["verdict"] == "agree" else f"{row['verdict']}  "
+        lines.append(verdict + known)
     return lines
