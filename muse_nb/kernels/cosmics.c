@@ -25,27 +25,31 @@ typedef struct {
 
 // Gather a row of cells from the planes around z, so that a neighbourhood is one run of values.
 static int gather(const Search *s, int row, int fast, Strip *strip) {
+    static const float none[LANES] = {NAN, NAN, NAN, NAN, NAN, NAN, NAN, NAN};
     const Plane *plane[3];
     int planes = 0, total = 0, at = 0;
     for (int z = s->z - 1; z <= s->z + 1; z++)
         if (z >= 0 && z < s->grid->nz) plane[planes++] = s->ring->plane + z % s->ring->nplane;
     int64_t first = (int64_t)row * fast;
     for (int k = 0; k < planes; k++) total += plane[k]->start[first + fast] - plane[k]->start[first];
-    if (total + LANES * fast > strip->room) {
+    if (total + LANES * (fast + 1) > strip->room) {
         free(strip->value);
-        strip->room = total + total / 4 + LANES * fast;
+        strip->room = total + total / 4 + LANES * (fast + 1);
         if (!(strip->value = malloc(strip->room * sizeof(float)))) return -1;
     }
     int count = 0;
     for (int f = 0; f < fast; f++) {
+        int end = at;
         strip->start[f] = at;
         strip->number[f] = count;
-        for (int k = 0; k < planes; k++) {
+        for (int k = 0; k < planes; k++) {                               // whole vectors; what is too much is overwritten
             const uint32_t from = plane[k]->start[first + f], n = plane[k]->start[first + f + 1] - from;
-            for (uint32_t i = 0; i < n; i++) strip->value[at++] = plane[k]->value[from + i];
-            count += n;
+            for (uint32_t i = 0; i < n; i += LANES) memcpy(strip->value + end + i, plane[k]->value + from + i, LANES * sizeof(float));
+            end += n;
         }
-        while (at % LANES) strip->value[at++] = NAN;
+        memcpy(strip->value + end, none, sizeof none);
+        count += end - at;
+        at = (end + LANES - 1) / LANES * LANES;
     }
     strip->start[fast] = at;
     strip->number[fast] = count;
@@ -112,9 +116,11 @@ INLINE void count_run(const float *v, int n, float low, float high, float inner,
 }
 
 INLINE int sum(Counts counts) {
-    int total = 0;
-    for (int i = 0; i < LANES; i++) total += counts[i];
-    return total;
+    typedef int32_t Half __attribute__((vector_size(2 * LANES)));
+    Half half[2];
+    memcpy(half, &counts, sizeof half);
+    half[0] += half[1];
+    return half[0][0] + half[0][1] + (half[0][2] + half[0][3]);
 }
 
 INLINE int proved_clean(const Around *a, const float *own, int nown, float largest, double sigma, Guess *guess, int vectors) {
