@@ -70,7 +70,7 @@ def png(picture: NDArray[np.uint8], caption: str = "") -> bytes:
     page.paste(Image.fromarray(picture), (0, 0))
     if caption:
         ImageDraw.Draw(page).text((6, height + 4), caption, fill=INK, font=font(12))
-    return as_png(page)
+    return as_png(page.quantize(256, dither=Image.Dither.NONE))  # a noisy frame in full colour is 3 times as large
 
 
 def font(size: int) -> Any:

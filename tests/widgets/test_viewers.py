@@ -80,9 +80,9 @@ def test_the_static_picture_is_a_picture_of_every_layer_and_view(
 
 def test_the_picture_marks_flagged_pixels_in_their_colour(viewer: ObjectRedViewer) -> None:
     viewer.view = [25.0, 10.0, 16.0]
-    middle = np.asarray(Image.open(io.BytesIO(viewer.picture())))[280, 380].astype(int)
+    middle = np.asarray(Image.open(io.BytesIO(viewer.picture())).convert("RGB"))[280, 380].astype(int)
     viewer.hidden = ["COSMICRAY"]
-    plain = np.asarray(Image.open(io.BytesIO(viewer.picture())))[280, 380].astype(int)
+    plain = np.asarray(Image.open(io.BytesIO(viewer.picture())).convert("RGB"))[280, 380].astype(int)
     orange = np.array(picture.rgb("#e69f00"))
     assert np.abs(middle - orange).max() < np.abs(plain - orange).max()
 
