@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from astropy.io import fits
-from star_fields import TRUE, within, write
+from star_fields import STARS, TRUE, within, write
 
 from muse_nb.steps.measurement import Measurement
 from muse_nb.steps.offsets import measure_offsets
@@ -41,16 +41,17 @@ def on_galaxy(tmp_path_factory: pytest.TempPathFactory) -> tuple[Measurement, li
 def test_offsets_of_stars_on_a_galaxy_are_true_within_their_errors(on_galaxy: tuple) -> None:
     offsets = measure_offsets(on_galaxy[0])
     assert within(offsets, np.asarray(TRUE))
-    assert np.max(offsets.table["ra_error"]) < 0.02
+    assert np.max(offsets.table["ra_error"]) < 0.0022
 
 
 def test_the_galaxy_is_taken_away_and_not_the_stars(on_galaxy: tuple) -> None:
     measurement, light = on_galaxy
     fit = measurement.solution.fit
     assert fit is not None
+    assert len(fit.sky) <= 2 * len(STARS)  # no heap of false stars holds the galaxy's middle
     for frame, galaxy_light in zip(fit.frames, light, strict=True):
         assert not frame.box  # the background that follows the light was chosen
         free = frame.used() & (frame.model - frame.level < 1)
         left = frame.ground[free] + frame.level - 10 - galaxy_light[free]
-        assert np.sqrt(np.mean(left**2)) < 0.8  # of the sky's noise, 1; the galaxy is 60
-        assert core_chi2(frame) < 2
+        assert np.sqrt(np.mean(left**2)) < 0.45  # of the sky's noise; a ring alone leaves 0.7 of 60
+        assert core_chi2(frame) < 1.35
