@@ -138,6 +138,9 @@ def main() -> None:
     """Print the table."""
     for tool, what, number, unit in measure():
         print(f"{tool:16s} {what:18s} {number:8.2f} {unit}")
+    if not importlib.util.find_spec("ipympl"):
+        print("ipympl           not measured: it is not installed here (pip install ipympl)")
+    print("jdaviz Imviz     not measured: no driver for it here yet")
 
 
 if __name__ == "__main__":
