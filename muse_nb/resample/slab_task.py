@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from ctypes import POINTER, c_float
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -130,7 +130,7 @@ def _part(exposure: Input, low: float, high: float) -> Part:
     kernel = exposure.kernel
     place = (exposure.ra, exposure.dec, kernel.d_ra, kernel.d_dec)
     return Part(
-        exposure.table,
+        replace(exposure.table, path=exposure.table.path.absolute()),  # a worker's folder is another one
         place,
         exposure.offset,
         exposure.weight,

@@ -67,12 +67,14 @@ def slabs_of(gaps: list[range], workers: int) -> list[range]:
 @contextmanager
 def _client(cluster: Cluster) -> Iterator[Any]:
     try:
+        from dask import config
         from distributed import Client, LocalCluster
     except ImportError as error:
         raise MuseError(
             "dask.distributed is not installed: run `pip install 'muse_nb[cluster]'`, or combine without --scheduler"
             " and --workers"
         ) from error
+    config.set({"distributed.admin.large-graph-warning-threshold": "1GB"})  # a task brings its part of the index
     if cluster.scheduler is None:
         with (
             LocalCluster(cluster.workers, threads_per_worker=1, dashboard_address=None, silence_logs=50) as local,

@@ -111,8 +111,12 @@ def test_slabs_cover_the_planes_that_are_missing_and_no_others() -> None:
 def test_a_killed_worker_costs_its_slab_only(tables: list[Path], cluster: DaskCluster, tmp_path: Path) -> None:
     home, away = tmp_path / "home.fits", tmp_path / "away" / "C.fits"
     at_home = combine(tables, output=home)
+    names = [Path(path.name) for path in tables]  # relative ones: the workers run elsewhere
     run = subprocess.Popen(
-        command(tables, away, "--scheduler", cluster.address), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        command(names, away, "--scheduler", cluster.address),
+        cwd=tables[0].parent,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
     )
     wait_for_lines(away.with_name(".part-C.fits.journal"), 8)
     cluster.workers[0].send_signal(signal.SIGKILL)
