@@ -16,6 +16,7 @@ from muse_nb.products.badpix_table import BadpixTable
 from muse_nb.products.errors import MuseError
 from muse_nb.products.pixtable import PixelTable
 from muse_nb.products.whole import whole
+from muse_nb.steps.badpix_dithers import deviation_from_others
 from muse_nb.steps.frame_slices import MAD
 from muse_nb.steps.nan_trace import detector_pixels, frame_size
 
@@ -80,13 +81,13 @@ class Repair:
         known = np.isfinite(self.deviation)
         total, gone = len(self.badpix), int(self.drop.sum())
         columns = len(np.unique(self.column[self.drop & (self.column >= 0)]))
-        said = [
+        off = known & ~self.drop & (np.abs(self.deviation) > SINGLE)
+        return [
             f"{gone} of {total} pixels of {self.badpix.path.name} ({gone / max(1, total):.1%}) are as good as their"
-            f" neighbours, {columns} columns among them; {int((known & ~self.drop).sum())} are bad indeed."
+            f" neighbours or other exposures say, {columns} columns among them; {int(off.sum())} are bad indeed.",
+            f"{total - gone - int(off.sum())} pixels are kept though nothing speaks against them: there is too little"
+            " light, or no good pixel, to tell a dead one from a good one; more exposures at other angles would help.",
         ]
-        if (unknown := int((~known).sum())) > 0:
-            said.append(f"{unknown} pixels are in no pixel table or have no good neighbour: they are kept.")
-        return said
 
     def write(self, path: str | Path, *, force: bool = False) -> Path:
         """Write the table without those rows, and beside it the list of them (.csv); return the table's path."""
@@ -107,7 +108,8 @@ class Repair:
 def repair(badpix: str | Path, pixtables: str | Path | Iterable[str | Path]) -> Repair:
     """Find rows of a BADPIX_TABLE whose pixels are good in every exposure given.
 
-    A pixel is compared with the nearest unflagged ones of its row; runs along a column are judged as a whole.
+    A pixel is compared with the nearest unflagged ones of its row. Runs along a column are judged as a whole; with
+    several exposures, also by what the good pixels of all of them make of the run's places on the sky.
 
     Parameters
     ----------
@@ -144,7 +146,8 @@ def judge_badpix(badpix: BadpixTable, tables: list[PixelTable]) -> Repair:
             good[y[rows] - 1, x[rows] - 1] = False  # whichever table went into the reduction
             here[rows] = _deviation(data, stat, good, x[rows] - 1, y[rows] - 1)
         signed.append(here)
-    middle = _median(np.abs(np.array(signed)))
+    others = deviation_from_others(badpix, tables) if len(tables) > 1 else []
+    middle = _median(np.abs(np.array([*signed, *others])))
     if not np.isfinite(middle).any():
         raise MuseError(f"{badpix.path} has no pixel in common with the pixel tables: is it of these IFUs?")
     column = _columns(badpix)
@@ -154,7 +157,9 @@ def judge_badpix(badpix: BadpixTable, tables: list[PixelTable]) -> Repair:
     starts = np.searchsorted(column[order], np.arange(column.max() + 2))
     for low, high in pairwise(starts.tolist()):
         rows = order[low:high]
-        if any(_is_good(exposure[rows]) for exposure in signed):  # a star may spoil one, a bad column is bad in all
+        if any(
+            _is_good(exposure[rows]) for exposure in (*signed, *others)
+        ):  # a star may spoil one, a bad column is bad in all
             drop[rows] = middle[rows] < HOT
     return Repair(badpix, middle, drop, column)
 

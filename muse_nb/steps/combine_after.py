@@ -84,7 +84,7 @@ def check_cube(
     deep = min(nz, max(8, nz // 100))
     some = range((nz - deep) // 2, (nz - deep) // 2 + deep)
     data, stat = StoredPlanes(path, "DATA", grid.shape), StoredPlanes(path, "STAT", grid.shape)
-    together, error = _mean(map(data.__getitem__, some)), np.sqrt(_mean(map(stat.__getitem__, some)))
+    together, error = _mean(map(data.__getitem__, some)), _sigma(_mean(map(stat.__getitem__, some)))
     stars = find_stars(together)
     reference = measure_stars(together, stars)
     alone_in = replace(settings, memory=None)  # a few planes of one exposure: as little as that takes
@@ -171,7 +171,7 @@ def _noise(data: StoredPlanes, stat: StoredPlanes, some: range) -> Check:
     """Compare planes two apart: no drop reaches both, so that their noise is independent."""
     ratios = []
     for number in some[:-2]:
-        difference = (data[number + 2] - data[number]) / np.sqrt(stat[number + 2] + stat[number])
+        difference = (data[number + 2] - data[number]) / _sigma(stat[number + 2] + stat[number])
         ratios.append(_scatter(difference))
     ratio = _median(np.array(ratios))
     if not np.isfinite(ratio):
@@ -201,7 +201,12 @@ def _slabs(data: StoredPlanes, stat: StoredPlanes, borders: list[int]) -> Check:
 
 
 def _step(data: StoredPlanes, stat: StoredPlanes, number: int) -> float:
-    return _median((data[number] - data[number - 1]) / np.sqrt(stat[number] + stat[number - 1]))
+    return _median((data[number] - data[number - 1]) / _sigma(stat[number] + stat[number - 1]))
+
+
+def _sigma(variance: np.ndarray) -> np.ndarray:
+    """Square root; NaN where a damaged table has left a negative variance."""
+    return np.asarray(np.sqrt(np.where(variance > 0, variance, np.nan)))
 
 
 def _fields(compared: list[_Compared]) -> Check:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from muse_nb.products.badpix_table import BadpixTable
+from muse_nb.products.errors import MuseError
 from muse_nb.products.offset_list import OffsetList
 from muse_nb.products.pixtable import PixelTable
 from muse_nb.products.whole import whole
@@ -234,6 +235,8 @@ def heal_nans(
     settings = Settings((pixfrac, pixfrac), crsigma, lambdamin, lambdamax, None, threads or default_threads())
     how = Resampling("muse_nb", "drizzle", (pixfrac,) * 3, "median", crsigma, (lambdamin, lambdamax), spreads=False)
     with Inputs(tables, listed, exposure_weights(tables, "exptime"), lambdamin, lambdamax, settings.threads) as inputs:
+        if len(inputs.exposures) > len(tables):
+            raise MuseError("a PIXTABLE_COMBINED holds several exposures: give the PIXTABLE_REDUCED of each")
         grid = lay_out(inputs.exposures)
         combined = NanPlanes.collect(grid.shape, _empty(inputs, grid, settings, "planes combined", step))
         dithers = []

@@ -147,6 +147,39 @@ def test_a_cancelled_audit_stops_at_once() -> None:
     assert seen[-1] == ("planes read", 5, 3681)
 
 
+ODD = {
+    "vacuum": {"CTYPE1": "RA---TAN", "CTYPE3": "WAVE", "CRVAL1": 1.0},
+    "logarithmic": {"CTYPE1": "RA---TAN", "CTYPE3": "AWAV-LOG"},
+    "metres": {"CTYPE1": "RA---TAN", "CTYPE3": "AWAV", "CUNIT3": "m"},
+    "without_a_step": {"CTYPE1": "RA---TAN", "CTYPE3": "AWAV", "CRVAL1": 1.0, "CRVAL2": 1.0, "CD3_3": "none"},
+}
+
+
+@pytest.mark.parametrize("odd", ODD)
+def test_an_odd_axis_is_no_matter_without_tables_and_one_sentence_with_them(
+    odd: str, night: Night, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = next((night.folder / "reduced").glob("*/PIXTABLE_REDUCED_0001.fits"))
+    path = tmp_path / "cube.fits"
+    opened = hdus(small_cube())
+    opened["DATA"].header.update({"CRPIX1": 1.0, "CRPIX2": 1.0} | ODD[odd])
+    opened.writeto(path)
+    assert main(["nans", str(path), "--json", "--plot", str(tmp_path / "nans.png")]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["causes"][-1] == {
+        "cause": "unknown",
+        "dq": None,
+        "ifu": None,
+        "slice": None,
+        "voxels": 7,
+        "fraction": 7 / 177,
+    }
+    assert main(["nans", str(path), "--pixtable", str(table)]) == 1
+    said = capsys.readouterr().err
+    assert len(said.splitlines()) == 1
+    assert "leave" in said
+
+
 def test_an_image_is_refused_in_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     fits.PrimaryHDU(np.zeros((4, 4))).writeto(tmp_path / "image.fits")
     assert main(["nans", str(tmp_path / "image.fits")]) == 1
