@@ -26,6 +26,7 @@ _THINNEST = 8  # planes of a slab: it loads four more, those beside it
 _EACH = 4  # slabs for a worker, so that the last ones to finish do not keep the others waiting
 _AHEAD = 2  # slabs for a worker that are sent before they are wanted
 _PATIENCE = 60.0  # seconds to wait for a worker where there is none
+_FETCH = 5.0  # seconds that the notes of a finished slab may take
 _ATTEMPTS = 3  # to make a slab whose bytes do not arrive on the disk
 
 
@@ -106,8 +107,11 @@ def _results(client: Any, tasks: Iterator[SlabTask], ahead: int, writer: CubeWri
         send(task, 1)
     while running:
         for future in _finished(client, list(running), job):
-            task, attempt = running.pop(future)
+            task, attempt = running[future]
             notes = _notes(future, task)
+            if notes is None:
+                continue
+            del running[future]
             if all(writer.collect(note) for note in notes):
                 yield len(notes)
                 for following in islice(tasks, 1):
@@ -144,11 +148,14 @@ def _finished(client: Any, futures: list[Any], job: Job) -> set[Any]:
             ) from error
 
 
-def _notes(future: Any, task: SlabTask) -> list[dict[str, object]]:
+def _notes(future: Any, task: SlabTask) -> list[dict[str, object]] | None:
+    """Fetch what a worker returned; None where the worker was lost before it could, and its slab is made again."""
     from distributed.scheduler import KilledWorker
 
     try:
-        return future.result()
+        return future.result(timeout=_FETCH)
+    except TimeoutError:
+        return None
     except KilledWorker as error:
         raise Interrupted(
             f"planes {task.first} to {task.last - 1} have ended several workers: give them more memory, or less to the"

@@ -146,6 +146,23 @@ def test_a_killed_combine_keeps_the_slabs_of_its_workers(
     assert same(home, away)
 
 
+def test_where_no_worker_is_left_a_rerun_makes_the_rest(
+    tables: list[Path], cluster: DaskCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("muse_nb.steps.combine_cluster._PATIENCE", 1.0)
+    away = tmp_path / "away" / "C.fits"
+
+    def kill_all(done: int, planes: int) -> None:
+        for worker in cluster.workers:
+            worker.kill()
+
+    with pytest.raises(MuseError, match="all workers are gone"):
+        combine(tables, output=away, scheduler=cluster.address, progress=kill_all)
+    assert not away.exists()
+    made = combine(tables, output=away, checks=False)
+    assert any("were kept from an interrupted run" in note for note in made.findings)
+
+
 def test_a_local_cluster_makes_the_same_bytes(tables: list[Path], tmp_path: Path) -> None:
     seen: list[tuple[int, int]] = []
     home = combine(tables, output=tmp_path / "home.fits")
