@@ -99,9 +99,13 @@ def latency(folders: dict[int, Path], lab: Path) -> None:
                 book.until("len(picker.rows)", 120)
                 canvas.settled("sharp", str(exposures))
                 times = []
-                for x, y in book.value("[[float(s['x']), float(s['y'])] for s in picker.measurement.candidates(6)]"):
+                stars = book.value("[[float(s['x']), float(s['y'])] for s in picker.measurement.candidates(12)]")
+                inside = [star for star in stars if min(star) > 5 and max(star) < FIELDS[exposures][0].side - 5]
+                for x, y in inside[:6]:
+                    number = book.value("picker.measured")
                     canvas.click(x, y)
-                    canvas.settled("measured", str(len(times) + 2))
+                    book.until(f"picker.measured > {number} or picker.error", 60)
+                    canvas.settled("measured", str(book.value("picker.measured")))
                     times.append(int(canvas.data("answered")))
                 print(
                     f"latency in JupyterLab, {exposures:2} exposures: {np.median(times):.0f} ms ({times})", flush=True
