@@ -78,7 +78,9 @@ def _client(cluster: Cluster) -> Iterator[Any]:
     config.set({"distributed.admin.large-graph-warning-threshold": "1GB"})  # a task brings its part of the index
     if cluster.scheduler is None:
         with (
-            LocalCluster(cluster.workers, threads_per_worker=1, dashboard_address=None, silence_logs=50) as local,
+            LocalCluster(
+                cluster.workers, threads_per_worker=1, dashboard_address="127.0.0.1:0", silence_logs=50
+            ) as local,
             Client(local) as client,
         ):
             yield client
