@@ -1,17 +1,24 @@
-"""A full detector frame in JupyterLab: first paint and pan of ObjectRedViewer and of ipympl, in one run.
+"""A full detector frame in JupyterLab: first paint and pan of ObjectRedViewer, ipympl and jdaviz Imviz, in one run.
 
-``python -m benchmarks.viewer`` prints a table. ipympl is measured where it is installed (``pip install ipympl``).
+``python -m benchmarks.viewer`` prints a table. ipympl is measured where it is installed (``pip install ipympl``), Imviz
+where MUSE_NB_JDAVIZ names the python of an environment with jdaviz and jupyterlab, which takes more than 1 GB of disk.
 """
 
 from __future__ import annotations
 
+import base64
 import importlib.util
+import io
+import itertools
+import os
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 import numpy as np
 from astropy.io import fits
+from numpy.typing import NDArray
 
 from muse_nb.products.object_red import write_object_red
 
@@ -23,6 +30,10 @@ THEIRS = """figure, axes = plt.subplots(figsize=(7.6, 5.6))
 data = fits.getdata('{path}', 'DATA')
 axes.imshow(np.arcsinh(data), origin='lower', vmin=0, vmax=6, cmap='cividis')
 plt.show()"""
+IMVIZ = """viz = Imviz()
+viz.load_data(fits.getdata('{path}', 'DATA').astype(float))
+viz.show()"""
+IMPORTS_IMVIZ = "from astropy.io import fits\nfrom jdaviz import Imviz"
 IMPORTS = """import numpy as np
 from astropy.io import fits
 from muse_nb import ObjectRedViewer
@@ -51,6 +62,7 @@ PAINTED = """() => { for (const canvas of document.querySelectorAll(".jupyter-ma
     const p = canvas.getContext("2d").getImageData(canvas.width / 2, canvas.height / 2, 1, 1).data;
     if (p[3] && p[0] + p[1] + p[2] < 700) return performance.now(); }
   return false; }"""
+BQPLOT = "[...document.querySelectorAll('.bqplot canvas')].some((canvas) => canvas.width > 300)"
 WATCH = """() => { window.changes = 0; let last = "";
   const all = [...document.querySelectorAll(".jupyter-matplotlib-canvas-container canvas")];
   const canvas = all.find((one) => one.width > 300), [x, y] = [canvas.width / 2 - 40, canvas.height / 2 - 40];
@@ -106,6 +118,17 @@ def measure() -> list[tuple[str, str, float, str]]:
                 rows.append(("ipympl", "first paint", (at - book.page.evaluate("() => window.start")) / 1000, "s"))
                 rows.append(("ipympl", "pan, whole frame", _pan_ipympl(book), "frames/s"))
         browser.close()
+        if python := os.environ.get("MUSE_NB_JDAVIZ"):
+            folder = Path(name) / "imviz"
+            folder.mkdir()
+            browser = playwright.chromium.launch(executable_path=chromium(), headless=True, args=FLAGS)
+            with (
+                jupyterlab(folder, python) as other,
+                notebook(browser, other, folder, "imviz.ipynb", IMPORTS_IMVIZ, IMVIZ.format(path=path)) as book,
+            ):
+                _prepare(book)
+                rows += _imviz(book)
+            browser.close()
     return rows
 
 
@@ -134,13 +157,59 @@ def _pan_ipympl(book: object, seconds: float = 10) -> float:
     return float(page.evaluate("(start) => window.changes / ((performance.now() - start) / 1000)", start))
 
 
+def _imviz(book: object, seconds: float = 10) -> list[tuple[str, str, float, str]]:
+    """First paint, and changes of the picture while it is dragged; its canvas cannot be read, so the screen is."""
+    page = book.page  # type: ignore[attr-defined]
+    page.evaluate(RUN_NEXT)
+    page.wait_for_function(f"() => {BQPLOT}", timeout=120_000)
+    box = page.locator(".bqplot canvas").first.bounding_box()
+    clip = {"x": box["x"] + 150, "y": box["y"] + 100, "width": 300, "height": 250}
+    while _grey(page.screenshot(clip=clip)).std() < 8:
+        page.wait_for_timeout(50)
+    painted = page.evaluate("() => performance.now() - window.start") / 1000
+    book.python("viz._app.get_viewer('imviz-0').toolbar.select_tool('jdaviz:imagepanzoom')")  # type: ignore[attr-defined]
+    shots: list[bytes] = []
+    cast = page.context.new_cdp_session(page)
+
+    def keep(event: dict[str, str]) -> None:
+        shots.append(base64.b64decode(event["data"]))
+        cast.send("Page.screencastFrameAck", {"sessionId": event["sessionId"]})
+
+    cast.on("Page.screencastFrame", keep)
+    x, y = clip["x"] + 100, clip["y"] + 100
+    page.mouse.move(x, y)
+    page.mouse.down()
+    cast.send("Page.startScreencast", {"format": "png"})
+    start = time.monotonic()
+    for step in range(int(seconds * 25)):
+        page.mouse.move(x + step % 100, y + (step // 3) % 50)
+        page.wait_for_timeout(40)
+    lasted = time.monotonic() - start
+    cast.send("Page.stopScreencast")
+    page.mouse.up()
+    corner = slice(int(clip["y"]), int(clip["y"]) + 250), slice(int(clip["x"]), int(clip["x"]) + 300)
+    seen = [_grey(shot)[corner] for shot in shots]
+    drawn = sum(np.abs(b - a).mean() > 1 for a, b in itertools.pairwise(seen))
+    return [
+        ("jdaviz Imviz", "first paint", painted, "s"),
+        ("jdaviz Imviz", "pan, whole frame", drawn / lasted, "frames/s"),
+    ]
+
+
+def _grey(png: bytes) -> NDArray[np.float32]:
+    from PIL import Image
+
+    return np.asarray(Image.open(io.BytesIO(png)).convert("L"), np.float32)
+
+
 def main() -> None:
     """Print the table."""
     for tool, what, number, unit in measure():
         print(f"{tool:16s} {what:18s} {number:8.2f} {unit}")
     if not importlib.util.find_spec("ipympl"):
         print("ipympl           not measured: it is not installed here (pip install ipympl)")
-    print("jdaviz Imviz     not measured: no driver for it here yet")
+    if "MUSE_NB_JDAVIZ" not in os.environ:
+        print("jdaviz Imviz     not measured: MUSE_NB_JDAVIZ names no environment that has it")
 
 
 if __name__ == "__main__":

@@ -43,8 +43,8 @@ def chromium() -> str | None:
 
 
 @contextlib.contextmanager
-def jupyterlab(folder: Path) -> Iterator[tuple[str, str]]:
-    """Start JupyterLab in a folder of its own; gives its address and token."""
+def jupyterlab(folder: Path, python: str = sys.executable) -> Iterator[tuple[str, str]]:
+    """Start an environment's JupyterLab in a folder of its own; gives its address and token."""
     settings, runtime, token = folder / ".jupyter", folder / ".runtime", secrets.token_hex(12)
     (settings / "labconfig").mkdir(parents=True)
     off = {"@jupyterlab/apputils-extension:announcements": True, "@jupyterlab/extensionmanager-extension": True}
@@ -66,7 +66,7 @@ def jupyterlab(folder: Path) -> Iterator[tuple[str, str]]:
     ]
     options += [f"--IdentityProvider.token={token}", f"--ServerApp.root_dir={folder}"]
     log = (folder / "lab.log").open("wb")
-    server = subprocess.Popen([sys.executable, "-m", "jupyterlab", *options], env=environment, stdout=log, stderr=log)
+    server = subprocess.Popen([python, "-m", "jupyterlab", *options], env=environment, stdout=log, stderr=log)
     try:
         yield _address(runtime, server, folder / "lab.log"), token
     finally:

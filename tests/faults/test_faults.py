@@ -59,7 +59,8 @@ def run(words: list[object], limit: int | None = None) -> subprocess.CompletedPr
             signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 
     command = [sys.executable, "-m", "muse_nb", *map(str, words)]
-    return subprocess.run(command, capture_output=True, text=True, preexec_fn=small_files)
+    whole_code = os.environ | {"PYTHONDONTWRITEBYTECODE": "1"}  # Python itself would keep the bytecode that did not fit
+    return subprocess.run(command, capture_output=True, text=True, preexec_fn=small_files, env=whole_code)
 
 
 @pytest.mark.parametrize("name", COMMANDS)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
+from muse_nb.products.errors import MuseWarning
 from muse_nb.products.pixtable import PixelTable
 from muse_nb.simulator.night import Night
 
@@ -92,6 +93,7 @@ def test_the_recipes_combine_what_was_made_without_them(night: Night, tmp_path: 
     from muse_nb.recipes.reduce import exp_combine
 
     tables = night.reduced["PIXTABLE_REDUCED"][:2]
-    result = exp_combine(tables, None, tmp_path / "combined", parameters={"crsigma": 0.0, "lambdamax": 6300.0})
+    with pytest.warns(MuseWarning, match="EXPTIME of 60 s, that of its first exposure alone"):
+        result = exp_combine(tables, None, tmp_path / "combined", parameters={"crsigma": 0.0, "lambdamax": 6300.0})
     cube = fits.getdata(result.products["DATACUBE_FINAL"][0], "DATA")
     assert np.isfinite(cube).mean() > 0.8
