@@ -30,7 +30,7 @@ def run(args: argparse.Namespace) -> int:
     root = NOTEBOOKS.parent
     command = [
         *(sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={root}", "--ServerApp.ip=127.0.0.1"),
-        *(f"--ServerApp.port={args.port}", "--LabApp.default_url=/lab/tree/notebooks/00-night.ipynb"),
+        *(f"--ServerApp.port={args.port}", "--LabApp.default_url=/lab/tree/notebooks/start.ipynb"),
         *(["--no-browser"] if args.no_browser or (hasattr(os, "geteuid") and os.geteuid() == 0) else []),
         *(["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []),
     ]

@@ -24,7 +24,6 @@ _MATH = re.compile(
 )
 _IMAGE = re.compile(r'(<img\b[^>]*?\bsrc=")([^"]*)(")', re.I)
 _LARGEST_IMAGE = 5_000_000  # bytes of a picture beside the notebook
-_HIDDEN = {"remove_cell"}
 
 
 def title_of(notebook: Any) -> str:
@@ -57,7 +56,10 @@ class Cells:
 
     def html(self, notebook: Any) -> str:
         """HTML of all cells."""
-        shown = [c for c in notebook.cells if c.source.strip() and not _HIDDEN & set(c.metadata.get("tags", []))]
+        tags = {tag for cell in notebook.cells for tag in cell.metadata.get("tags", [])}
+        unused = {"parameters"} if "injected-parameters" in tags else set()  # defaults that others replaced
+        hidden = {"remove_cell"} | unused
+        shown = [c for c in notebook.cells if c.source.strip() and not hidden & set(c.metadata.get("tags", []))]
         return "\n".join(self._cell(cell) for cell in shown)
 
     def _cell(self, cell: Any) -> str:

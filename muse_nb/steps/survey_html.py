@@ -51,6 +51,6 @@ def survey_html(survey: Survey) -> str:
     return (
         f"<p><b>{len(survey.exposures)} exposures</b>, {survey.pointings} pointing{'s' * (survey.pointings != 1)},"
         f" {len(survey.facts)} files, {total / 1e9:.2f} GB</p>"
-        f"<table><thead><tr>{titles}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
+        f"<table style='white-space:nowrap'><thead><tr>{titles}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
         + (f"<p>Look at this:</p><ul>{findings}</ul>" if findings else "<p>✓ Nothing is missing or out of place.</p>")
     )
