@@ -14,7 +14,7 @@ from muse_nb.resample.grid import CubeGrid
 from muse_nb.resample.inputs import Inputs
 from muse_nb.resample.stored import StoredPlanes
 from muse_nb.resample.stream import Settings, planes
-from muse_nb.steps.combine_stars import StarShapes, find_stars, measure_stars
+from muse_nb.steps.combine_stars import StarShapes, find_stars, image_shift, measure_stars
 
 __all__ = ["Check", "check_cube"]
 
@@ -46,7 +46,10 @@ class Check:
 
 @dataclass(frozen=True)
 class _Compared:
-    """One exposure against the combine: ratio of widths, distance [arcsec] and ratio of fluxes, and level [sigma]."""
+    """One exposure against the combine: ratio of widths, distance [arcsec], ratio of fluxes, and level [sigma].
+
+    In fields without single stars the distance is that of the whole images, or NaN, and the ratios are NaN.
+    """
 
     date: str
     width: float
@@ -94,7 +97,12 @@ def check_cube(
             alone = _mean(plane.data for plane in planes(inputs.only(number), grid, alone_in, some.start, some.stop))
             shapes = measure_stars(alone, stars)
             level = _median((alone - together) / error)
-            compared.append(_compare(exposure.date_obs, reference, shapes, grid.step * 3600, level))
+            one = _compare(exposure.date_obs, reference, shapes, grid.step * 3600, level)
+            if not np.isfinite(one.moved):
+                others = together + (together - alone) / (len(inputs.exposures) - 1)
+                shift = image_shift(alone, others)
+                one = replace(one, moved=math.hypot(*shift) * grid.step * 3600 if shift else math.nan)
+            compared.append(one)
     return [
         *_stars(compared, len(stars), _median(reference.fwhm) * grid.step * 3600),
         _noise(data, stat, some),
@@ -134,9 +142,9 @@ def _stars(compared: list[_Compared], stars: int, fwhm: float) -> list[Check]:
     known = [one for one in compared if np.isfinite(one.width)]
     if not known:
         why = "a single exposure is compared with nothing" if not compared else f"{stars} stars stand alone in it"
-        return [Check(name, None, f"{name} of stars were not compared: {why}") for name in _STARS]
+        unknown = {name: Check(name, None, f"{name} of stars were not compared: {why}") for name in _STARS}
+        return list((unknown | {check.name: check for check in _positions(compared, "its whole image")}).values())
     wider = 1 / float(np.mean([1 / one.width for one in known])) - 1
-    far = max(known, key=lambda one: one.moved)
     off = max(known, key=lambda one: abs(one.flux - 1))
     return [
         Check(
@@ -146,13 +154,7 @@ def _stars(compared: list[_Compared], stars: int, fwhm: float) -> list[Check]:
             f" its exposures ({fwhm:.2f} arcsec by moments, {stars} stars)"
             + ("" if wider < _WIDER else ": the exposures do not lie on each other, check the offsets"),
         ),
-        Check(
-            "positions",
-            far.moved < _MOVED,
-            f"stars lie within {far.moved:.3f} arcsec of the cube's in every exposure ({far.date} is the farthest)"
-            if far.moved < _MOVED
-            else f"stars of {far.date} lie {far.moved:.2f} arcsec from the cube's: check its offset",
-        ),
+        *_positions(compared, "its stars"),
         Check(
             "fluxes",
             abs(off.flux - 1) < _FAINTER,
@@ -162,6 +164,18 @@ def _stars(compared: list[_Compared], stars: int, fwhm: float) -> list[Check]:
             " FLUX_SCALE",
         ),
     ]
+
+
+def _positions(compared: list[_Compared], what: str) -> list[Check]:
+    known = [one for one in compared if np.isfinite(one.moved)]
+    if not known:
+        return []
+    far = max(known, key=lambda one: one.moved)
+    good = far.moved < _MOVED
+    text = f"{far.date} lies {far.moved:.2f} arcsec from the cube, by {what}: check the size and sign of its offset"
+    if good:
+        text = f"every exposure lies within {far.moved:.3f} arcsec of the cube, by {what} ({far.date} is the farthest)"
+    return [Check("positions", good, text)]
 
 
 _STARS = ("widths", "positions", "fluxes")

@@ -10,13 +10,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["StarShapes", "find_stars", "measure_stars"]
+__all__ = ["StarShapes", "find_stars", "image_shift", "measure_stars"]
 
 _HALF = 7  # pixels around a star
 _APERTURE = 5.0  # pixels
 _WINDOW = 2.0  # pixels: sigma of the weight, near that of a star in MUSE's 0.2 arcsec
 _BRIGHT = 30.0  # times the noise of a pixel
 _LONELY = 0.3  # of a star's peak that may stand in its ring
+_REACH = 10  # pixels by which images may be apart
+_ALIKE = 0.5  # correlation coefficient of images that show the same field
 
 
 @dataclass(frozen=True)
@@ -86,6 +88,39 @@ def measure_stars(image: NDArray[np.floating], stars: NDArray[np.int64]) -> Star
             out[:, k] = _measure(stamp - np.median(stamp[_RADIUS > 6.0]))
     out[:2] += stars.T
     return StarShapes(*out)
+
+
+def image_shift(image: NDArray[np.floating], reference: NDArray[np.floating]) -> tuple[float, float] | None:
+    """Find how far `image` lies from `reference`, in fields too crowded for single stars: by their cross-correlation.
+
+    Parameters
+    ----------
+    image, reference
+        Shape (ny, nx), NaN where there are no data; their noise must not be the same.
+
+    Returns
+    -------
+    tuple of float or None
+        x and y [pixel]; None where they do not show the same stars within 10 pixels.
+    """
+    good = np.isfinite(image) & np.isfinite(reference)
+    if good.sum() < 100:
+        return None
+    a, b = (np.where(good, one - np.median(one[good]), 0.0) for one in (image, reference))
+    shape = (good.shape[0] + _REACH, good.shape[1] + _REACH)
+
+    def crossed(one: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np.float64]:
+        product = np.fft.irfft2(np.fft.rfft2(one, shape) * np.conj(np.fft.rfft2(other, shape)), shape)
+        return np.asarray(np.roll(product, (_REACH, _REACH), (0, 1))[: 2 * _REACH + 1, : 2 * _REACH + 1])
+
+    common = good.astype(float)
+    near = crossed(a, b) / np.sqrt(crossed(a**2, common) * crossed(common, b**2))
+    y, x = (int(k) for k in np.unravel_index(np.argmax(near), near.shape))
+    if not (near[y, x] > _ALIKE and 0 < y < 2 * _REACH and 0 < x < 2 * _REACH):
+        return None
+    bend_x, bend_y = 2 * near[y, x] - near[y, x - 1] - near[y, x + 1], 2 * near[y, x] - near[y - 1, x] - near[y + 1, x]
+    slope_x, slope_y = near[y, x + 1] - near[y, x - 1], near[y + 1, x] - near[y - 1, x]
+    return float(x - _REACH + slope_x / (2 * bend_x)), float(y - _REACH + slope_y / (2 * bend_y))
 
 
 _AXIS = np.arange(-_HALF, _HALF + 1.0)

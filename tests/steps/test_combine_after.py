@@ -17,7 +17,7 @@ from muse_nb.resample.grid import lay_out
 from muse_nb.resample.inputs import Inputs
 from muse_nb.resample.stream import Settings
 from muse_nb.steps.combine_after import Check, check_cube
-from muse_nb.steps.combine_stars import find_stars, measure_stars
+from muse_nb.steps.combine_stars import find_stars, image_shift, measure_stars
 
 pytestmark = pytest.mark.filterwarnings("ignore::muse_nb.products.errors.MuseWarning")
 
@@ -111,3 +111,28 @@ def test_a_star_is_measured_as_it_was_drawn() -> None:
     assert_allclose([shapes.x[0], shapes.y[0]], [30.3, 28.8], atol=0.02)
     assert_allclose(shapes.fwhm, 2.3548 * 1.7, rtol=0.02)
     assert_allclose(shapes.flux, 1000 * 2 * np.pi * 1.7**2, rtol=0.03)
+
+
+def crowd(shift: tuple[float, float], noise: int) -> np.ndarray:
+    """A field without a lonely star: 150 of them in 80 x 80 pixels, seen `shift` pixels away."""
+    random = np.random.default_rng(5)
+    x, y, flux = random.uniform(0, 80, 150), random.uniform(0, 80, 150), 10 ** random.uniform(1, 3, 150)
+    j, i = np.mgrid[:80, :80]
+    stars = zip(x + shift[0], y + shift[1], flux, strict=True)
+    image = sum(f * np.exp(-((i - a) ** 2 + (j - b) ** 2) / 8.0) for a, b, f in stars)
+    return image + np.random.default_rng(noise).normal(0, 5, (80, 80))
+
+
+@pytest.mark.parametrize("shift", [(0.0, 0.0), (1.4, -2.3), (-6.0, 0.5)])
+def test_crowded_images_are_compared_as_a_whole(shift: tuple[float, float]) -> None:
+    image, reference = crowd(shift, 1), crowd((0.0, 0.0), 2)
+    assert len(find_stars(reference)) < 3
+    image[:, 30:33] = np.nan
+    assert_allclose(image_shift(image, reference), shift, atol=0.15)
+
+
+def test_images_of_noise_or_of_other_fields_have_no_shift() -> None:
+    random = np.random.default_rng(3)
+    assert image_shift(random.normal(size=(80, 80)), random.normal(size=(80, 80))) is None
+    assert image_shift(crowd((0.0, 0.0), 1)[::-1], crowd((0.0, 0.0), 2)) is None
+    assert image_shift(np.full((80, 80), np.nan), crowd((0.0, 0.0), 2)) is None
