@@ -69,6 +69,11 @@ class Demo:
         return self.folder / "products"
 
     @property
+    def frames(self) -> Path:
+        """The verdict on each OBJECT_RED frame."""
+        return self.products / "frames.csv"
+
+    @property
     def offset_list(self) -> Path:
         """The measured offsets."""
         return self.products / "OFFSET_LIST.fits"
@@ -121,6 +126,7 @@ def demo(
         ("simulate the night", _simulate),
         ("reduce the exposures", _reduce),
         ("survey", _survey),
+        ("inspect the frames", _inspect),
         ("measure the offsets", _measure),
         ("combine", _combine),
         ("compare the engines", _compare),
@@ -225,6 +231,18 @@ def _survey(work: Demo, say: Callable[[str], object]) -> None:
     if not manifest.exists():
         found.write(manifest)
     say(f"  {len(found.exposures)} exposures, {len(found.facts)} files, {len(found.findings)} findings")
+
+
+def _inspect(work: Demo, say: Callable[[str], object]) -> None:
+    from astropy.table import Table
+
+    from muse_nb.steps.inspect import inspect
+    from muse_nb.steps.survey import survey
+
+    if not work.frames.exists():
+        inspect(survey(work.night).files_of("OBJECT_RED")).write(work.frames)
+    verdicts = Table.read(work.frames)
+    say(f"  {len(verdicts)} frames, {int(np.sum(verdicts['findings']))} findings")
 
 
 def _measure(work: Demo, say: Callable[[str], object]) -> None:

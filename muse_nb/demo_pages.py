@@ -103,12 +103,16 @@ def _engines(numbers: dict[str, Any]) -> str:
 
 def _exposure_columns(work: Demo, exposure: Any) -> dict[str, Any]:
     import numpy as np
+    from astropy.table import Table
 
     from muse_nb.products.offset_list import OffsetList
 
+    verdicts = Table.read(work.frames)
+    frames = verdicts[verdicts["exposure"] == exposure.date_obs]
     found = OffsetList.read(work.offset_list).of(exposure.date_obs)
-    columns: dict[str, Any] = {"angle [°]": exposure.posang if exposure.posang is not None else ""}
+    columns: dict[str, Any] = {"angle [°]": "" if exposure.posang is None else f"{exposure.posang:g}"}
     if found is not None and exposure.dec is not None:
         columns["east [″]"] = round(found[0] * 3600 * float(np.cos(np.radians(exposure.dec))), 3)
         columns["north [″]"] = round(found[1] * 3600, 3)
+    columns["findings"] = f"{int(np.sum(frames['findings']))} in {len(frames)} frames"
     return columns

@@ -81,7 +81,7 @@ def _row(row: Row, more: Sequence[str], *, pictures: bool) -> str:
         cells.append(f"<td>{image}</td>")
     for name in more:
         value = row.more.get(name, "")
-        text = f"{value:.3f}".rstrip("0").rstrip(".") if isinstance(value, float) else str(value)
+        text = f"{value:.3f}" if isinstance(value, float) else str(value)
         cells.append(f'<td data-value="{escape(str(value))}">{escape(text)}</td>')
     cells += [f"<td>{row.seconds:.1f}</td>", f"<td>{row.size / 1e6:.2f}</td>"]
     return f"<tr>{''.join(cells)}</tr>"

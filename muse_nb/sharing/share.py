@@ -189,42 +189,47 @@ def render(
             for done, _ in enumerate(as_completed(waiting), 1):
                 if progress is not None:
                     progress(done, len(tasks))
-            return [_result(task, future) for task, future in zip(tasks, waiting, strict=True)]
+            return [_result(task, future, folder) for task, future in zip(tasks, waiting, strict=True)]
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
 
 
-def _result(task: Task, future: Future[Page]) -> Page:
+def _result(task: Task, future: Future[Page], folder: Path | None) -> Page:
     try:
         return future.result()
     except Exception as error:  # its process was killed
-        return _failed(task, error)
+        return _failed(task, error, folder)
 
 
-def _render_one(task: Task, **options: Any) -> Page:
+def _render_one(task: Task, *, folder: Path | None, **options: Any) -> Page:
     try:
-        return _render(task, **options)
+        return _render(task, folder=folder, **options)
     except Exception as error:  # whatever happens to one, the others go on
-        return _failed(task, error)
+        return _failed(task, error, folder)
 
 
-def _failed(task: Task, error: Exception) -> Page:
+def _failed(task: Task, error: Exception, folder: Path | None) -> Page:
     reason = " ".join(str(error).split())
     text = reason if isinstance(error, MuseError) else f"{type(error).__name__}: {reason}"
-    return Page(task.page, task.notebook.stem, "", 0.0, 0, False, text)
+    return Page(task.page, task.notebook.stem, "", 0.0, 0, False, _places(task, folder).hide(text))
+
+
+def _places(task: Task, folder: Path | None) -> Places:
+    return Places.of(folder or task.notebook.absolute().parent, task.parameters)
 
 
 def _render(task: Task, *, run: bool, static: bool, max_size: float, folder: Path | None) -> Page:
     notebook = task.notebook
     ran = run_notebook(notebook, task.parameters, folder=folder) if run else Ran(read_notebook(notebook), 0.0)
-    places = Places.of(folder or notebook.absolute().parent, task.parameters)
+    places = _places(task, folder)
     facts = about(notebook, task.parameters, ran, places)
     html = notebook_page(ran.notebook, about=facts, places=places, max_size=0 if static else max_size)
     live = 'data-widget="' in html
     write_page(task.page, html)
     size = task.page.stat().st_size
-    return Page(task.page, title_of(ran.notebook), thumbnail_of(ran.notebook), ran.seconds, size, live, ran.error)
+    picture, error = thumbnail_of(ran.notebook), places.hide(ran.error)
+    return Page(task.page, title_of(ran.notebook), picture, ran.seconds, size, live, error)
 
 
 def write_page(path: Path, html: str) -> None:

@@ -22,6 +22,7 @@ from muse_nb.sharing.share import Shared
 if TYPE_CHECKING:
     from muse_nb.simulator.night import Night
 
+FAIL = "raise KeyError('<no such thing> in /home/janedoe/night')"
 READ = """import muse_nb
 one = muse_nb.survey(night).exposure(0)
 muse_nb.inspect(one.files("OBJECT_RED")[:1])"""
@@ -49,7 +50,7 @@ def places(tmp_path_factory: pytest.TempPathFactory, night: Night) -> tuple[Path
     save_picks(products / "picks.ecsv", add_star(empty_picks(), 265.17, -53.67))
     parameters = new_code_cell('night = "?"\nproducts = "products"', metadata={"tags": ["parameters"]})
     good = book("# Good", parameters, new_code_cell(READ))
-    bad = book("# Bad", new_code_cell("print('shown')"), new_code_cell("raise KeyError('<no such thing>')"))
+    bad = book("# Bad", new_code_cell("print('shown')"), new_code_cell(FAIL))
     nbformat.write(good, folder / "good.ipynb")
     nbformat.write(bad, folder / "bad.ipynb")
     return folder, products
@@ -69,6 +70,12 @@ def test_one_that_fails_does_not_stop_the_other(shared: Shared) -> None:
     assert "shown" in bad.path.read_text()
     assert "&lt;no such thing&gt;" in bad.path.read_text()
     assert "KeyError" in shared.index.read_text()
+
+
+def test_the_reason_of_a_failure_names_no_user(shared: Shared) -> None:
+    assert "~/night" in shared.pages[1].error
+    for page in (shared.pages[1].path, shared.index):
+        assert "janedoe" not in page.read_text()
 
 
 def test_the_notebook_is_not_changed(shared: Shared, places: tuple[Path, Path]) -> None:
