@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -124,6 +124,14 @@ class Notebook:
     def save(self) -> None:
         """Save the notebook's file."""
         self.page.evaluate("() => window.jupyterapp.commands.execute('docmanager:save')")
+
+
+def eventually(page: Page, look: Callable[[], Any], expected: Any, seconds: float = 10) -> None:
+    """Assert that `look` comes to give what is expected: a browser acts on fingers and draws when it can."""
+    end = time.monotonic() + seconds
+    while look() != expected and time.monotonic() < end:
+        page.wait_for_timeout(40)
+    assert look() == expected
 
 
 @contextlib.contextmanager
