@@ -3,7 +3,8 @@
 // Almost all cells can be proved clean by counting instead of selecting. A cell holds a cosmic ray only if its largest value
 // exceeds median + sigma x MAD of the n values around it. Take any low <= high and d = (largest - low) / sigma. If at most
 // (n - 1) / 2 values lie below low, as many above high, and as many inside (low - d, high + d), then median >= low and
-// MAD >= d, so that nothing can be flagged. low and high follow the median from cell to cell; what is not proved is computed.
+// MAD >= d, so that nothing can be flagged. low and high are what served the cell in the plane before, which shows the same stars;
+// what is not proved is computed.
 #include "stream.h"
 #include <math.h>
 #include <stdlib.h>
@@ -87,7 +88,6 @@ static double median(double *v, int n) {
 }
 
 typedef struct { const float *run[4]; int length[4], runs, n; } Around;  // a neighbourhood: runs of values, n without NaN
-typedef struct { float middle, spread; } Guess;                          // of median and MAD
 
 typedef float Floats __attribute__((vector_size(4 * LANES), aligned(4)));
 typedef int32_t Counts __attribute__((vector_size(4 * LANES)));
@@ -150,8 +150,9 @@ INLINE int proved_clean(const Around *a, const float *own, int nown, float large
 INLINE void search_row_body(const Search *s, int row, int fast, const Strip *strips, int nstrip, double *work, int vectors) {
     Plane *plane = s->ring->plane + s->z % s->ring->nplane;
     const uint32_t *start = plane->start + (int64_t)row * fast;
-    Guess guess = {0, 0};
-    for (int f = 0; f < fast; f++) {
+    Guess *before = s->ring->guess + (int64_t)row * fast, guess = {0, 0};
+    for (int f = 0; f < fast; before[f++] = guess) {
+        if (before[f].spread > 0) guess = before[f];
         int own = start[f + 1] - start[f], left = f ? f - 1 : 0, right = f + 2 < fast ? f + 2 : fast;
         if (!own) continue;
         const float *values = plane->value + start[f];

@@ -7,6 +7,7 @@
 #define STRIPES 16                      // even, then odd ones: no two threads share a voxel, whatever their number
 
 #define DROPS 64                        // rows that are made ready together
+#define APART 16                        // rows added one after the other are so far apart: none waits for the voxels of the last
 
 typedef struct {
     const Grid *grid;
@@ -16,98 +17,116 @@ typedef struct {
     int64_t flagged[MAXTHREADS];
 } Drizzle;
 
-INLINE double overlap(double reach, double distance, double drop) {
-    double x = reach - fabs(distance);
+// Overlap of a drop with a voxel along one axis, in voxels, when their centres are this far apart.
+INLINE float overlap(float reach, float distance, float drop) {
+    float x = reach - fabsf(distance);
     x = x > 0 ? x : 0;
     return x < drop ? x : drop;
 }
 
-INLINE Four overlap_four(double reach, Four distance, double drop, int vectors) {
-    if (!vectors) {
-        for (int i = 0; i < 4; i++) distance[i] = overlap(reach, distance[i], drop);
-        return distance;
+typedef struct { float reach_x, reach_y, reach_z, drop_x, drop_y, drop_z; double step, lambda, lambda_step; } Sizes;   // in voxels
+
+// From a cell to the next, positions change by almost the same along a line of cells: the sky's curvature is the rest.
+typedef struct { float start, change; } Slope;
+typedef struct { Slope ra_fast, ra_slow, dec_fast, dec_slow; } Slopes;  // in voxels, to the next cell in either direction
+
+// Rows in the order of their cells, column by column, so that the processor can work on several at once.
+typedef struct { float ra[DROPS], dec[DROPS], lambda[DROPS], stat[DROPS], data[DROPS], weight[DROPS]; int32_t cell[DROPS]; } Batch;
+
+// What the voxels around each row get of it: 2 x 2 cells from `corner` on, in two planes of which the lower may be the one before.
+typedef struct { float sky[4][DROPS], depth[2][DROPS]; int32_t corner[DROPS], lower[DROPS]; } Drops;
+
+INLINE float along(Slope slope, float cells) { return slope.start + slope.change * cells; }
+
+static Slope slope_of(const double *value, const double *scale, int64_t first, int64_t last, int64_t towards, double step) {
+    const double at_first = (value[first + towards] - value[first]) * (scale ? scale[first + towards] : 1) / step;
+    const double at_last = (value[last + towards] - value[last]) * (scale ? scale[last + towards] : 1) / step;
+    return (Slope){(float)at_first, last > first ? (float)((at_last - at_first) / (double)(last - first)) : 0};
+}
+
+// Overlaps of drops with the voxels around them. The distance of a row to its own cell is exact; that to its neighbours by the
+// slopes, which is good to 1e-6 of a voxel.
+INLINE void prepare_body(const Grid *g, const Ring *ring, const Sizes *s, const Slopes *slopes, int64_t line, const Batch *rows, int n,
+                         Drops *to, int vectors) {
+    (void)vectors;
+    const double *sky_ra = ring->sky[0], *sky_dec = ring->sky[1], *sky_cos = ring->sky[2];
+    const double per_step = 1 / s->step, per_plane = 1 / s->lambda_step;
+    const int swap = g->swap, width = (swap ? g->ny : g->nx) + 2, begin = (int)line;
+    for (int i = 0; i < n; i++) {
+        const int cell = rows->cell[i];
+        const float p = (float)((sky_ra[cell] - (rows->ra[i] + g->ra)) * sky_cos[cell] * per_step);
+        const float q = (float)((sky_dec[cell] - (rows->dec[i] + g->dec)) * per_step);
+        const float l = (float)((rows->lambda[i] - s->lambda) * per_plane);
+        const int west = p < 0, south = q > 0, fast = swap ? south : west, slow = swap ? west : south, lower = l < 0;
+        const float cells = (float)(cell - begin), f = (float)-fast, h = (float)-slow, z = (float)-lower;
+        const float ra_fast = along(slopes->ra_fast, cells), ra_slow = along(slopes->ra_slow, cells);
+        const float dec_fast = along(slopes->dec_fast, cells), dec_slow = along(slopes->dec_slow, cells);
+        const float x = p + f * ra_fast + h * ra_slow, y = q + f * dec_fast + h * dec_slow;
+        to->sky[0][i] = overlap(s->reach_x, x, s->drop_x) * overlap(s->reach_y, y, s->drop_y);
+        to->sky[1][i] = overlap(s->reach_x, x + ra_fast, s->drop_x) * overlap(s->reach_y, y + dec_fast, s->drop_y);
+        to->sky[2][i] = overlap(s->reach_x, x + ra_slow, s->drop_x) * overlap(s->reach_y, y + dec_slow, s->drop_y);
+        to->sky[3][i] = overlap(s->reach_x, x + (ra_fast + ra_slow), s->drop_x) * overlap(s->reach_y, y + (dec_fast + dec_slow), s->drop_y);
+        to->depth[0][i] = overlap(s->reach_z, z - l, s->drop_z) * rows->weight[i];
+        to->depth[1][i] = overlap(s->reach_z, z + 1 - l, s->drop_z) * rows->weight[i];
+        to->corner[i] = cell - fast - slow * width;
+        to->lower[i] = lower;
     }
-    typedef int64_t Bits __attribute__((vector_size(32)));
-    const Bits magnitude = {INT64_MAX, INT64_MAX, INT64_MAX, INT64_MAX};
-    Four x = reach - (Four)((Bits)distance & magnitude);
-    x = (Four)((Bits)x & (x > 0));
-    Four excess = x - drop;
-    return x - (Four)((Bits)excess & (excess > 0));
 }
+TWICE(void, prepare,
+      (const Grid *g, const Ring *ring, const Sizes *s, const Slopes *slopes, int64_t line, const Batch *rows, int n, Drops *to),
+      g, ring, s, slopes, line, rows, n, to)
 
-INLINE Four square(const double *at, int64_t width) {
-    Two first, second;
-    memcpy(&first, at, sizeof first);
-    memcpy(&second, at + width, sizeof second);
-    return (Four){first[0], first[1], second[0], second[1]};
-}
-
-// A row ready to be added: what the processor can work out for many rows at once, before the sums have to wait for each other.
-typedef struct {
-    double sky[4];                      // overlaps with the 2 x 2 cells
-    double depth[2];                    // overlaps with the two planes, times the weight of the exposure
-    float data, stat;
-    int32_t corner, plane;              // the lower of the cells; the lower of the planes, 0 or 1 in `sum`
-} Drop;
-
-typedef struct { double drop_x, drop_y, drop_z, reach_x, reach_y, reach_z, planes[3]; int64_t width, step_x, step_y; } Sizes;
-
-INLINE void prepare(const Drizzle *d, const Sizes *s, const Row *r, float data, double weight, int64_t here, Drop *to, int vectors) {
-    const Grid *g = d->grid;
-    const double *sky_ra = d->ring->sky[0], *sky_dec = d->ring->sky[1], *sky_cos = d->ring->sky[2];
-    const double ra = r->ra + g->ra, dec = r->dec + g->dec, lambda = r->lambda;
-    const int64_t west = ra > sky_ra[here], south = dec < sky_dec[here];
-    const int lower = lambda < s->planes[1];
-    const int64_t corner = here - (west ? s->step_x : 0) - (south ? s->step_y : 0);
-    const Four d_ra = square(sky_ra + corner, s->width) - ra, d_dec = square(sky_dec + corner, s->width) - dec;
-    const Four sky = overlap_four(s->reach_x, d_ra * square(sky_cos + corner, s->width), s->drop_x, vectors)
-                     * overlap_four(s->reach_y, d_dec, s->drop_y, vectors);
-    memcpy(to->sky, &sky, sizeof sky);
-    for (int j = 0; j < 2; j++)
-        to->depth[j] = overlap(s->reach_z, s->planes[1 - lower + j] - lambda, s->drop_z) * weight;
-    to->data = data, to->stat = r->stat;
-    to->corner = (int32_t)corner, to->plane = 1 - lower;
-}
-
-// The 2 x 2 x 2 voxels get a row: sums of weight, weight x data and weight^2 x variance.
-INLINE void add(const Drop *drop, double *const *sum, int64_t width, int vectors) {
-    const Four linear = {1, drop->data, 0, 0}, quadratic = {0, 0, drop->stat, 0};
-    for (int j = 0; j < 2; j++) {
-        double *plane = sum[drop->plane + j] + 4 * (int64_t)drop->corner;
-        for (int i = 0; i < 4; i++) {
-            double *to = plane + (i & 1) * 4 + (i >> 1) * 4 * width, weight = drop->sky[i] * drop->depth[j];
-            if (!vectors) {
-                to[0] += weight;
-                to[1] += weight * linear[1];
-                to[2] += weight * (weight * quadratic[2]);
-                continue;
+// The voxels get their rows: sums of weight, weight x data and weight^2 x variance, two neighbours at a time.
+INLINE void add_body(const Batch *rows, const Drops *drops, int n, float *const *sum, int64_t width, int vectors) {
+    for (int first = 0; first < APART; first++) {
+        for (int k = first; k < n; k += APART) {
+            const float data = rows->data[k], stat = rows->stat[k];
+            const Pair linear = {1, data, 0, 0, 1, data, 0, 0}, quadratic = {0, 0, stat, 0, 0, 0, stat, 0};
+            for (int j = 0; j < 4; j++) {
+                const float depth = drops->depth[j / 2][k], a = drops->sky[j % 2 * 2][k] * depth, b = drops->sky[j % 2 * 2 + 1][k] * depth;
+                float *to = sum[1 - drops->lower[k] + j / 2] + 4 * (drops->corner[k] + j % 2 * width);
+                if (!vectors) {
+                    to[0] += a, to[1] += a * data, to[2] += a * (a * stat);
+                    to[4] += b, to[5] += b * data, to[6] += b * (b * stat);
+                    continue;
+                }
+                const Pair weight = {a, a, a, a, b, b, b, b};
+                Pair total;
+                memcpy(&total, to, sizeof total);
+                total += weight * (linear + weight * quadratic);
+                memcpy(to, &total, sizeof total);
             }
-            Four w = {weight, weight, weight, weight}, total;
-            memcpy(&total, to, sizeof total);
-            total += w * (linear + w * quadratic);
-            memcpy(to, &total, sizeof total);
         }
     }
 }
+TWICE(void, add, (const Batch *rows, const Drops *drops, int n, float *const *sum, int64_t width), rows, drops, n, sum, width)
 
-INLINE int64_t drizzle_row_body(const Drizzle *d, int slow_index, int vectors) {
+static Slopes slopes_at(const Grid *g, const Ring *ring, int64_t first, int64_t last, int64_t width) {
+    const double *ra = ring->sky[0], *dec = ring->sky[1], *cosine = ring->sky[2];
+    return (Slopes){slope_of(ra, cosine, first, last, 1, g->step), slope_of(ra, cosine, first, last, width, g->step),
+                    slope_of(dec, 0, first, last, 1, g->step), slope_of(dec, 0, first, last, width, g->step)};
+}
+
+static int64_t drizzle_row(const Drizzle *d, int slow_index) {
     const Grid *g = d->grid;
     const Ring *ring = d->ring;
     const Plane *plane = ring->plane + d->z % ring->nplane;
     const int fast = g->swap ? g->ny : g->nx;
-    const int64_t width = fast + 2;
-    Sizes sizes = {.drop_x = g->drop_ra * g->step, .drop_y = g->drop_dec * g->step, .drop_z = g->drop_lambda * g->lambda_step,
-                   .width = width, .step_x = g->swap ? width : 1, .step_y = g->swap ? 1 : width};
-    sizes.reach_x = .5 * (sizes.drop_x + g->step), sizes.reach_y = .5 * (sizes.drop_y + g->step);
-    sizes.reach_z = .5 * (sizes.drop_z + g->lambda_step);
-    for (int i = 0; i < 3; i++) sizes.planes[i] = (d->z + i - 1) * g->lambda_step + g->lambda_min;
-    const double volume = 1 / (sizes.drop_x * sizes.drop_y * sizes.drop_z), same_weight = d->weight[0] * volume;
-    double *const sum[3] = {ring->sum[(d->z + 2) % 3], ring->sum[d->z % 3], ring->sum[(d->z + 1) % 3]};
-    Drop drops[DROPS];
+    const int64_t width = fast + 2, line = (slow_index + 1) * width + 1;
+    const Sizes sizes = {.reach_x = (float)(.5 * (g->drop_ra + 1)), .reach_y = (float)(.5 * (g->drop_dec + 1)),
+                         .reach_z = (float)(.5 * (g->drop_lambda + 1)), .drop_x = (float)g->drop_ra, .drop_y = (float)g->drop_dec,
+                         .drop_z = (float)g->drop_lambda, .step = g->step, .lambda = d->z * g->lambda_step + g->lambda_min,
+                         .lambda_step = g->lambda_step};
+    const Slopes slopes = slopes_at(g, ring, line, line + fast - 1, width);
+    const double per_volume = 1 / (g->drop_ra * g->drop_dec * g->drop_lambda);
+    const float same_weight = (float)(d->weight[0] * per_volume);
+    float *const sum[3] = {ring->sum[(d->z + 2) % 3], ring->sum[d->z % 3], ring->sum[(d->z + 1) % 3]};
+    Batch batch;
+    Drops drops;
     int ready = 0;
     int64_t flagged = 0;
     for (int f = 0; f < fast; f++) {
-        const int64_t cell = (int64_t)slow_index * fast + f, here = (slow_index + 1) * width + f + 1;
+        const int64_t cell = (int64_t)slow_index * fast + f;
         const uint32_t base = (uint32_t)cell * (uint32_t)d->exposures;
         for (uint32_t k = plane->start[cell]; k < plane->start[cell + 1]; k++) {
             const uint32_t order = plane->order[k], ahead = plane->order[k + AHEAD] & ~REJECTED;
@@ -117,16 +136,21 @@ INLINE int64_t drizzle_row_body(const Drizzle *d, int slow_index, int vectors) {
                 continue;
             }
             const uint32_t thread = order >> 25, number = order & 0x1ffffff;
-            const double weight = d->same_weight ? same_weight : d->weight[plane->key[thread][number].cell - base] * volume;
-            prepare(d, &sizes, plane->row[thread] + number, plane->value[k], weight, here, drops + ready++, vectors);
-            if (ready == DROPS)
-                for (int i = ready = 0; i < DROPS; i++) add(drops + i, sum, width, vectors);
+            const Row *row = plane->row[thread] + number;
+            batch.ra[ready] = row->ra, batch.dec[ready] = row->dec, batch.lambda[ready] = row->lambda, batch.stat[ready] = row->stat;
+            batch.data[ready] = plane->value[k];
+            batch.weight[ready] = d->same_weight ? same_weight : (float)(d->weight[plane->key[thread][number].cell - base] * per_volume);
+            batch.cell[ready] = (int32_t)line + f;
+            if (++ready < DROPS) continue;
+            prepare(g, ring, &sizes, &slopes, line, &batch, ready, &drops);
+            add(&batch, &drops, ready, sum, width);
+            ready = 0;
         }
     }
-    for (int i = 0; i < ready; i++) add(drops + i, sum, width, vectors);
+    prepare(g, ring, &sizes, &slopes, line, &batch, ready, &drops);
+    add(&batch, &drops, ready, sum, width);
     return flagged;
 }
-TWICE(int64_t, drizzle_row, (const Drizzle *d, int slow_index), d, slow_index)
 
 static void drizzle_share(void *argument, int thread, int threads) {
     Drizzle *d = argument;
@@ -159,14 +183,15 @@ void stream_drizzle(const Grid *grid, Ring *ring, const Exposure *exposure, int 
 // Values of plane z, which no further row can reach, as (y, x) arrays; NaN where no row fell. Its sums are set to zero.
 void stream_finish(const Grid *grid, Ring *ring, int z, float *data, float *stat) {
     const int fast = grid->swap ? grid->ny : grid->nx, slow = grid->swap ? grid->nx : grid->ny;
-    double *sum = ring->sum[(z + 3) % 3];
+    float *sum = ring->sum[(z + 3) % 3];
     for (int s = 0; z >= 0 && s < slow; s++) {
-        const double *from = sum + 4 * ((int64_t)(s + 1) * (fast + 2) + 1);
+        const float *from = sum + 4 * ((int64_t)(s + 1) * (fast + 2) + 1);
         for (int f = 0; f < fast; f++, from += 4) {
             int64_t to = grid->swap ? (int64_t)f * slow + s : (int64_t)s * fast + f;
-            int reached = from[0] > 2.3e-308;
-            data[to] = reached ? (float)(from[1] / from[0]) : NAN;
-            stat[to] = reached ? (float)(from[2] / (from[0] * from[0])) : NAN;
+            const double weight = from[0];
+            int reached = weight > 0;
+            data[to] = reached ? (float)(from[1] / weight) : NAN;
+            stat[to] = reached ? (float)(from[2] / (weight * weight)) : NAN;
         }
     }
     memset(sum, 0, (int64_t)(fast + 2) * (slow + 2) * 4 * sizeof *sum);

@@ -240,6 +240,7 @@ void stream_close(Ring *ring) {
         free(p->value);
     }
     free(ring->plane);
+    free(ring->guess);
     for (int i = 0; i < 3; i++) free(ring->sum[i]);
     for (int i = 0; i < 3; i++) free(ring->sky[i]);
     free(ring);
@@ -255,7 +256,8 @@ Ring *stream_open(const Grid *grid, int exposures, int slab, int threads) {
     ring->threads = threads < 1 ? 1 : threads > MAXTHREADS ? MAXTHREADS : threads;
     ring->cells = (int64_t)fast * slow;
     ring->plane = calloc(ring->nplane, sizeof *ring->plane);
-    int failed = !ring->plane;
+    ring->guess = calloc(ring->cells, sizeof *ring->guess);
+    int failed = !ring->plane || !ring->guess;
     for (int i = 0; i < 3; i++) failed |= !(ring->sky[i] = malloc(bordered * sizeof(double)));
     for (int i = 0; i < ring->nplane && !failed; i++) {
         ring->plane[i].start = calloc(ring->cells + 1, sizeof(uint32_t));
@@ -263,7 +265,7 @@ Ring *stream_open(const Grid *grid, int exposures, int slab, int threads) {
         failed = !ring->plane[i].start || !ring->plane[i].bad;
     }
     for (int i = 0; i < 3; i++) {
-        size_t size = bordered * 4 * sizeof(double);
+        size_t size = bordered * 4 * sizeof(float);
         failed |= posix_memalign((void **)(ring->sum + i), 64, size) != 0;      // no voxel's sums in two cache lines
         if (!failed) memset(ring->sum[i], 0, size);
     }

@@ -34,8 +34,7 @@ int has_vectors(void);
 #define HOT
 #endif
 
-typedef double Four __attribute__((vector_size(32), aligned(8)));       // SSE2 and NEON do it in two halves
-typedef double Two __attribute__((vector_size(16), aligned(8)));
+typedef float Pair __attribute__((vector_size(32), aligned(4)));         // the sums of two voxels; SSE2 and NEON do it in two halves
 
 enum { XPOS, YPOS, LAMBDA, DATA, DQ, STAT, NCOLUMN };
 enum { NATIVE, SKY };                   // positions: native spherical [rad], or offsets in RA and DEC [deg]
@@ -71,11 +70,14 @@ typedef struct {                        // the rows of one plane, as read by eac
     float *value;
 } Plane;
 
+typedef struct { float middle, spread; } Guess;         // of the median and MAD of the values around a cell; spread 0: none yet
+
 typedef struct {                        // planes by number modulo nplane, and the sums of three planes of voxels
     int32_t nplane, threads;
     int64_t cells;
     Plane *plane;
-    double *sum[3];                     // (weight, weight x data, weight^2 x variance, unused), with a border of one cell
+    Guess *guess;                       // of each cell, from the last plane that was searched
+    float *sum[3];                      // (weight, weight x data, weight^2 x variance, unused), with a border of one cell
     double *sky[3];                     // RA, DEC [deg] and cos DEC of the cells with that border
 } Ring;
 

@@ -41,15 +41,16 @@ class Images:
         self._through = [throughput(name, wavelength, curves) for name in filters]
         self._sum = np.zeros((len(filters), ny, nx))
         self._weight = np.zeros((len(filters), ny, nx))
+        self._term = np.empty((ny, nx))
 
     def add(self, number: int, data: NDArray[np.float32]) -> None:
         """Add a plane."""
         good = np.isfinite(data)
-        values = np.where(good, data, 0)
         for through, total, weight in zip(self._through, self._sum, self._weight, strict=True):
             if through[number] > 0:
-                total += through[number] * values
-                weight += through[number] * good
+                np.multiply(data, through[number], out=self._term)
+                np.add(total, self._term, out=total, where=good)
+                np.add(weight, through[number], out=weight, where=good)
 
     def image(self, number: int) -> NDArray[np.float32]:
         """Return the mean over a filter, NaN where there are no data."""

@@ -19,7 +19,7 @@ from muse_nb.resample.inputs import Inputs
 __all__ = ["Resampled", "Settings", "default_threads", "planes", "slab_for"]
 
 ROW_BYTES = 34  # a row of a loaded plane: 24 as read, 4 + 4 sorted, some room
-CELL_BYTES = 176  # a spaxel: three planes of sums with their border, centres, output, its place in the sort
+CELL_BYTES = 136  # a spaxel: three planes of sums with their border, centres, output, its place in the sort, its median
 BASE_BYTES = 60_000_000  # Python, numpy and FITS headers
 
 
@@ -36,7 +36,7 @@ class Settings:
     low, high : float
         Wavelength limits [Angstrom].
     memory : float or None
-        Bytes to stay within; None: 3.5 bytes a row, between 100 MB and 1 GB, where more would save little time.
+        Bytes to stay within; None: 4.5 bytes a row, between 100 MB and 1 GB, where more would save little time.
     threads : int
     resample : str
         ``drizzle``, or ``nearest``: a voxel is its nearest row.
@@ -163,7 +163,7 @@ def search_direction(header: Any) -> tuple[bool, bool]:
 
 
 def slab_for(rows: int, shape: tuple[int, int, int], settings: Settings) -> int:
-    """Return how many planes at a time fit into the memory that is allowed, 1 to 32.
+    """Return how many planes at a time fit into the memory that is allowed, 1 to 64.
 
     Parameters
     ----------
@@ -177,7 +177,7 @@ def slab_for(rows: int, shape: tuple[int, int, int], settings: Settings) -> int:
     memory = settings.memory
     if memory is None:
         least = BASE_BYTES + rows / 16 + shape[1] * shape[2] * CELL_BYTES + 3 * _plane_bytes(rows, shape)
-        memory = max(least, min(max(3.5 * rows, 100e6), 1e9))
+        memory = max(least, min(max(4.5 * rows, 100e6), 1e9))
     left = memory - BASE_BYTES - rows / 16 - shape[1] * shape[2] * CELL_BYTES
     a_plane = _plane_bytes(rows, shape)
     slab = math.floor(left / a_plane) - 2
@@ -187,7 +187,7 @@ def slab_for(rows: int, shape: tuple[int, int, int], settings: Settings) -> int:
             f"{memory / 1e9:.2f} GB are too little for {rows} rows and {shape[2]} x {shape[1]} spaxels:"
             f" allow at least {need / 1e9:.2f} GB with --memory"
         )
-    return min(32, slab, shape[0])
+    return min(64, slab, shape[0])
 
 
 def _plane_bytes(rows: int, shape: tuple[int, int, int]) -> float:
