@@ -190,7 +190,7 @@ INLINE void search_row_body(const Search *s, int row, int fast, const Strip *str
     }
 }
 
-TWICE(void, search_row, (const Search *s, int row, int fast, const Strip *strips, int nstrip, double *work),
+THRICE(void, search_row, (const Search *s, int row, int fast, const Strip *strips, int nstrip, double *work),
       s, row, fast, strips, nstrip, work)
 
 static void search_share(void *argument, int thread, int threads) {

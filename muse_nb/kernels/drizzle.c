@@ -72,7 +72,7 @@ INLINE void prepare_body(const Grid *g, const Ring *ring, const Sizes *s, const 
         to->lower[i] = lower;
     }
 }
-TWICE(void, prepare,
+THRICE(void, prepare,
       (const Grid *g, const Ring *ring, const Sizes *s, const Slopes *slopes, int64_t line, const Batch *rows, int n, Drops *to),
       g, ring, s, slopes, line, rows, n, to)
 
@@ -99,7 +99,7 @@ INLINE void add_body(const Batch *rows, const Drops *drops, int n, float *const 
         }
     }
 }
-TWICE(void, add, (const Batch *rows, const Drops *drops, int n, float *const *sum, int64_t width), rows, drops, n, sum, width)
+THRICE(void, add, (const Batch *rows, const Drops *drops, int n, float *const *sum, int64_t width), rows, drops, n, sum, width)
 
 static Slopes slopes_at(const Grid *g, const Ring *ring, int64_t first, int64_t last, int64_t width) {
     const double *ra = ring->sky[0], *dec = ring->sky[1], *cosine = ring->sky[2];

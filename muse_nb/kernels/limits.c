@@ -52,7 +52,7 @@ INLINE void extremes_body(const uint32_t *words, int n, float *smallest, float *
         if (high[i] > *largest) *largest = high[i];
     }
 }
-TWICE(void, extremes, (const uint32_t *words, int n, float *smallest, float *largest), words, n, smallest, largest)
+THRICE(void, extremes, (const uint32_t *words, int n, float *smallest, float *largest), words, n, smallest, largest)
 
 INLINE void widen_block(const double *value, double *limit) {
     Doubles low = (Doubles){0} + INFINITY, high = -low;
@@ -90,7 +90,7 @@ INLINE void reach_body(const Exposure *e, const uint32_t *x, const uint32_t *y, 
     widen_block(a, limit);
     widen_block(b, limit + 2);
 }
-TWICE(void, reach,
+THRICE(void, reach,
       (const Exposure *e, const uint32_t *x, const uint32_t *y, const uint32_t *l, int n, float low, float high, double *limit),
       e, x, y, l, n, low, high, limit)
 
@@ -118,7 +118,7 @@ INLINE int may_widen_body(const Exposure *e, const uint32_t *x, const uint32_t *
     }
     return beyond;
 }
-TWICE(int, may_widen, (const Exposure *e, const uint32_t *x, const uint32_t *y, int n, const double *limit), e, x, y, n, limit)
+THRICE(int, may_widen, (const Exposure *e, const uint32_t *x, const uint32_t *y, int n, const double *limit), e, x, y, n, limit)
 
 static int wanted(const Scan *scan, const float *index) { return index[1] >= scan->low && index[0] <= scan->high; }
 

@@ -31,7 +31,7 @@ INLINE void place_body(const Grid *g, const Exposure *e, const uint32_t *x, cons
         p->cell[i] = (int)px * fx + (int)py * fy;
     }
 }
-TWICE(void, place, (const Grid *g, const Exposure *e, const uint32_t *x, const uint32_t *y, int n, Places *p), g, e, x, y, n, p)
+THRICE(void, place, (const Grid *g, const Exposure *e, const uint32_t *x, const uint32_t *y, int n, Places *p), g, e, x, y, n, p)
 
 // Plane of each row minus `first`, or -1 where it is not wanted now.
 INLINE void choose_body(const Grid *g, const uint32_t *lambda, int n, int first, int last, int *plane, int vectors) {
@@ -44,7 +44,7 @@ INLINE void choose_body(const Grid *g, const uint32_t *lambda, int n, int first,
         plane[i] = wanted ? z - first : -1;
     }
 }
-TWICE(void, choose, (const Grid *g, const uint32_t *lambda, int n, int first, int last, int *plane), g, lambda, n, first, last, plane)
+THRICE(void, choose, (const Grid *g, const uint32_t *lambda, int n, int first, int last, int *plane), g, lambda, n, first, last, plane)
 
 typedef struct { uint32_t *word[NCOLUMN]; Places *places; Values *values; int64_t *fill; Row **row; Key **key; } Buffers;
 
@@ -83,7 +83,7 @@ INLINE void values_body(float flux, const uint32_t *lambda, const uint32_t *data
         v->stat[i] = swapped(stat[i]) * flux * flux;
     }
 }
-TWICE(void, values,
+THRICE(void, values,
       (float flux, const uint32_t *lambda, const uint32_t *data, const uint32_t *stat, const uint32_t *dq, int n, int *plane, Values *v),
       flux, lambda, data, stat, dq, n, plane, v)
 

@@ -11,21 +11,27 @@
 #define REJECTED 0x80000000u            // top bit of a cell number or an order: not to be drizzled
 #define COSMICRAY 32u                   // the one dq value that the cosmic-ray search still looks at
 
-// Hot functions are built twice on x86, for any processor and for those with AVX2; which one runs is chosen at run time, and
-// is the plain one where MUSE_NB_SCALAR is set. Both do the same operations in the same order, so that the bytes are the same
-// (contraction to fused multiply-add is off). Write NAME_body(..., int vectors) as INLINE, then
-// TWICE(type, NAME, (parameters), names...).
+// Hot functions are built three times on x86: for any processor, for those with AVX2 and for those with AVX-512's many registers.
+// Which one runs is chosen at run time: the best there is, the plain one where MUSE_NB_SCALAR is set, AVX2 where MUSE_NB_VECTORS is
+// 256. All do the same operations in the same order, so that the bytes are the same (contraction to fused multiply-add is off).
+// Write NAME_body(..., int vectors) as INLINE, then THRICE(type, NAME, (parameters), names...).
 #define INLINE static inline __attribute__((always_inline))
 #if defined(__x86_64__)
-#define TWICE(type, name, parameters, ...)                                                                      \
-    __attribute__((target("avx2"))) static type name##_avx2 parameters { return name##_body(__VA_ARGS__, 1); } \
-    static type name##_plain parameters { return name##_body(__VA_ARGS__, 0); }                                \
-    static type name parameters { return has_vectors() ? name##_avx2(__VA_ARGS__) : name##_plain(__VA_ARGS__); }
+#define AVX512 "avx512f,avx512dq,avx512vl,avx512bw"
+#define THRICE(type, name, parameters, ...)                                                                      \
+    __attribute__((target(AVX512))) static type name##_avx512 parameters { return name##_body(__VA_ARGS__, 1); } \
+    __attribute__((target("avx2"))) static type name##_avx2 parameters { return name##_body(__VA_ARGS__, 1); }   \
+    static type name##_plain parameters { return name##_body(__VA_ARGS__, 0); }                                  \
+    static type name parameters {                                                                                \
+        const int bits = vector_bits();                                                                          \
+        if (bits == 512) return name##_avx512(__VA_ARGS__);                                                      \
+        return bits == 256 ? name##_avx2(__VA_ARGS__) : name##_plain(__VA_ARGS__);                               \
+    }
 #else
-#define TWICE(type, name, parameters, ...) \
+#define THRICE(type, name, parameters, ...) \
     static type name parameters { return name##_body(__VA_ARGS__, 0); }
 #endif
-int has_vectors(void);
+int vector_bits(void);
 
 // The same for functions without floating-point sums, where nobody needs to choose: the loader does, where it can.
 #if defined(__x86_64__) && defined(__gnu_linux__) && defined(__GLIBC__) && !defined(__clang__)

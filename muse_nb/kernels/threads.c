@@ -7,14 +7,24 @@
 #include <string.h>
 #include <unistd.h>
 
-int has_vectors(void) {
 #if defined(__x86_64__)
-    static int known;                               // 1 no, 2 yes; two threads finding out at once find the same
-    if (!known) {
-        const char *scalar = getenv("MUSE_NB_SCALAR");
-        known = 1 + (__builtin_cpu_supports("avx2") && !(scalar && *scalar && *scalar != '0'));
-    }
-    return known == 2;
+static int best_vectors(void) {
+    const char *scalar = getenv("MUSE_NB_SCALAR"), *bits = getenv("MUSE_NB_VECTORS");
+    if (scalar && *scalar && *scalar != '0') return 0;
+    __builtin_cpu_init();
+    if (!__builtin_cpu_supports("avx2")) return 0;
+    const int wide = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl")
+                     && __builtin_cpu_supports("avx512bw");
+    return wide && !(bits && atoi(bits) == 256) ? 512 : 256;
+}
+#endif
+
+// Bits of the vectors to use, 0 for none.
+int vector_bits(void) {
+#if defined(__x86_64__)
+    static int known;                               // one more; two threads finding out at once find the same
+    if (!known) known = 1 + best_vectors();
+    return known - 1;
 #else
     return 0;
 #endif

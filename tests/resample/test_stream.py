@@ -55,12 +55,13 @@ def digest(
     "how",
     [
         {"MUSE_NB_SCALAR": "1"},
+        {"MUSE_NB_VECTORS": "256"},
         {"threads": 2},
         {"threads": 5, "MUSE_NB_SCALAR": "1"},
         {"cuts": (1, 2, 5)},
         {"memory": 90e6},
     ],
-    ids=["scalar", "two threads", "scalar, five threads", "in pieces", "in little memory"],
+    ids=["scalar", "narrow vectors", "two threads", "scalar, five threads", "in pieces", "in little memory"],
 )
 def test_the_same_bytes_however_it_is_run(tables: list[Path], how: dict) -> None:
     assert digest(tables, **how) == digest(tables)
