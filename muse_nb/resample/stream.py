@@ -36,7 +36,7 @@ class Settings:
     low, high : float
         Wavelength limits [Angstrom].
     memory : float or None
-        Bytes to stay within; None: 4.5 bytes a row, between 100 MB and 1 GB, where more would save little time.
+        Bytes to stay within; None: 4 bytes a row, between 100 MB and 1 GB, where more would save little time.
     threads : int
     resample : str
         ``drizzle``, or ``nearest``: a voxel is its nearest row.
@@ -177,7 +177,7 @@ def slab_for(rows: int, shape: tuple[int, int, int], settings: Settings) -> int:
     memory = settings.memory
     if memory is None:
         least = BASE_BYTES + rows / 16 + shape[1] * shape[2] * CELL_BYTES + 3 * _plane_bytes(rows, shape)
-        memory = max(least, min(max(4.5 * rows, 100e6), 1e9))
+        memory = max(least, min(max(4 * rows, 100e6), 1e9))
     left = memory - BASE_BYTES - rows / 16 - shape[1] * shape[2] * CELL_BYTES
     a_plane = _plane_bytes(rows, shape)
     slab = math.floor(left / a_plane) - 2
