@@ -51,10 +51,14 @@ def work_folder(output: Path) -> Iterator[Path]:
 def scratch_folder() -> Iterator[Path]:
     """Make a private folder where the system keeps temporary files; what killed runs left there goes too."""
     place = Path(tempfile.gettempdir()) / f"muse_nb-{os.getuid()}"
-    with work_folder(place) as work:
-        yield work
-    with suppress(OSError):  # others work in it
-        place.rmdir()
+    try:
+        with work_folder(place) as work:
+            if place.is_symlink() or place.stat().st_uid != os.getuid():
+                raise MuseError(f"{place} belongs to somebody else: remove it, or set TMPDIR to a folder of your own")
+            yield work
+    finally:
+        with suppress(OSError):  # others work in it
+            place.rmdir()
 
 
 def _in_use(folder: Path) -> bool:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import tempfile
 from pathlib import Path
 
 from muse_nb.products.errors import MuseError
 from muse_nb.products.whole import whole
+from muse_nb.recipes.work import scratch_folder
 
 __all__ = ["chromium", "print_page"]
 
@@ -41,7 +41,7 @@ def print_page(page: Path, output: Path, *, force: bool = False) -> Path:
     browser = chromium()
     if not browser:
         raise MuseError("a PDF needs Chromium (Debian: apt install chromium); print the page from your browser instead")
-    with whole(output, force=force) as part, tempfile.TemporaryDirectory(prefix="muse_nb-") as profile:
+    with whole(output, force=force) as part, scratch_folder() as profile:
         command = [
             *(browser, "--headless", "--disable-gpu", "--no-pdf-header-footer", "--disable-extensions"),
             *("--host-resolver-rules=MAP * ~NOTFOUND", f"--user-data-dir={profile}", f"--print-to-pdf={part}"),

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
-import tempfile
 import time
 import warnings
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ from typing import Any
 import nbformat
 
 from muse_nb.products.errors import MuseError
+from muse_nb.recipes.work import scratch_folder
 from muse_nb.sharing.opened import opened
 
 __all__ = ["Ran", "read_notebook", "run_notebook"]
@@ -81,7 +84,7 @@ def run_notebook(
     Returns
     -------
     Ran
-        Also after an error in a cell: it holds what was shown until then.
+        Also after an error in a cell: it holds what was shown until then. Ctrl-C ends the kernel and is raised.
     """
     from nbclient import NotebookClient
     from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
@@ -98,22 +101,22 @@ def run_notebook(
     where = str(Path(folder or Path(path).parent).absolute())
     started, problem = time.monotonic(), ""
     os.environ.setdefault("JUPYTER_PLATFORM_DIRS", "1")
-    with tempfile.TemporaryDirectory(prefix="muse_nb-") as scratch:
-        log = Path(scratch) / "opened"
+    with scratch_folder() as scratch:
+        log = scratch / "opened"
         client = NotebookClient(
             notebook,
             timeout=timeout,
             kernel_name="python3",
             resources={"metadata": {"path": where}},
             store_widget_state=True,
-            km=_kernel(Path(scratch)),
+            km=_kernel(scratch),
         )
         client.on_notebook_start = lambda notebook: client.kc.execute(
             f"from muse_nb.sharing.opened import watch; watch({str(log)!r}); del watch", silent=True
         )
         try:
             own = {"OMP_NUM_THREADS": "1", "PYDEVD_DISABLE_FILE_VALIDATION": "1", "MUSE_NB_HEADLESS": "1"}
-            client.execute(cleanup_kc=True, env={**os.environ, **own})
+            _execute(client, cleanup_kc=True, env={**os.environ, **own})
         except CellExecutionError as error:
             problem = f"{error.ename}: {' '.join(str(error.evalue).split())}"
         except (CellTimeoutError, DeadKernelError) as error:
@@ -122,6 +125,34 @@ def run_notebook(
             client.set_widgets_metadata()  # what was shown until then
         inputs = tuple(opened(log))
     return Ran(notebook, time.monotonic() - started, problem, inputs)
+
+
+def _execute(client: Any, **options: Any) -> None:
+    """Run in a thread of its own, where nbclient leaves Ctrl-C to us: it would take it for an error of the notebook."""
+    loop = asyncio.new_event_loop()
+    task = loop.create_task(client.async_execute(**options))
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(_to_its_end, loop, task, client.km)
+        try:
+            running.result()
+        except KeyboardInterrupt:
+            client.shutdown_kernel = "immediate"
+            with suppress(RuntimeError):  # it has just ended
+                loop.call_soon_threadsafe(task.cancel)
+            raise
+
+
+def _to_its_end(loop: asyncio.AbstractEventLoop, task: asyncio.Task[Any], kernel: Any) -> None:
+    try:
+        loop.run_until_complete(task)
+    finally:
+        if kernel.has_kernel:  # interrupted while it started
+            loop.run_until_complete(kernel.shutdown_kernel(now=True))
+        if left := asyncio.all_tasks(loop):
+            for other in left:
+                other.cancel()
+            loop.run_until_complete(asyncio.wait(left))
+        loop.close()
 
 
 def _kernel(scratch: Path) -> Any:

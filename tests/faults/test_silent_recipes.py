@@ -12,11 +12,14 @@ import numpy as np
 import pytest
 from astropy.io import fits
 from numpy.typing import NDArray
-from rows import ROWS, bad_pixels, dates, edit, list_of_another_form, listed, not_finite, tables, without_borders
+from rows import COS, ROWS, bad_pixels, dates, edit, list_of_another_form, listed, not_finite, tables, without_borders
 
 from benchmarks.tables import write_tables
+from muse_nb import measure_offsets
 from muse_nb.products.errors import MuseError, MuseWarning
-from muse_nb.recipes.joining import exp_combine
+from muse_nb.products.offset_list import OffsetList
+from muse_nb.recipes.errors import RecipeError
+from muse_nb.recipes.joining import align, exp_combine
 from muse_nb.recipes.run import RecipeResult, run_recipe
 
 pytestmark = [pytest.mark.eso, pytest.mark.filterwarnings("ignore::muse_nb.products.errors.MuseWarning")]
@@ -86,6 +89,36 @@ def test_an_offset_list_is_ignored(clean: list[Path], right: NDArray[Any], tmp_p
     assert not same(combined(clean, tmp_path / "whole", whole), right)
 
 
+@pytest.fixture(scope="module")
+def stars_on_each_other(night) -> Callable[..., NDArray[Any]]:
+    """Combine a night with its own measured offsets, times two factors; give the image of a few planes."""
+    right = measure_offsets(night.reduced["IMAGE_FOV"]).offset_list()
+
+    def run(folder: Path, ra: float, dec: float) -> NDArray[Any]:
+        folder.mkdir()
+        columns = (tuple(ra * x for x in right.ra_offset), tuple(dec * x for x in right.dec_offset))
+        path = folder / "OFFSET_LIST.fits"
+        OffsetList(right.date_obs, right.mjd_obs, *columns, right.flux_scale).write(path)
+        limits = {"lambdamin": 6400.0, "lambdamax": 6410.0}
+        return np.nansum(combined(night.reduced["PIXTABLE_REDUCED"], folder / "out", path, **limits), axis=0)
+
+    return run
+
+
+@pytest.mark.parametrize(("ra", "dec"), [(-1.0, -1.0), (COS, 1.0)], ids=["wrong sign", "times cos(dec)"])
+def test_offsets_that_are_mistaken_smear_the_stars(stars_on_each_other, tmp_path: Path, ra: float, dec: float) -> None:
+    """Exit status 0; the doctor's sentence on the same lists is in test_silent.py."""
+    right, wrong = (stars_on_each_other(tmp_path / name, *by) for name, by in (("1", (1.0, 1.0)), ("2", (ra, dec))))
+    assert wrong.max() < 0.97 * right.max()
+
+
+def test_offsets_in_arcsec_put_the_exposures_apart(clean: list[Path], right: NDArray[Any], tmp_path: Path) -> None:
+    """A fiftieth of an arcsec that is taken for a fiftieth of a degree: a cube that reaches to both."""
+    listed(tmp_path / "OFFSET_LIST.fits", dates(clean), ra=0.0, dec=0.02)
+    limits = {"lambdamin": 6000.0, "lambdamax": 6005.0}
+    assert combined(clean, tmp_path / "out", tmp_path / "OFFSET_LIST.fits", **limits).shape[1] > right.shape[1] + 200
+
+
 def test_a_flux_scale_changes_the_flux(clean: list[Path], right: NDArray[Any], tmp_path: Path) -> None:
     listed(tmp_path / "OFFSET_LIST.fits", dates(clean), ra=0.0, dec=0.0, scale=3.0)
     scaled = combined(clean, tmp_path / "out", tmp_path / "OFFSET_LIST.fits")
@@ -142,9 +175,10 @@ def test_nearest_takes_rows_that_are_not_the_nearest(tmp_path: Path) -> None:
 def basic(night, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
     """Run muse_scibasic on an exposure at 90 degrees; give its folder."""
 
-    def run(raw: Path, output: Path, calib: Path = night.folder / "calib") -> Path:
-        tags = ("MASTER_BIAS", "MASTER_FLAT", "TRACE_TABLE", "WAVECAL_TABLE")
-        frames = [(calib / f"{tag}-{IFU}.fits", tag) for tag in tags]
+    def run(raw: Path, output: Path, calib: Path = night.folder / "calib", flat: Path | None = None) -> Path:
+        tags = ("MASTER_BIAS", "TRACE_TABLE", "WAVECAL_TABLE")
+        frames = [(flat or calib / f"MASTER_FLAT-{IFU}.fits", "MASTER_FLAT")]
+        frames += [(calib / f"{tag}-{IFU}.fits", tag) for tag in tags]
         frames += [(calib / f"{tag}.fits", tag) for tag in ("GEOMETRY_TABLE", "BADPIX_TABLE")]
         run_recipe("muse_scibasic", [(raw, "OBJECT"), *frames], {"nifu": IFU}, output=output)
         return output
@@ -191,6 +225,42 @@ def test_images_that_ran_away_are_aligned_wrongly(night, tmp_path: Path) -> None
         opened["DATA"].data += np.random.default_rng(1).normal(0, 1e9, opened["DATA"].data.shape).astype("f4")
     made = run_recipe("muse_exp_align", {"IMAGE_FOV": images}, {"iterations": 1000}, output=tmp_path / "out")
     assert any("not to be trusted" in finding for finding in made.findings)
+
+
+def test_planes_run_away_where_a_flat_is_dark(night, basic, tmp_path: Path) -> None:
+    """The lamp gave no light in the first rows of the detector: the recipes divide by what there is."""
+    flat = Path(shutil.copy(night.folder / "calib" / f"MASTER_FLAT-{IFU}.fits", tmp_path / "flat.fits"))
+    with fits.open(flat, mode="update") as opened:
+        opened["DATA"].data[:4] *= 1e-9
+    table = basic(night.raw[0], tmp_path / "basic", flat=flat) / f"PIXTABLE_OBJECT_0001-{IFU}.fits"
+    made = run_recipe(
+        "muse_scipost",
+        {"PIXTABLE_OBJECT": table},
+        {"skymethod": "none", "save": "cube", "lambdamax": 6300.0},
+        output=tmp_path / "out",
+    )
+    assert np.nanmax(values(made)[0]) > 1e9
+    assert any("planes with absurd values" in finding for finding in made.findings)
+
+
+@pytest.fixture
+def runaway_images(night, tmp_path: Path) -> list[Path]:
+    """Images of a larger field that is all runaway planes."""
+    images = [Path(shutil.copy(path, tmp_path / f"{n}.fits")) for n, path in enumerate(night.reduced["IMAGE_FOV"][:2])]
+    for number, image in enumerate(images):
+        with fits.open(image, mode="update") as opened:
+            opened["DATA"].data = np.random.default_rng(number).normal(0, 1e9, (160, 160)).astype("f4")
+    return images
+
+
+def test_muse_exp_align_loops_on_images_that_ran_away(runaway_images: list[Path], tmp_path: Path) -> None:
+    """It raises its threshold by half a count a hundred thousand times; our time limit ends it."""
+    with pytest.raises(RecipeError, match="time limit"):
+        run_recipe("muse_exp_align", {"IMAGE_FOV": runaway_images}, output=tmp_path / "out", timeout=4)
+    steps = (tmp_path / "out" / "muse_exp_align.log").read_text().count("Searching for sources")
+    assert steps > 20
+    with pytest.raises(RecipeError, match="failed"):
+        align(runaway_images, tmp_path / "limited", parameters={"iterations": 20})
 
 
 def test_the_refusals_are_really_away(tmp_path: Path) -> None:
