@@ -99,8 +99,12 @@ class CubeWriter:
         first = header_block(primary)
         self.start = (len(first) + len(heads[0]), len(first) + len(heads[0]) + size + len(heads[1]))
         self.file = Unfinished(path, self.start[1] + size, recipe, force=force)
-        self.file.write(0, first + heads[0])
-        self.file.write(self.start[1] - len(heads[1]), heads[1])
+        try:
+            self.file.write(0, first + heads[0])
+            self.file.write(self.start[1] - len(heads[1]), heads[1])
+        except BaseException as error:
+            self.file.__exit__(type(error), error, None)
+            raise
 
     def __enter__(self) -> CubeWriter:
         """Use as a context; see `Unfinished`."""

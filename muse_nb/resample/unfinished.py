@@ -89,7 +89,7 @@ class Unfinished:
                 os.ftruncate(self.fd, 0)
                 print(json.dumps({"recipe": self._key}), file=self._journal, flush=True)
             reserve(self.fd, size, self.path)
-        except MuseError:
+        except BaseException:  # Ctrl-C, too: a traceback that a notebook keeps would hold the lock
             if hasattr(self, "pieces") and not self.pieces:
                 self._remove()
             os.close(self.fd)
@@ -98,6 +98,8 @@ class Unfinished:
     def _lock(self) -> None:
         try:
             fcntl.flock(self.fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if not os.path.samestat(os.fstat(self.fd), self.part.stat()):  # it has its name, and is not ours to cut
+                raise FileNotFoundError(self.part)
         except OSError as error:
             raise MuseError(
                 f"{self.path} is being made by another process: wait for it, or choose another name"

@@ -129,30 +129,36 @@ class PickFile:
 def merge_picks(before: Table, mine: Table, theirs: Table) -> Table:
     """Three-way merge, row by row (a row is a star in an exposure): my changes win, theirs are kept otherwise.
 
-    A star that both added within half an arcsec is one; a different star of the same number gets a new number.
+    A star that both added within half an arcsec is one. A star of mine whose number they took meanwhile gets another:
+    numbers in the file stay, or a third notebook would take one star for the next.
     """
     old, own, other = (_rows(table) for table in (before, mine, theirs))
-    merged = {key: row for key, row in own.items() if key not in old or row != old[key] or key in other}
-    numbers = {star for star, _ in own}
-    renamed: dict[int, int] = {}
-    for (star, exposure), row in other.items():
-        key = (star, exposure)
-        if key in old:
-            if row != old[key] and key in own and own[key] == old[key]:
-                merged[key] = row  # they changed it, I did not
-            continue
-        if star not in {s for s, _ in old}:  # they added this star
-            if star not in renamed:
-                twin = next((s for (s, _), mine_row in own.items() if _close(row, mine_row)), None)
-                new = twin if twin is not None else star if star not in numbers else max(numbers) + 1
-                renamed[star] = new
-                numbers.add(new)
-            key = (renamed[star], exposure)
-        merged.setdefault(key, row)
+    number = _numbers_in_file(old, own, other)
+    own = {(number.get(star, star), exposure): row for (star, exposure), row in own.items()}
     table = empty_picks()
-    for (star, exposure), (ra, dec, x, y, dropped) in sorted(merged.items()):
-        table.add_row([star, *_numbers(ra, dec), exposure, *_numbers(x, y), dropped])
+    for key in sorted({*own, *other}):
+        unchanged = own.get(key) == old.get(key)
+        row = other.get(key) if unchanged else own.get(key)
+        if row is not None:
+            ra, dec, x, y, dropped = row
+            table.add_row([key[0], *_numbers(ra, dec), key[1], *_numbers(x, y), dropped])
     return table
+
+
+def _numbers_in_file(
+    old: dict[tuple[int, str], tuple], own: dict[tuple[int, str], tuple], other: dict[tuple[int, str], tuple]
+) -> dict[int, int]:
+    """Numbers of the stars that I added: those of the same stars in the file, else free ones."""
+    known = {star for star, _ in old}
+    added = {star: row for (star, _), row in other.items() if star not in known}
+    taken = known | set(added)
+    found: dict[int, int] = {}
+    for star, row in ((star, row) for (star, _), row in own.items() if star not in known):
+        if star not in found:
+            twin = next((s for s, r in added.items() if _close(row, r) and s not in found.values()), None)
+            found[star] = twin if twin is not None else max(taken) + 1 if star in taken else star
+            taken.add(found[star])
+    return found
 
 
 def _rows(table: Table) -> dict[tuple[int, str], tuple]:

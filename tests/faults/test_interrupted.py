@@ -1,0 +1,194 @@
+"""Ctrl-C in a notebook and at the shell: no orphan, no temporary folder, outputs whole or absent, a rerun completes."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+import pytest
+from jupyter_client.blocking.client import BlockingKernelClient
+from jupyter_client.manager import KernelManager
+from rows import ROWS
+
+from benchmarks.kills import HIDDEN, NOTEBOOK
+from benchmarks.tables import write_tables
+
+LIMIT = 90  # seconds for what takes a few
+BEGUN, AGAIN = "begun", "again"
+PICTURE = "import os, time; fresh = not os.path.exists('begun'); open('begun', 'w').close(); fresh and time.sleep(60)"
+
+
+@dataclass(frozen=True)
+class Work:
+    """What is interrupted: code of a cell, words of a command, and when it is in the middle of it."""
+
+    code: str
+    words: list[object]
+    begun: Callable[[Path], bool]
+    made: str
+
+
+def has(pattern: str) -> Callable[[Path], bool]:
+    return lambda folder: next(folder.glob(pattern), None) is not None
+
+
+@pytest.fixture(scope="module")
+def works(night, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Work]:
+    tables = write_tables(tmp_path_factory.mktemp("tables"), 2, 40 * ROWS, ifus=2)
+    table, raw, calib = night.reduced["PIXTABLE_REDUCED"][0], night.raw[0], night.folder / "calib"
+    small = write_tables(tmp_path_factory.mktemp("small"), 2, ROWS, ifus=2)
+    slowly = f"progress=lambda *_: os.path.exists('{AGAIN}') or time.sleep(0.3), threads=1, memory=90e6"
+    return {
+        "combine": Work(
+            f"muse_nb.combine({[str(t) for t in tables]}, output='out/C.fits', force=True, {slowly})",
+            ["combine", *tables, "-o", "out/C.fits", "--threads", "1", "--force"],
+            has("out/.part-*"),
+            "out/C.fits",
+        ),
+        "recipe": Work(
+            f"muse_nb.run_recipe('muse_scipost_make_cube', {{'PIXTABLE_OBJECT': {str(table)!r}}}, output='out')",
+            ["combine", *small, "-o", "out/DATACUBE_FINAL.fits", "--engine", "eso", "--force"],
+            has("out/.muse_nb-*/log"),
+            "out/DATACUBE_FINAL.fits",
+        ),
+        "reduce": Work(
+            f"muse_nb.reduce({str(raw)!r}, {str(calib)!r}, 'out', ifus=[12], sky='none')",
+            ["reduce", raw, "--calib", calib, "-o", "out", "--ifu", "12", "--sky", "none"],
+            has("out/*/.muse_nb-*/*/.muse_nb-*/log"),
+            "out/*/DATACUBE_FINAL.fits",
+        ),
+        "share": Work(
+            "muse_nb.share('book.ipynb', 'out', force=True)",
+            ["share", "book.ipynb", "-o", "out", "--force"],
+            has(BEGUN),
+            "out/book.html",
+        ),
+        "simulate": Work(
+            "muse_nb.simulate('out', 2)",
+            ["simulate", "out", "--exposures", "2"],
+            has("out/*"),
+            "out/truth/exposures.ecsv",
+        ),
+    }
+
+
+NAMES = [
+    *("combine", "share", "simulate"),
+    *(pytest.param(name, marks=pytest.mark.eso) for name in ("recipe", "reduce")),
+]
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    """A working folder with a notebook that takes its time once, and a folder for temporary files."""
+    book = json.loads(json.dumps(NOTEBOOK))
+    book["cells"][0] |= {"source": PICTURE, "outputs": [], "execution_count": None}
+    (tmp_path / "book.ipynb").write_text(json.dumps(book))
+    (tmp_path / "tmp").mkdir()
+    return tmp_path
+
+
+@pytest.fixture
+def environment(place: Path) -> dict[str, str]:
+    """Environment whose processes can be told from all others."""
+    return os.environ | {"TMPDIR": str(place / "tmp"), "MUSE_NB_MARK": uuid.uuid4().hex, "MPLBACKEND": "Agg"}
+
+
+def marked(environment: dict[str, str]) -> list[int]:
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.environ().get("MUSE_NB_MARK") == environment["MUSE_NB_MARK"]:
+                found += [process.pid] * (process.status() != psutil.STATUS_ZOMBIE)
+        except psutil.Error:
+            continue
+    return found
+
+
+def until(true: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + LIMIT
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
+def left(place: Path) -> list[str]:
+    """Temporary files and folders; the combine's own, from which a rerun goes on, is meant to stay."""
+    hidden = [path.name for path in place.rglob(".*") if HIDDEN.match(path.name)]
+    return [name for name in hidden if not name.startswith(".part-C.fits")] + [
+        p.name for p in (place / "tmp").iterdir()
+    ]
+
+
+@pytest.fixture
+def kernel(place: Path, environment: dict[str, str]) -> Iterator[tuple[KernelManager, BlockingKernelClient]]:
+    """A notebook's kernel, by pipes in a folder rather than ports."""
+    manager = KernelManager(kernel_name="python3", transport="ipc", connection_file=str(place / "k.json"))
+    manager.start_kernel(cwd=str(place), env=environment)
+    client = manager.client()
+    client.start_channels()
+    try:
+        client.wait_for_ready(timeout=LIMIT)
+        yield manager, client
+    finally:
+        client.stop_channels()
+        manager.shutdown_kernel(now=True)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_ctrl_c_in_a_notebook(name: str, works: dict[str, Work], place: Path, kernel, environment) -> None:
+    manager, client = kernel
+    work, own = works[name], manager.provisioner.process.pid
+    assert ended(client, client.execute("import muse_nb, os, time, warnings; warnings.simplefilter('ignore')")) == "ok"
+    asked = client.execute(f"_ = {work.code}")
+    until(lambda: work.begun(place))
+    manager.interrupt_kernel()
+    assert ended(client, asked) == "KeyboardInterrupt"
+    until(lambda: marked(environment) == [own])
+    assert left(place) == []
+    assert not has(work.made)(place)
+    (place / AGAIN).touch()
+    assert ended(client, client.execute(f"_ = {work.code}")) == "ok"
+    assert has(work.made)(place)
+    assert left(place) == []
+
+
+def ended(client: BlockingKernelClient, asked: str) -> str:
+    """How a cell ended: ok, or the name of its error."""
+    while True:
+        answer = client.get_shell_msg(timeout=LIMIT)
+        if answer["parent_header"].get("msg_id") == asked:
+            return str(answer["content"].get("ename", "ok"))
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "kill"])
+def test_ctrl_c_at_the_shell(name: str, how: int, works: dict[str, Work], place: Path, environment) -> None:
+    work = works[name]
+    command = [sys.executable, "-m", "muse_nb", *map(str, work.words)]
+    process = subprocess.Popen(
+        command, cwd=place, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    until(lambda: work.begun(place) or process.poll() is not None)
+    process.send_signal(how)
+    _, err = process.communicate(timeout=LIMIT)
+    late = process.returncode == 0  # it had just ended
+    assert late or process.returncode in (130, -signal.SIGINT), err  # the same to a shell
+    assert late or err.splitlines()[-1] == f"muse-nb {work.words[0]}: interrupted"
+    assert "Traceback" not in err
+    until(lambda: marked(environment) == [])
+    assert left(place) == []
+    assert has(work.made)(place) is late
+    again = subprocess.run(command, cwd=place, env=environment, capture_output=True, text=True, check=False)
+    assert again.returncode == 0, again.stderr
+    assert has(work.made)(place)
+    assert left(place) == []
