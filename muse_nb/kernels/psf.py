@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from muse_nb.kernels import library
 
-__all__ = ["Stamps", "moffat_stamps"]
+__all__ = ["Stamps", "discs", "moffat_stamps", "weigh"]
 
-_LONG, _ARRAY = ctypes.c_int64, ctypes.c_void_p
+_LONG, _REAL, _ARRAY = ctypes.c_int64, ctypes.c_double, ctypes.c_void_p
 
 
 @cache
@@ -26,6 +26,9 @@ def _kernel(name: str) -> ctypes._CFuncPtr:  # type: ignore[name-defined]
         "psf_support": ([_LONG, *[_ARRAY] * 3, _LONG, *[_ARRAY] * 5], None),
         "psf_squares": ([_LONG, *[_ARRAY] * 3, _LONG, *[_ARRAY] * 2], None),
         "psf_border": ([_LONG, *[_ARRAY] * 5, _LONG, _LONG, *[_ARRAY] * 5], None),
+        "psf_shape": ([_LONG, *[_ARRAY] * 5], None),
+        "psf_weigh": ([_LONG, *[_ARRAY] * 4, _REAL, _REAL, *[_ARRAY] * 2], None),
+        "psf_discs": ([_LONG, *[_ARRAY] * 3, _LONG, _LONG, _ARRAY], None),
     }[name]
     return function
 
@@ -44,7 +47,7 @@ class Stamps:
         x0, y0, width and height of each stamp; width or height 0 for a star off the image.
     start : ndarray of int64, shape (K + 1,)
         Where each stamp begins in the arrays below.
-    value, east, north : ndarray of float
+    value, east, north : ndarray of float32
         Profile of peak 1, and the derivatives of amplitude x profile with respect to the position on the sky.
     model : ndarray, shape (ny, nx)
         Sum of all stars.
@@ -92,6 +95,13 @@ class Stamps:
             _at(weight), _at(residual), _at(self.shape), _at(gradient), _at(border),
         )  # fmt: skip
         return gradient, border
+
+    def shape_products(self, weight: NDArray, residual: NDArray) -> tuple[NDArray, NDArray]:
+        """Products (5, 5) of the PSF's derivatives and a constant under `weight`, and (5,) with the residual."""
+        weight, residual = np.ascontiguousarray(weight, float), np.ascontiguousarray(residual, float)
+        block, gradient = np.empty((5, 5)), np.empty(5)
+        _kernel("psf_shape")(weight.size, *map(_at, (weight, residual, self.shape, block, gradient)))
+        return block, gradient
 
     def support(self, ok: NDArray, weight: NDArray) -> tuple[NDArray, NDArray, NDArray]:
         """Pixels of each star's core that are `ok`; sum of its squared profile, plain and under `weight`; each (K,)."""
@@ -143,7 +153,7 @@ def moffat_stamps(
     high = np.clip(centre + np.asarray(radius)[:, None] + 1, low, [nx, ny])
     box = np.ascontiguousarray(np.c_[low, high - low], np.int32)
     start = np.r_[0, np.cumsum(np.prod(high - low, axis=1))].astype(np.int64)
-    value, east, north = np.empty((3, start[-1]))
+    value, east, north = np.empty((3, start[-1]), np.float32)
     model, derivatives = np.zeros(shape), np.zeros((4, *shape))
     x, y = np.ascontiguousarray(position.T)
     matrix = np.ascontiguousarray(np.eye(2) if matrix is None else matrix, float)
@@ -153,3 +163,27 @@ def moffat_stamps(
         *map(_at, (value, east, north, model, derivatives)),
     )  # fmt: skip
     return Stamps(box, start, value, east, north, model, derivatives)
+
+
+def weigh(
+    used: NDArray, data: NDArray, model: NDArray, galaxy: NDArray, floor: float, slope: float
+) -> tuple[NDArray, NDArray]:
+    """Inverse variance 1 / (floor + slope * light), light = model (if > 0) + galaxy, and data - model; 0 if unused.
+
+    All arrays have the image's shape (ny, nx).
+    """
+    used = np.ascontiguousarray(used, bool)
+    images = [np.ascontiguousarray(image, float) for image in (data, model, galaxy)]
+    weight, residual = np.empty(used.shape), np.empty(used.shape)
+    _kernel("psf_weigh")(used.size, _at(used), *map(_at, images), floor, slope, _at(weight), _at(residual))
+    return weight, residual
+
+
+def discs(position: NDArray, radius: NDArray | float, shape: tuple[int, int]) -> NDArray:
+    """Mask (ny, nx) of the pixels that are nearer than `radius` (n,) to one of some positions (n, 2) [pixel]."""
+    x, y = np.clip(np.asarray(position, float).reshape(-1, 2).T, -1e9, 1e9)
+    known = np.isfinite(x + y)
+    x, y, radius = x[known], y[known], np.broadcast_to(radius, known.shape)[known].astype(float)
+    mask = np.zeros(shape, bool)
+    _kernel("psf_discs")(len(x), *map(_at, (x, y, radius)), *shape, _at(mask))
+    return mask

@@ -71,7 +71,7 @@ class Measurement:
         self.origin = _centre(self.images[0])
         self.planes = [Plane.of(image.wcs, image.data.shape, self.origin) for image in self.images]
 
-    @property
+    @cached_property
     def date_obs(self) -> list[str]:
         """Names of the exposures, in time order."""
         return [image.date_obs for image in self.images]

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
+from muse_nb.kernels.scan import scan_offsets
 from muse_nb.steps.starfit.detect import stack_peaks
 from muse_nb.steps.starfit.frame import Frame
 
@@ -55,11 +55,8 @@ def scan(frame: Frame, sources: Sources, radius: float = 6.0) -> Placement:
     amplitude = 0.88 * sources.amplitude * (sources.width / (frame.width * frame.plane.scale)) ** 2
 
     def likelihood(offset: NDArray) -> tuple[NDArray, NDArray]:
-        at = frame.plane.pixel(sources.sky[:, None] + offset)
-        at = np.stack([at[..., 1], at[..., 0]])
-        seen = ndimage.map_coordinates(significance, at, order=1)
-        due = np.minimum(_nearest(inverse_error, at) * amplitude[:, None], CAP)
-        return np.maximum(due * seen - due**2 / 2, -3).sum(0), ((seen > 4) & (due > 0)).sum(0)
+        shift = offset @ frame.plane.matrix.T
+        return scan_offsets(shift, frame.plane.pixel(sources.sky), amplitude, significance, inverse_error, CAP)
 
     side = np.arange(-radius, radius + 0.1, 0.2)
     grid = np.stack(np.meshgrid(side, side), axis=-1).reshape(-1, 2)
@@ -73,14 +70,6 @@ def scan(frame: Frame, sources: Sources, radius: float = 6.0) -> Placement:
         top = int(np.argmax(value))
         best = near[top]
     return Placement(best, float(value[top] - second), int(matched[top]))
-
-
-def _nearest(image: NDArray, at: NDArray) -> NDArray:
-    """Value of the pixel at each (y, x); 0 off the image. Five times faster than an interpolation of order 0."""
-    y, x = np.rint(at).astype(np.int32)
-    ny, nx = image.shape
-    inside = (y >= 0) & (y < ny) & (x >= 0) & (x < nx)
-    return np.where(inside, image[np.clip(y, 0, ny - 1), np.clip(x, 0, nx - 1)], 0.0)
 
 
 def place_all(frames: list[Frame], radius: float = 6.0) -> tuple[list[Placement], Sources]:

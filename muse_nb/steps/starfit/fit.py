@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from muse_nb.kernels.psf import Stamps, moffat_stamps
+from muse_nb.kernels.psf import Stamps, moffat_stamps, weigh
 from muse_nb.steps.starfit import psf
 from muse_nb.steps.starfit.frame import Frame
 from muse_nb.steps.starfit.normal import Equations, FrameEquations, Vector
@@ -72,8 +72,7 @@ class Fit:
             profile, at = stamps.image_of(int(k))
             frame.wing[at] |= profile * max(frame.amplitude[near[k]], 0) > 0.7 * np.sqrt(frame.floor)
         used = frame.used()
-        frame.weight = np.where(used, 1 / frame.variance(), 0.0)
-        frame.residual = np.where(used, frame.data - frame.model, 0.0)
+        frame.weight, frame.residual = weigh(used, frame.data, frame.model, frame.galaxy, frame.floor, frame.slope)
         _, square, seen = stamps.support(used, frame.weight)
         full = square / (frame.floor + frame.slope * np.maximum(frame.amplitude[near], 0))
         keep = ~lost & (seen > 0.1 * full)
@@ -120,9 +119,7 @@ class Fit:
         row, column = stamps.pairs()
         block = stamps.blocks(frame.weight, row, column)
         gradient, border = stamps.border(frame.weight, frame.residual)
-        shape = np.concatenate([stamps.shape, np.ones((1, *frame.shape))]).reshape(5, -1)
-        weighted = shape * frame.weight.ravel()
-        shape_block, shape_gradient = weighted @ shape.T, weighted @ frame.residual.ravel()
+        shape_block, shape_gradient = stamps.shape_products(frame.weight, frame.residual)
         self._prior(frame, shape_block, shape_gradient)
         near = np.flatnonzero(self.active[i])
         if len(keep) < len(stamps.box):

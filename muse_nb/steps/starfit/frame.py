@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from muse_nb.kernels.psf import discs
 from muse_nb.steps.starfit import background, psf
 from muse_nb.steps.starfit.geometry import Plane
 from muse_nb.steps.starfit.matched_filter import Map, Peaks, filter_map, find_peaks
@@ -144,12 +145,9 @@ class Frame:
 
     def structured(self) -> bool:
         """Whether smooth light between the stars changes within a mesh cell as much as matters: a galaxy, a nebula."""
-        free = self.ok.copy()
-        noise, ny, nx = np.sqrt(self.floor), *self.shape
-        y, x = np.arange(ny), np.arange(nx)
-        for (px, py), amplitude in zip(self.peaks.position, self.peaks.amplitude, strict=True):
-            wing = max((amplitude / noise) ** (1 / psf.BETA) - 1, 1.0)  # where it sinks into the noise, squared
-            free &= np.add.outer((y - py) ** 2, (x - px) ** 2) > min(wing * self.width**2 / 1.28, (5 * self.width) ** 2)
+        noise = np.sqrt(self.floor)
+        wing = np.maximum((self.peaks.amplitude / noise) ** (1 / psf.BETA) - 1, 1.0)  # where they sink into it, squared
+        free = self.ok & ~discs(self.peaks.position, self.width * np.minimum(np.sqrt(wing / 1.28), 5), self.shape)
         if free.sum() < 0.05 * self.ok.sum() or not len(self.peaks):
             return False
         count = ndimage.uniform_filter(free.astype(float), 7)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from muse_nb.kernels.psf import moffat_stamps
+from muse_nb.kernels.psf import discs, moffat_stamps
 from muse_nb.steps.starfit import psf
 from muse_nb.steps.starfit.coarse import Placement, Sources, scan
 from muse_nb.steps.starfit.fit import Fit
@@ -180,12 +180,8 @@ def _cut(
     frame = copy.copy(measurement.frames[i])
     base = measurement.solution
     frame.first_psf, frame.reach = frame.psf.copy(), AREA + 1
-    yy, xx = np.indices(frame.shape)
-    near = np.zeros(frame.shape, bool)
-    for x, y in frame.plane.pixel(sky + offset):
-        near |= (xx - x) ** 2 + (yy - y) ** 2 < (AREA * frame.width) ** 2
-    for x, y in frame.plane.pixel(dropped + offset):
-        near &= (xx - x) ** 2 + (yy - y) ** 2 > (0.8 * frame.width) ** 2
+    near = discs(frame.plane.pixel(sky + offset), AREA * frame.width, frame.shape)
+    near &= ~discs(frame.plane.pixel(dropped + offset), 0.8 * frame.width, frame.shape)
     if base.fit is not None and i in base.placed and frozen.any():
         j = base.placed.index(i)
         gone = np.flatnonzero(frozen & base.fit.active[j])

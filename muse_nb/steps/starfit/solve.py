@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from muse_nb.kernels.psf import discs
 from muse_nb.steps.starfit import catalogue, noise
 from muse_nb.steps.starfit.coarse import Placement, place_all
 from muse_nb.steps.starfit.detect import stack_peaks
@@ -123,9 +124,7 @@ def revise(fit: Fit) -> None:
     keep &= ~galaxy
     fit.rejected = np.r_[fit.rejected, fit.sky[galaxy]]
     for i, frame in enumerate(fit.frames if len(fit.rejected) else []):
-        y, x = np.arange(frame.shape[0]), np.arange(frame.shape[1])
-        for px, py in frame.plane.pixel(fit.rejected + fit.offsets[i]):
-            frame.edge |= np.add.outer((y - py) ** 2, (x - px) ** 2) < (1.6 * frame.width) ** 2
+        frame.edge |= discs(frame.plane.pixel(fit.rejected + fit.offsets[i]), 1.6 * frame.width, frame.shape)
         fit.draw(i)
     peaks, width = stack_peaks(fit.frames, list(fit.offsets), residual=True)
     sharp = min(frame.width * frame.plane.scale for frame in fit.frames)
@@ -209,7 +208,5 @@ def reject(fit: Fit, stars: catalogue.Adjustment) -> bool:
     if not bad.any() or bad.sum() > 0.3 * fit.active.sum():
         return False
     for i, frame in enumerate(fit.frames):
-        y, x = np.arange(frame.shape[0]), np.arange(frame.shape[1])
-        for px, py in frame.plane.pixel(fit.sky[bad[i]] + fit.offsets[i]):
-            frame.edge |= np.add.outer((y - py) ** 2, (x - px) ** 2) < frame.width**2
+        frame.edge |= discs(frame.plane.pixel(fit.sky[bad[i]] + fit.offsets[i]), frame.width, frame.shape)
     return True

@@ -1,0 +1,49 @@
+"""Likelihood of many offsets of an exposure against a list of sources (compiled, see scan.c)."""
+
+from __future__ import annotations
+
+import ctypes
+
+import numpy as np
+from numpy.typing import NDArray
+
+from muse_nb.kernels import library
+
+__all__ = ["scan_offsets"]
+
+_LONG, _ARRAY = ctypes.c_int64, ctypes.c_void_p
+
+
+def scan_offsets(
+    offset: NDArray, position: NDArray, amplitude: NDArray, significance: NDArray, inverse_error: NDArray, cap: float
+) -> tuple[NDArray, NDArray]:
+    """Sum over sources of max(q s - q^2 / 2, -3): s is the significance found, q the one due, at most `cap`.
+
+    Parameters
+    ----------
+    offset, position : ndarray, shapes (m, 2) and (K, 2)
+        x and y that each offset adds, and of the sources without one [0-based pixel].
+    amplitude : ndarray, shape (K,)
+        Of the sources.
+    significance, inverse_error : ndarray, shape (ny, nx)
+        Of the exposure's matched filter; 0 beyond its borders.
+
+    Returns
+    -------
+    likelihood : ndarray, shape (m,)
+    matched : ndarray of int, shape (m,)
+        Sources seen above 4 sigma.
+    """
+    (dx, dy), (x, y) = (np.ascontiguousarray(pair.T, float) for pair in (offset, position))
+    amplitude, significance, inverse_error = (
+        np.ascontiguousarray(array, float) for array in (amplitude, significance, inverse_error)
+    )
+    likelihood, matched = np.empty(len(dx)), np.empty(len(dx), np.int64)
+    function = library().scan_offsets
+    function.argtypes = [_LONG, *[_ARRAY] * 2, _LONG, *[_ARRAY] * 3, _LONG, _LONG, *[_ARRAY] * 2, ctypes.c_double]
+    function.argtypes += [_ARRAY] * 2
+    function.restype = None
+    arrays = (dx, dy, x, y, amplitude, significance, inverse_error, likelihood, matched)
+    at = [array.ctypes.data for array in arrays]
+    function(len(dx), *at[:2], len(x), *at[2:5], *significance.shape, *at[5:7], cap, *at[7:])
+    return likelihood, matched
