@@ -35,6 +35,15 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     pytest.skip(reason)
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what tests have counted (`record_property("counted", text)`), by xdist's workers, too."""
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            for name, text in getattr(report, "user_properties", ()):
+                if name == "counted" and report.when == "call":
+                    terminalreporter.write_line(text)
+
+
 def kept(config: pytest.Config, name: str, *rooms: str) -> Path:
     """Folder that outlives the test run, emptied when the code of `rooms` changes."""
     digest = hashlib.sha256()

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from muse_nb.products.errors import MuseError
-from muse_nb.products.header import number_of, read_all
+from muse_nb.products.header import axes_of, number_of, read_all
 
 if TYPE_CHECKING:
     from astropy.io.fits import Header
@@ -141,7 +141,8 @@ def _cube_shape(header: Header) -> tuple[int, int, int] | None:
     prefix = "Z" if header.get("ZIMAGE") else ""
     if str(header.get("XTENSION", "IMAGE")).strip() != "IMAGE" and not prefix:
         return None
-    if int(header.get(f"{prefix}NAXIS", 0)) != 3:
+    axes = axes_of(header, prefix)
+    if len(axes) != 3:
         return None
-    nz, ny, nx = (int(header[f"{prefix}NAXIS{axis}"]) for axis in (3, 2, 1))
+    nx, ny, nz = axes
     return (nz, ny, nx) if nz and ny and nx else None

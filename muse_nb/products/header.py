@@ -16,7 +16,7 @@ from muse_nb.products.errors import MuseError
 if TYPE_CHECKING:
     from astropy.io.fits import Header
 
-__all__ = ["Exposure", "exposure", "label", "need", "number_of", "read", "read_all"]
+__all__ = ["Exposure", "axes_of", "exposure", "label", "need", "number_of", "read", "read_all"]
 
 
 @dataclass(frozen=True)
@@ -159,6 +159,13 @@ def number_of(value: object) -> float | None:
     """Return a header's value as a number, None where it is none: missing, text, a truth value, not finite."""
     good = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
     return float(cast(float, value)) if good else None
+
+
+def axes_of(header: Any, prefix: str = "") -> list[int]:
+    """Return the lengths of an image's axes, NAXIS1 first; empty where the cards are not numbers."""
+    number = number_of(header.get(f"{prefix}NAXIS")) or 0
+    lengths = [number_of(header.get(f"{prefix}NAXIS{n}")) for n in range(1, min(int(number), 999) + 1)]
+    return [] if None in lengths else [int(length) for length in lengths if length is not None]
 
 
 def exposure(header: Any, path: str | Path) -> Exposure:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from muse_nb.products.errors import MuseError
-from muse_nb.products.header import need, number_of, read_all
+from muse_nb.products.header import axes_of, need, number_of, read_all
 from muse_nb.products.whole import whole
 
 if TYPE_CHECKING:
@@ -151,7 +151,7 @@ def _image_shape(header: Header) -> tuple[int, int] | None:
     prefix = "Z" if header.get("ZIMAGE") else ""
     if str(header.get("XTENSION", "IMAGE")).strip() != "IMAGE" and not prefix:
         return None
-    axes = [int(header.get(f"{prefix}NAXIS{n}", 0)) for n in range(1, int(header.get(f"{prefix}NAXIS", 0)) + 1)]
+    axes = axes_of(header, prefix)
     if len(axes) < 2 or any(n != 1 for n in axes[2:]) or 0 in axes:
         return None
     return axes[1], axes[0]

@@ -7,7 +7,6 @@ import shutil
 import signal
 import warnings
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -43,13 +42,6 @@ WORDS = [
     b"," * 30,
 ]
 TRIED: Counter[str] = Counter()
-
-
-@pytest.fixture(scope="module", autouse=True)
-def counts() -> Iterator[None]:
-    """Print what was tried."""
-    yield
-    print(f"\nfuzz: {TRIED['tried']} damaged inputs, {TRIED['refused']} refused in a sentence, {TRIED['done']} done")
 
 
 @pytest.fixture(scope="module")
@@ -194,3 +186,10 @@ def test_a_library_call_raises_our_error_only(kinds) -> None:
 
     with pytest.raises(MuseError):
         doctor(kinds[0].path)  # a file, not a folder
+
+
+def test_what_was_tried_is_told(record_property) -> None:
+    """The last of this file; the terminal summary prints it."""
+    text = "fuzz: {tried} damaged inputs tried, {refused} refused in a sentence, {done} read, nothing lost"
+    record_property("counted", text.format(**TRIED))
+    assert TRIED["tried"] == TRIED["refused"] + TRIED["done"] >= 0

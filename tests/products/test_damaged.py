@@ -16,7 +16,7 @@ from product_files import READERS
 
 from muse_nb.products.blocks import hdus
 from muse_nb.products.errors import MuseError
-from muse_nb.products.header import read_all
+from muse_nb.products.header import axes_of, read_all
 from muse_nb.steps.classify import classify
 
 BLOCK, CARD = 2880, 80
@@ -170,3 +170,18 @@ def test_a_wcs_that_cannot_be_is_a_sentence(products: dict[str, Path], tmp_path:
             else:
                 attempt("image", path)
             assert image
+
+
+@pytest.mark.parametrize(
+    ("cards", "axes"),
+    [
+        ({"NAXIS": 2, "NAXIS1": 3, "NAXIS2": 4}, [3, 4]),
+        ({"NAXIS": "  =                    2 / number of array dimensions"}, []),  # found by atheris
+        ({"NAXIS": 1e12}, []),
+        ({"NAXIS": True, "NAXIS1": 3}, []),
+        ({"NAXIS": 2, "NAXIS1": "3", "NAXIS2": 4}, []),
+        ({}, []),
+    ],
+)
+def test_axes_that_are_not_numbers_are_no_axes(cards: dict[str, object], axes: list[int]) -> None:
+    assert axes_of(cards) == axes
