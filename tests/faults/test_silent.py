@@ -7,6 +7,7 @@ import re
 import shutil
 import warnings
 from collections.abc import Callable
+from html import unescape
 from pathlib import Path
 
 import pytest
@@ -77,23 +78,28 @@ def test_nobody_tells_when_the_check_is_removed(row: Row, spoiled: Folders, monk
 
 
 @having("act")
-def test_the_step_itself_refuses_or_tells(row: Row, spoiled: Folders, night) -> None:
+def test_the_step_itself_and_its_widget_refuse_or_tell(row: Row, spoiled: Folders, night) -> None:
     folder = spoiled(row)
-    said = sentences(row, folder, night)
+    said, shown = sentences(row, folder, night)
     assert told(row, said)
+    assert told(row, shown)
     assert not list((folder / "out").glob("*.fits")) or row.check in ("cosmics", "offsets", "not_finite", "stars")
 
 
-def sentences(row: Row, folder: Path, night) -> str:
-    """What a step says of the fault as error, warning or result."""
+def sentences(row: Row, folder: Path, night) -> tuple[str, str]:
+    """What a step says of the fault as error, warning or result, and what its widget shows."""
     shutil.rmtree(folder / "out", ignore_errors=True)
+    runner = RecipeRunner(row.act, folder, night, title=row.name)  # type: ignore[arg-type]
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", MuseWarning)
+        runner.start()
         try:
-            result = row.act(folder, night)  # type: ignore[misc]
+            result = runner.wait(120)
         except MuseError as error:
-            return str(error)
-    return "; ".join([str(w.message) for w in caught] + ([result] if isinstance(result, str) else []))
+            result = str(error)
+    assert runner.state in ("done", "failed")
+    said = [str(w.message) for w in caught] + ([result] if isinstance(result, str) else [])
+    return "; ".join(said), unescape(re.sub(r"<[^>]+>", " ", runner._answer.value))
 
 
 @having("command")
