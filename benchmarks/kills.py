@@ -213,8 +213,7 @@ def kill_and_rerun(
 ) -> None:
     """Kill a command several times, then let it finish; a file of the user's beside its output must stay."""
     folder = work / "killed"
-    folder.mkdir()
-    (folder / "precious.txt").write_text("mine")
+    _fresh(folder)
     log = work / "killed.log"
     for _ in range(times):
         child = fork(trial.words(folder), log)
@@ -236,6 +235,9 @@ def kill_and_rerun(
                 and made not in (trial.made.get(name), b"mine")
             ):
                 counts.lost.append(f"{trial.name}: {name} is half-written or changed")
+        if os.WIFEXITED(status):  # some commands would find all made the next time
+            shutil.rmtree(folder)
+            _fresh(folder)
     child = fork(trial.words(folder), log)
     _, status = os.waitpid(child, 0)
     counts.reruns += 1
@@ -249,6 +251,12 @@ def kill_and_rerun(
         counts.differ.append(f"{trial.name}: {', '.join(odd)}")
     counts.left += [f"{trial.name}: {name}" for name in hidden(folder, temporary)]
     shutil.rmtree(folder)
+
+
+def _fresh(folder: Path) -> None:
+    """Make a folder with a file of the user's."""
+    folder.mkdir()
+    (folder / "precious.txt").write_text("mine")
 
 
 def run(kills: int, seed: int) -> Counts:

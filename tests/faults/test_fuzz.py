@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
 import signal
@@ -10,6 +11,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from astropy.io import fits
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from inputs import Good, good_files
@@ -186,6 +188,41 @@ def test_a_library_call_raises_our_error_only(kinds) -> None:
 
     with pytest.raises(MuseError):
         doctor(kinds[0].path)  # a file, not a folder
+
+
+LOOKUP = {"PS1_0": "DATA", "PS1_1": "COORDS", "PS2_0": "DATA", "PS2_1": "COORDS"}  # in the image itself
+
+
+@pytest.mark.parametrize(
+    "cards",
+    [
+        {"CTYPE1": "RA---TAB", "CTYPE2": "DEC--TAB", **LOOKUP},
+        {"CTYPE1": "RA---TAN", "CTYPE2": "RA---TAN"},
+        {"CTYPE1": "GLON-CAR", "CTYPE2": "DEC--TAN"},
+        {"CTYPE1": None, "CTYPE2": None, "CD1_1": None, "CD2_2": None},
+        {"CD1_1": 0.0, "CD1_2": 0.0, "CD2_1": 0.0, "CD2_2": 0.0},
+        {"CRPIX1": 1e300, "CRVAL2": -400.0},
+        {"CD1_1": 1e-30, "CD2_2": 1e30},
+        {"WCSAXES": 9, "LONPOLE": 1e9, "LATPOLE": -1e9},
+    ],
+    ids=lambda cards: "-".join(cards)[:30],
+)
+@pytest.mark.parametrize("kind", ["IMAGE_FOV", "cube", "IMAGE_FOV, doctor"])
+def test_a_wcs_that_goes_round_in_circles_or_nowhere(kinds, kind: str, capsys, cards: dict, tmp_path: Path) -> None:
+    good: Good = next(one for one in kinds if one.name == kind)
+    with fits.open(io.BytesIO(good.content)) as opened:
+        for name, value in cards.items():
+            if value is None:
+                opened["DATA"].header.remove(name, ignore_missing=True)
+            else:
+                opened["DATA"].header[name] = value
+        opened.writeto(good.path, overwrite=True, output_verify="ignore")
+    bad = good.path.read_bytes()
+    try:
+        tried(good.words(good.path, tmp_path), tmp_path, capsys)
+        assert good.path.read_bytes() == bad
+    finally:
+        good.path.write_bytes(good.content)
 
 
 def test_what_was_tried_is_told(record_property) -> None:
