@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from muse_nb.products.errors import MuseError
+from muse_nb.products.offset_list import OffsetList
+from muse_nb.sharing.exposures import exposure_columns
 from muse_nb.sharing.index import Row, index_page
 from muse_nb.sharing.share import Page, Task, render, write_page
 
@@ -71,6 +73,7 @@ def _facts(page: Page) -> dict[str, Any]:
         "seconds": page.seconds,
         "size": page.size,
         "error": page.error,
+        "findings": page.findings,
     }
 
 
@@ -78,12 +81,12 @@ def _write_index(work: Demo, night: Any, rows: dict[str, dict[str, Any]]) -> Non
     def row(name: str, title: str | None = None, more: dict[str, Any] | None = None) -> Row:
         facts = rows[name]
         href = f"html/{facts['file']}" if facts["size"] else ""
-        return Row(
-            title or facts["title"], href, facts["picture"], facts["seconds"], facts["size"], facts["error"], more or {}
-        )
+        told = {name: facts[name] for name in ("picture", "seconds", "size", "error", "findings")}
+        return Row(title or facts["title"], href, **told, more=more or {})
 
+    offsets = OffsetList.read(work.offset_list)
     steps = [row(name) for name in STEPS if name in rows]
-    exposures = [row(e.label, e.label, _exposure_columns(work, e)) for e in night.exposures if e.label in rows]
+    exposures = [row(e.label, e.label, exposure_columns(e, offsets)) for e in night.exposures if e.label in rows]
     n = work.numbers
     lead = (
         f"<p>{len(night.exposures)} simulated exposures of a globular cluster, "
@@ -99,20 +102,3 @@ def _write_index(work: Demo, night: Any, rows: dict[str, dict[str, Any]]) -> Non
 def _engines(numbers: dict[str, Any]) -> str:
     ppm = numbers.get("engines_differ_ppm")
     return "" if ppm is None else f"Our stream engine and muse_exp_combine differ in {ppm:.2f} voxels in a million."
-
-
-def _exposure_columns(work: Demo, exposure: Any) -> dict[str, Any]:
-    import numpy as np
-    from astropy.table import Table
-
-    from muse_nb.products.offset_list import OffsetList
-
-    verdicts = Table.read(work.frames)
-    frames = verdicts[verdicts["exposure"] == exposure.date_obs]
-    found = OffsetList.read(work.offset_list).of(exposure.date_obs)
-    columns: dict[str, Any] = {"angle [°]": "" if exposure.posang is None else f"{exposure.posang:g}"}
-    if found is not None and exposure.dec is not None:
-        columns["east [″]"] = round(found[0] * 3600 * float(np.cos(np.radians(exposure.dec))), 3)
-        columns["north [″]"] = round(found[1] * 3600, 3)
-    columns["findings"] = f"{int(np.sum(frames['findings']))} in {len(frames)} frames"
-    return columns

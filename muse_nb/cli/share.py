@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
     parser.epilog = (
         "examples: muse-nb share notebooks/03-offsets.ipynb -p night demo/night -o html\n"
+        "          muse-nb share notebooks/0*.ipynb --exposures -p night demo/night -p products demo/products -o html\n"
         "          muse-nb share --extract html/03-offsets.html -o again"
     )
     parser.add_argument("notebooks", nargs="*", metavar="NOTEBOOK", help="notebooks to render")
     parser.add_argument("-o", "--output", required=True, metavar="DIR", help="folder for the pages")
     parser.add_argument("-p", dest="parameters", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"))
+    parser.add_argument(
+        "--exposures", action="store_true", help="run a notebook that asks for an exposure once for each of the night"
+    )
     parser.add_argument("--no-run", action="store_true", help="show the outputs that the notebooks hold")
     parser.add_argument("--static", action="store_true", help="pictures instead of live views")
     parser.add_argument("--jobs", type=int, default=2, metavar="N", help="notebooks side by side (default 2)")
@@ -52,17 +57,18 @@ def _share(args: argparse.Namespace) -> int:
 
     from muse_nb.sharing.share import share
 
-    with tqdm(unit="page", total=len(args.notebooks), disable=not sys.stderr.isatty()) as bar:
+    with tqdm(unit="page", disable=not sys.stderr.isatty()) as bar:
         result = share(
             args.notebooks,
             args.output,
             parameters={name: _value(text) for name, text in args.parameters},
+            exposures=args.exposures,
             run=not args.no_run,
             static=args.static,
             jobs=args.jobs,
             max_size=args.max_size,
             force=args.force,
-            progress=lambda done, every: bar.update(done - bar.n),
+            progress=partial(_advance, bar),
         )
     printed = [_print(page.path) for page in result.pages if page.size] if args.pdf else []
     if args.json:
@@ -74,6 +80,11 @@ def _share(args: argparse.Namespace) -> int:
             print(f"{page.path}: {page.size / 1e6:.2f} MB, {state}")
         print("\n".join([*printed, str(result.index)]))
     return 1 if result.failed else 0
+
+
+def _advance(bar: Any, done: int, every: int) -> None:
+    bar.total = every
+    bar.update(done - bar.n)
 
 
 def _print(page: Path) -> str:

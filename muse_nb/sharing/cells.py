@@ -5,23 +5,25 @@ from __future__ import annotations
 import base64
 import mimetypes
 import re
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from functools import cache
-from html import escape
+from html import escape, unescape
 from typing import Any
 from urllib.parse import unquote
 
 from muse_nb.sharing.clean import Places, safe_html
 from muse_nb.sharing.states import VIEW
 
-__all__ = ["Cells", "title_of"]
+__all__ = ["Cells", "findings_of", "title_of"]
 
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
 _MATH = re.compile(
     r"(?P<code>(?P<fence>`+).+?(?P=fence))|(?<![\\$])\$\$(?P<block>[^$]+)\$\$|(?<![\\$\w])\$(?P<inline>[^$\n]+)\$(?![\d$])",
     re.S,
 )
+_FINDINGS = re.compile(r'<ul class="findings">(.*?)</ul>', re.S)
+_LINK = re.compile(r'(<a\b[^>]*?\bhref=")([^":#?]*\.ipynb)(")', re.I)
 _IMAGE = re.compile(r'(<img\b[^>]*?\bsrc=")([^"]*)(")', re.I)
 _LARGEST_IMAGE = 5_000_000  # bytes of a picture beside the notebook
 
@@ -36,6 +38,17 @@ def title_of(notebook: Any) -> str:
     return "Notebook"
 
 
+def findings_of(notebook: Any) -> list[str]:
+    """List what the steps of a notebook that was run found wrong."""
+    texts = []
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            html = "".join(output.get("data", {}).get("text/html", ""))
+            for found in _FINDINGS.findall(html):
+                texts += [unescape(text) for text in re.findall("<li>(.*?)</li>", found, re.S)]
+    return texts
+
+
 @dataclass(frozen=True)
 class Cells:
     """Makes HTML of cells.
@@ -48,11 +61,14 @@ class Cells:
         Models whose views come alive.
     dropped : collection of str
         Models whose views were too large for that.
+    pages : mapping
+        Notebooks by file name that are pages beside this one: links to them lead there.
     """
 
     places: Places
     live: Collection[str] = ()
     dropped: Collection[str] = ()
+    pages: Mapping[str, str] = field(default_factory=dict)
 
     def html(self, notebook: Any) -> str:
         """HTML of all cells."""
@@ -86,6 +102,7 @@ class Cells:
 
         html = re.sub(r'<a class="anchor-link".*?</a>', "", markdown2html(_MATH.sub(keep, source)))
         html = _IMAGE.sub(lambda m: m[1] + self._embedded(unquote(m[2]), attachments or {}) + m[3], html)
+        html = _LINK.sub(lambda m: m[1] + self.pages.get(unquote(m[2]), m[2]) + m[3], html)
         return re.sub(r"@@formula(\d+)@@", lambda m: formulas[int(m[1])], safe_html(html))
 
     def _embedded(self, source: str, attachments: dict[str, Any]) -> str:

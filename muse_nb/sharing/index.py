@@ -12,6 +12,8 @@ from muse_nb.sharing.page import document, static
 
 __all__ = ["Row", "index_page", "thumbnail_of"]
 
+_SAID = 3  # findings of a page that are shown in words
+
 
 @dataclass(frozen=True)
 class Row:
@@ -30,6 +32,8 @@ class Row:
         [byte].
     error : str
         Why it failed, or empty.
+    findings : list of str
+        What its steps found wrong.
     more : dict
         Further columns: name to a number or text.
     """
@@ -40,6 +44,7 @@ class Row:
     seconds: float = 0.0
     size: int = 0
     error: str = ""
+    findings: Sequence[str] = ()
     more: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -56,19 +61,25 @@ def index_page(title: str, groups: Sequence[tuple[str, Sequence[Row]]], *, lead:
         HTML between the heading and the tables.
     """
     tables = "".join(f"<h2>{escape(name)}</h2>{_table(rows)}" for name, rows in groups if rows)
-    return document(title, f"<h1>{escape(title)}</h1>{lead}{tables}", code=[static("index.js")])
+    return document(title, f"<h1>{escape(title)}</h1>{lead}{_FILTER}{tables}", code=[static("index.js")])
+
+
+_FILTER = (
+    '<p class="filter" hidden><label>Show rows with <input type="search" placeholder="words, in any order"></label>'
+    ' <span class="note" role="status"></span></p>'
+)
 
 
 def _table(rows: Sequence[Row]) -> str:
     more = list(dict.fromkeys(name for row in rows for name in row.more))
     pictures = any(row.picture for row in rows)
-    names = ["page", *(["view"] if pictures else []), *more, "time [s]", "size [MB]"]
+    names = ["page", *(["view"] if pictures else []), *more, "findings", "time [s]", "size [MB]"]
     head = "".join(
         "<th></th>" if name == "view" else f"<th><button type='button' title='sort'>{escape(name)}</button></th>"
         for name in names
     )
     body = "".join(_row(row, more, pictures=pictures) for row in rows)
-    return f"<div class='scroll'><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+    return f"<div class='scroll'><table class='index'><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
 
 
 def _row(row: Row, more: Sequence[str], *, pictures: bool) -> str:
@@ -78,13 +89,23 @@ def _row(row: Row, more: Sequence[str], *, pictures: bool) -> str:
     cells = [f"<td class='text'>{link}</td>"]
     if pictures:
         image = f'<img class="thumb" alt="" src="{escape(row.picture)}">' if row.picture else ""
-        cells.append(f"<td>{image}</td>")
+        cells.append(f"<td class='view'>{image}</td>")
     for name in more:
         value = row.more.get(name, "")
         text = f"{value:.3f}" if isinstance(value, float) else str(value)
-        cells.append(f'<td data-value="{escape(str(value))}">{escape(text)}</td>')
-    cells += [f"<td>{row.seconds:.1f}</td>", f"<td>{row.size / 1e6:.2f}</td>"]
+        cells.append(_cell(name, str(value), escape(text)))
+    said = "".join(f"<div class='note'>{escape(text)}</div>" for text in row.findings[:_SAID])
+    said += f"<div class='note'>and {len(row.findings) - _SAID} more</div>" if len(row.findings) > _SAID else ""
+    number = len(row.findings)
+    cells.append(_cell("findings", "" if row.error else str(number), "" if row.error else f"{number}{said}"))
+    cells.append(_cell("time [s]", str(row.seconds), f"{row.seconds:.1f}"))
+    cells.append(_cell("size [MB]", str(row.size), f"{row.size / 1e6:.2f}"))
     return f"<tr>{''.join(cells)}</tr>"
+
+
+def _cell(name: str, value: str, html: str) -> str:
+    """Lay out a cell that knows its column's name, for windows too narrow for columns."""
+    return f'<td data-name="{escape(name)}" data-value="{escape(value)}">{html}</td>'
 
 
 def thumbnail_of(notebook: Any, height: int = 168) -> str:

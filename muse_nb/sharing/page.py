@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Mapping, Sequence
-from functools import cache
+from functools import cache, partial
 from html import escape
 from importlib.resources import files
 from typing import Any
@@ -64,7 +64,14 @@ def _digest(text: str) -> str:
     return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
-def notebook_page(notebook: Any, *, about: dict[str, Any], places: Places, max_size: float = 15e6) -> str:
+def notebook_page(
+    notebook: Any,
+    *,
+    about: dict[str, Any],
+    places: Places,
+    max_size: float = 15e6,
+    pages: Mapping[str, str] | None = None,
+) -> str:
     """Render a notebook.
 
     Parameters
@@ -77,13 +84,18 @@ def notebook_page(notebook: Any, *, about: dict[str, Any], places: Places, max_s
         Paths are given relative to these.
     max_size
         Bytes; views come alive until the page would exceed it, the others are pictures. 0 for pictures only.
+    pages
+        Notebooks by file name that are pages beside this one: links to them lead there.
     """
-    room = max_size - len(_page(notebook, keep(notebook, 0), about, places))
-    return _page(notebook, keep(notebook, max(room, 0)), about, places, note=max_size > 0)
+    page = partial(_page, notebook, about=about, places=places, pages=pages or {})
+    room = max_size - len(page(keep(notebook, 0)))
+    return page(keep(notebook, max(room, 0)), note=max_size > 0)
 
 
-def _page(notebook: Any, kept: Any, about: dict[str, Any], places: Places, *, note: bool = False) -> str:
-    cells = Cells(places, kept.models, kept.dropped if note else ())
+def _page(
+    notebook: Any, kept: Any, *, about: dict[str, Any], places: Places, pages: Mapping[str, str], note: bool = False
+) -> str:
+    cells = Cells(places, kept.models, kept.dropped if note else (), pages)
     data = {"provenance": about}
     code = []
     if kept.models:

@@ -15,7 +15,7 @@ from muse_nb.products.errors import MuseError
 from muse_nb.sharing.clean import Places
 from muse_nb.sharing.run import Ran
 
-__all__ = ["about"]
+__all__ = ["about", "defaults"]
 
 _PACKAGES = (
     *("muse_nb", "numpy", "scipy", "astropy", "matplotlib", "mpdaf", "anywidget", "ipywidgets"),
@@ -43,7 +43,7 @@ def about(notebook: Path, parameters: dict[str, Any], ran: Ran, places: Places) 
     dict
         What JSON can carry, without user and host names.
     """
-    folder, values = places.folder, _defaults(ran.notebook) | parameters
+    folder, values = places.folder, defaults(ran.notebook) | parameters
     return {
         "notebook": notebook.name,
         "made": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -60,8 +60,8 @@ def about(notebook: Path, parameters: dict[str, Any], ran: Ran, places: Places) 
     }
 
 
-def _defaults(notebook: Any) -> dict[str, Any]:
-    """Values in the notebook's cell tagged ``parameters``."""
+def defaults(notebook: Any) -> dict[str, Any]:
+    """Read the values in the notebook's cell tagged ``parameters``."""
     import ast
 
     found: dict[str, Any] = {}

@@ -17,8 +17,9 @@ from typing import Any
 
 from muse_nb.products.errors import MuseError
 from muse_nb.products.whole import whole
-from muse_nb.sharing.cells import title_of
+from muse_nb.sharing.cells import findings_of, title_of
 from muse_nb.sharing.clean import Places
+from muse_nb.sharing.exposures import Night, asks_for_exposure, exposure_columns
 from muse_nb.sharing.index import Row, index_page, thumbnail_of
 from muse_nb.sharing.page import notebook_page
 from muse_nb.sharing.provenance import about
@@ -39,11 +40,14 @@ class Task:
     page : pathlib.Path
         The HTML file to make.
     parameters : dict
+    pages : dict
+        Notebooks by file name that become pages beside this one, and their names.
     """
 
     notebook: Path
     page: Path
     parameters: dict[str, Any] = field(default_factory=dict)
+    pages: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -64,6 +68,8 @@ class Page:
         Whether its views can be explored.
     error : str
         Why the notebook stopped; empty where it ran to its end.
+    findings : list of str
+        What its steps found wrong.
     """
 
     path: Path
@@ -73,11 +79,14 @@ class Page:
     size: int
     live: bool
     error: str
+    findings: list[str] = field(default_factory=list)
 
-    def row(self, folder: Path, more: Mapping[str, Any] | None = None) -> Row:
-        """Make the index's row."""
+    def row(self, folder: Path, title: str = "", more: Mapping[str, Any] | None = None) -> Row:
+        """Make the index's row, with columns of its own."""
         href = self.path.relative_to(folder).as_posix() if self.size else ""
-        return Row(self.title, href, self.picture, self.seconds, self.size, self.error, more or {})
+        return Row(
+            title or self.title, href, self.picture, self.seconds, self.size, self.error, self.findings, more or {}
+        )
 
 
 @dataclass(frozen=True)
@@ -110,6 +119,7 @@ def share(
     output: str | Path,
     *,
     parameters: Mapping[str, Any] | None = None,
+    exposures: bool = False,
     run: bool = True,
     static: bool = False,
     jobs: int = 2,
@@ -127,6 +137,8 @@ def share(
         Folder for the pages.
     parameters
         For their cells tagged ``parameters``.
+    exposures
+        Run a notebook whose parameters have an ``exposure`` once for each exposure of the night.
     run
         Run them; otherwise show the outputs that they hold.
     static
@@ -152,19 +164,38 @@ def share(
     """
     paths = [Path(p) for p in ([notebooks] if isinstance(notebooks, (str, Path)) else notebooks)]
     folder = Path(output)
-    tasks = [Task(path, folder / f"{path.stem}.html", dict(parameters or {})) for path in paths]
+    for path in paths:
+        read_notebook(path)
+    tasks, of_exposures = _tasks(paths, folder, dict(parameters or {}), exposures=exposures)
     names = [task.page.name for task in tasks]
     if len(set(names)) < len(names):
         raise MuseError("two of the notebooks have the same name: share them to different folders")
-    for path in paths:
-        read_notebook(path)
     index = folder / "index.html"
     for page in [*(task.page for task in tasks), index]:
         if page.exists() and not force:
             raise MuseError(f"{page} is already there: choose another folder, or replace it with --force (force=True)")
     pages = render(tasks, run=run, static=static, jobs=jobs, max_size=max_size, progress=progress)
-    write_page(index, index_page("Notebooks", [("Pages", [page.row(folder) for page in pages])]))
+    rows = [page.row(folder) for page in pages if page.path not in of_exposures]
+    each = [page.row(folder, *of_exposures[page.path]) for page in pages if page.path in of_exposures]
+    write_page(index, index_page("Notebooks", [("Pages", rows), ("The exposures", each)]))
     return Shared(index, pages)
+
+
+def _tasks(
+    paths: list[Path], folder: Path, parameters: dict[str, Any], *, exposures: bool
+) -> tuple[list[Task], dict[Path, tuple[str, dict[str, Any]]]]:
+    """Plan the pages; those of single exposures with the title and the columns of their rows in the index."""
+    several = [path for path in paths if exposures and asks_for_exposure(path)]
+    pages = {path.name: "index.html" if path in several else f"{path.stem}.html" for path in paths}
+    tasks = [Task(path, folder / pages[path.name], parameters, pages) for path in paths if path not in several]
+    rows = {}
+    for path in several:
+        night = Night.of(path, parameters)
+        for one in night.exposures:
+            page = folder / f"{path.stem}-{one.label}.html"
+            tasks.append(Task(path, page, parameters | {"exposure": one.label}, pages))
+            rows[page] = (one.label, exposure_columns(one, night.offsets))
+    return tasks, rows
 
 
 def render(
@@ -246,12 +277,13 @@ def _render(task: Task, *, run: bool, static: bool, max_size: float, folder: Pat
     ran = run_notebook(notebook, task.parameters, folder=folder) if run else Ran(read_notebook(notebook), 0.0)
     places = _places(task, folder)
     facts = about(notebook, task.parameters, ran, places)
-    html = notebook_page(ran.notebook, about=facts, places=places, max_size=0 if static else max_size)
+    html = notebook_page(ran.notebook, about=facts, places=places, max_size=0 if static else max_size, pages=task.pages)
     live = 'data-widget="' in html
     write_page(task.page, html)
     size = task.page.stat().st_size
     picture, error = thumbnail_of(ran.notebook), places.hide(ran.error)
-    return Page(task.page, title_of(ran.notebook), picture, ran.seconds, size, live, error)
+    findings = [places.hide(text) for text in findings_of(ran.notebook)]
+    return Page(task.page, title_of(ran.notebook), picture, ran.seconds, size, live, error, findings)
 
 
 def write_page(path: Path, html: str) -> None:

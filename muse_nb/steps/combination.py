@@ -7,6 +7,7 @@ from html import escape
 from pathlib import Path
 
 from muse_nb.steps.combine_after import Check
+from muse_nb.steps.findings import findings_html
 
 __all__ = ["Combination"]
 
@@ -61,13 +62,12 @@ class Combination:
         )
 
     def _repr_html_(self) -> str:
-        items = "".join(f"<li>{escape(text)}</li>" for text in self.findings)
         rows = "".join(
             f"<tr><td>{_MARK[check.good]}</td><td>{escape(check.name)}</td>"
             f"<td style='text-align:left'>{escape(check.text)}</td></tr>"
             for check in self.checks
         )
-        return f"<p>{escape(str(self))}</p><ul>{items}</ul><table>{rows}</table>"
+        return f"<p>{escape(str(self))}</p>{findings_html(self.findings)}<table>{rows}</table>"
 
 
 _MARK = {True: "good", False: "look", None: "–"}

@@ -14,6 +14,7 @@ import numpy as np
 from muse_nb.products.detector import TraceTable, by_ifu
 from muse_nb.products.errors import MuseError
 from muse_nb.products.whole import whole
+from muse_nb.steps.findings import findings_html
 from muse_nb.steps.frame_sample import QUADRANTS, frames
 from muse_nb.steps.frame_stats import FrameStatistics, frame_statistics
 from muse_nb.steps.verdict import Finding, judge_frame, judge_set, limits
@@ -152,10 +153,10 @@ class Inspection:
         return [f"The middle exposure is {middle['time']} by time, {middle['quality']} by quality."]
 
     def _repr_html_(self) -> str:
-        items = "".join(f"<li>{escape(text)}</li>" for text in self.findings) or "<li>no findings</li>"
+        found = findings_html(self.findings) or "<p>✓ No findings.</p>"
         notes = "".join(f"<li><i>{escape(text)}</i></li>" for text in self.notes + self._middle)
         table = self.table[[name for name in self.table.colnames if name != "file"]]
-        return f"<p><b>{escape(str(self).splitlines()[0])}</b></p><ul>{items}{notes}</ul>{_html(table)}"
+        return f"<p><b>{escape(str(self).splitlines()[0])}</b></p>{found}<ul>{notes}</ul>{_html(table)}"
 
 
 def inspect(

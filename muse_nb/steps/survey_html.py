@@ -6,6 +6,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from muse_nb.products.text import printable
+from muse_nb.steps.findings import findings_html
 
 if TYPE_CHECKING:
     from muse_nb.steps.exposures import Exposure
@@ -46,11 +47,11 @@ def survey_html(survey: Survey) -> str:
         if exposure.posang is not None:  # where the field's top points: POSANG from north through east, east left
             row[3] = f"<td>{row[3][4:-5]} <span style='{_ANGLE.format(-exposure.posang)}'>↑</span></td>"
         rows.append(f"<tr>{''.join(row)}</tr>")
-    findings = "".join(f"<li>{escape(text)}</li>" for text in survey.findings)
+    findings = findings_html(survey.findings)
     total = sum(fact.size for fact in survey.facts)
     return (
         f"<p><b>{len(survey.exposures)} exposures</b>, {survey.pointings} pointing{'s' * (survey.pointings != 1)},"
         f" {len(survey.facts)} files, {total / 1e9:.2f} GB</p>"
         f"<table style='white-space:nowrap'><thead><tr>{titles}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
-        + (f"<p>Look at this:</p><ul>{findings}</ul>" if findings else "<p>✓ Nothing is missing or out of place.</p>")
+        + (f"<p>Look at this:</p>{findings}" if findings else "<p>✓ Nothing is missing or out of place.</p>")
     )

@@ -179,3 +179,48 @@ def test_nothing_sticks_out_on_a_telephone(open_page: Callable[..., Opened], sha
     opened.page.wait_for_selector("html[data-widgets=ready]", state="attached", timeout=60_000)
     assert opened.page.evaluate("() => document.documentElement.scrollWidth") <= 390
     opened.page.context.close()
+
+
+@pytest.fixture(scope="module")
+def index(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from muse_nb.sharing.index import Row, index_page
+
+    rows = [
+        Row(
+            f"2014-07-27T03{n:02d}00", f"{n}.html", findings=["IFU 7 is dim, by a lot"] * (n % 3), more={"angle [°]": n}
+        )
+        for n in range(9)
+    ]
+    failed = Row("2014-07-27T040000", "", error="KeyError: no such star")
+    path = tmp_path_factory.mktemp("index") / "index.html"
+    path.write_text(index_page("Night", [("The exposures", [*rows, failed])]))
+    return path
+
+
+def test_the_index_is_filtered_and_sorted(open_page: Callable[..., Opened], index: Path) -> None:
+    opened = open_page(index)
+    rows = opened.page.locator("tbody tr:visible")
+    box = opened.page.get_by_role("searchbox")
+    box.fill("DIM 7")
+    assert rows.count() == 6, "all words, in any order and case"
+    box.fill("no such star")
+    assert "KeyError" in rows.first.inner_text()
+    box.fill("")
+    assert rows.count() == 10
+    heading = opened.page.get_by_role("button", name="findings")
+    heading.click()
+    heading.click()
+    assert "and" not in rows.first.inner_text()
+    assert rows.first.locator("div.note").count() == 2, "most findings first"
+    assert opened.said == []
+    opened.page.context.close()
+
+
+def test_the_index_on_a_telephone_is_a_card_for_each_page(open_page: Callable[..., Opened], index: Path) -> None:
+    opened = open_page(index, viewport={"width": 390, "height": 844})
+    assert opened.page.evaluate("() => document.documentElement.scrollWidth") <= 390
+    first = opened.page.locator("tbody tr").first
+    angle = first.locator("td[data-name='angle [°]']")
+    assert angle.bounding_box()["y"] > first.locator("td").first.bounding_box()["y"], "one below the other"
+    assert angle.evaluate("(cell) => getComputedStyle(cell, '::before').content") == '"angle [°]: "'
+    opened.page.context.close()
