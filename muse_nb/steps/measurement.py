@@ -13,14 +13,18 @@ from numpy.typing import NDArray
 
 from muse_nb.products.errors import MuseError
 from muse_nb.products.image_fov import ImageFov
+from muse_nb.steps.starfit.catalogue import StarShifts, star_shifts
 from muse_nb.steps.starfit.frame import Frame
 from muse_nb.steps.starfit.geometry import Plane, from_tangent, to_tangent
+from muse_nb.steps.starfit.noise import core_chi2
 from muse_nb.steps.starfit.solve import Solution, solve
 
 if TYPE_CHECKING:
     from astropy.table import Table
 
 __all__ = ["Measurement", "open_images"]
+
+PICKABLE = 250  # stars of an exposure that answer a click at once: more take too long to invert
 
 
 def open_images(images: Iterable[str | Path | ImageFov]) -> list[ImageFov]:
@@ -93,6 +97,22 @@ class Measurement:
         """Offsets from all stars."""
         frames, solution = self._prepared
         return solution or solve(frames, self.radius, self.tell)
+
+    @cached_property
+    def star_shifts(self) -> StarShifts:
+        """Of every star of the solution in every exposure it placed, errors scaled by how well the cores fit.
+
+        Raises
+        ------
+        ValueError
+            The solution has no fit.
+        """
+        fit = self.solution.fit
+        if fit is None:
+            raise ValueError("no star could be fitted")
+        shifts = star_shifts(fit, fit.parts(), most=PICKABLE)
+        scale = np.array([max(1.0, core_chi2(frame)) for frame in fit.frames])
+        return StarShifts(shifts.shift, shifts.covariance * scale[:, None, None, None])
 
     @cached_property
     def _prepared(self) -> tuple[list[Frame], Solution | None]:

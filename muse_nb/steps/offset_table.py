@@ -26,6 +26,7 @@ WITNESSES = 5  # stars whose agreement vouches for an offset though no analytic 
 HOPELESS_CHI2 = 10.0  # with which a core is not that star's
 EDGE = 0.9  # of the search radius
 FIELD = 30.0  # arcsec, half a field of view: exposures that point further apart are different pointings
+RESIDUAL = ("ra_residual", "dec_residual", "ra_error", "dec_error")
 UNITS = {
     "mjd_obs": "d", "posang": "deg", "ra_offset": "arcsec", "dec_offset": "arcsec", "ra_error": "arcsec",
     "dec_error": "arcsec", "fwhm": "arcsec", "rotation": "deg", "rotation_error": "deg",
@@ -240,21 +241,21 @@ def _residuals(measurement: Measurement, solution: Solution) -> Table:
     """One row a star and exposure."""
     from astropy.table import Table
 
-    columns: dict[str, Any] = {name: [] for name in ("star", "ra", "dec", "date_obs")}
-    numbers = ("ra_residual", "dec_residual", "ra_error", "dec_error", "deviation")
-    columns |= {name: [] for name in numbers} | {"outlier": []}
+    columns: dict[str, Any] = {
+        name: [] for name in ("star", "ra", "dec", "date_obs", *RESIDUAL, "deviation", "outlier")
+    }
     if solution.stars is not None and solution.fit is not None:
         ra, dec = from_tangent(solution.fit.sky, measurement.origin)
         stars = solution.stars
-        for j, k in np.argwhere(np.isfinite(stars.residual[..., 0]) & (solution.numbers >= 0)):
-            values = [solution.numbers[k], ra[k], dec[k], measurement.date_obs[solution.placed[j]]]
-            values += [*(1e3 * stars.residual[j, k]), *(1e3 * stars.error[j, k]), stars.deviation[j, k]]
-            values.append(bool(stars.deviation[j, k] > OUTLIER))
-            for name, value in zip(columns, values, strict=True):
-                columns[name].append(value)
+        j, k = np.nonzero(np.isfinite(stars.residual[..., 0]) & (solution.numbers >= 0))
+        dates = np.array(measurement.date_obs)[np.array(solution.placed, int)[j]]
+        milliarcsec = 1e3 * np.concatenate([stars.residual[j, k].T, stars.error[j, k].T])
+        deviation = stars.deviation[j, k]
+        values = (solution.numbers[k], ra[k], dec[k], dates, *milliarcsec, deviation, deviation > OUTLIER)
+        columns = dict(zip(columns, values, strict=True))
     table = Table(columns)
     for name in ("ra", "dec"):
         table[name].unit = "deg"
-    for name in numbers[:4]:
+    for name in RESIDUAL:
         table[name].unit = "mas"
     return table

@@ -17,6 +17,7 @@ from muse_nb.products.image_fov import ImageFov
 from muse_nb.steps.measurement import Measurement
 from muse_nb.steps.offsets import Offsets, measure_offsets
 from muse_nb.steps.picks import PickFile
+from muse_nb.steps.preview import preview_offsets
 from muse_nb.steps.starfit.picked import centre
 from muse_nb.widgets import picking, star_traits
 from muse_nb.widgets.base import COLOUR_MAPS, Viewer, colour_map, guarded
@@ -116,6 +117,7 @@ class StarPicker(Viewer):
         self._follower = Latest(self._follow)
         self._live = False  # whether a browser looks on
         self._offsets: Offsets | None = None
+        self._preview: Offsets | None = None  # what answers a click until the fit is done
         super().__init__(
             frames=self._sheet.described(),
             thumbs=self._sheet.thumbs(),
@@ -208,10 +210,11 @@ class StarPicker(Viewer):
     def _set(self, picks: Table) -> None:
         with self._lock:
             self.picks, self._shown = self._file.save(picks), self._shifts()
-            self._offsets = None
+            self._offsets = self._preview = None
             self.error = ""
             self._publish()  # at once, where the last offsets put the stars; the fit takes a moment
         if self._live:
+            self._answer()
             self._follower.ask()
         elif self.rows or picking.in_use(self.picks):
             self._measure()
@@ -223,14 +226,29 @@ class StarPicker(Viewer):
 
     def _measure(self) -> None:
         offsets = self.offsets
-        with self._lock, self.hold_sync():
-            if self._offsets is not offsets:  # picked further meanwhile: the fit of that is on its way
-                return
-            used = picking.in_use(self.picks)
+        with self._lock:
+            if self._offsets is offsets:  # else picked further meanwhile: the fit of that is on its way
+                self._show(offsets)
+        if self._live and self.measurement.solution.fit is not None:
+            _ = self.measurement.star_shifts  # the next click is answered from them
+
+    def _answer(self) -> None:
+        """Show at once what the fit of all stars tells of the picked ones; their own fit follows."""
+        if not self.rows:
+            return
+        with self._lock:
+            self._preview = preview_offsets(self.measurement, self.picks)
+            if self._preview is not None:
+                self._show(self._preview, "first answer: ")
+
+    def _show(self, offsets: Offsets, answer: str = "") -> None:
+        """Tell the browser the offsets of the present picks, and what kind of answer they are."""
+        used = picking.in_use(self.picks)
+        with self.hold_sync():
             self._publish()
             self.rows = offsets.rows()
             self.residuals = star_traits.residuals(offsets.residuals, self.measurement.date_obs) if used else b""
-            self.method = f"{used} picked star{'s' * (used != 1)}" if used else "all stars, none picked"
+            self.method = f"{answer}{used} picked star{'s' * (used != 1)}" if used else "all stars, none picked"
             self._show_stamps()
             self.measured += 1
 
@@ -244,7 +262,8 @@ class StarPicker(Viewer):
     def _show_stamps(self, _: Any = None) -> None:
         """Show the fit of the selected star, if it took part in one."""
         with self._lock:
-            known = self._offsets if self.selected in picking.numbers_in_use(self.picks) else None
+            offsets = self._offsets or self._preview
+            known = offsets if self.selected in picking.numbers_in_use(self.picks) else None
         try:
             stamps = None if known is None else known.stamps(self.selected)
         except MuseError:  # seen in less than two exposures
@@ -254,10 +273,10 @@ class StarPicker(Viewer):
     def _shifts(self) -> NDArray[np.float64]:
         """Offsets [arcsec] of the exposures as far as they are known, else 0."""
         with self._lock:
-            table = None if self._offsets is None else self._offsets.table
-        if table is None:
+            offsets = self._offsets or self._preview
+        if offsets is None:
             return self._shown
-        return np.nan_to_num(np.c_[table["ra_offset"], table["dec_offset"]].astype(float))
+        return np.nan_to_num(np.c_[offsets.table["ra_offset"], offsets.table["dec_offset"]].astype(float))
 
     def _tell(self, text: str) -> None:
         if self.comm is not None:

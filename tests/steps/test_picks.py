@@ -12,6 +12,7 @@ from star_fields import TRUE, within, write
 from muse_nb import MuseError, measure_offsets
 from muse_nb.steps.measurement import Measurement
 from muse_nb.steps.picks import PickFile, empty_picks, merge_picks, read_picks, save_picks
+from muse_nb.steps.preview import preview_offsets
 from muse_nb.steps.starfit.picked import centre
 
 
@@ -44,6 +45,24 @@ def test_a_few_picked_stars_give_the_offsets(measurement: Measurement, numbers: 
     assert within(offsets, TRUE)
     assert (np.asarray(offsets.table["n_stars"]) == len(numbers)).all()
     assert set(offsets.table["method"]) == {"picks"}
+
+
+def test_a_click_is_answered_near_the_fit_that_follows_or_not_at_all(measurement: Measurement) -> None:
+    picks = picks_of(measurement.candidates(5), [0, 1, 2])
+    first, fit = preview_offsets(measurement, picks), measure_offsets(measurement, picks=picks)
+    assert first is not None
+    for name in ("ra", "dec"):
+        error = np.asarray(fit.table[f"{name}_error"])[1:]
+        assert np.abs((first.table[f"{name}_offset"] - fit.table[f"{name}_offset"])[1:] / error).max() < 1
+        assert np.asarray(first.table[f"{name}_error"])[1:] == pytest.approx(error, rel=0.3)
+    assert (np.asarray(first.table["n_stars"]) == 3).all()
+    assert len(first.residuals) == len(fit.residuals)
+    assert first.stamps(2).data.shape[0] == 4
+    picks.add_row([9, picks["ra"][0], picks["dec"][0] + 6 / 3600, "", np.nan, np.nan, False])  # where no star is
+    assert preview_offsets(measurement, picks) is None
+    picks = picks_of(measurement.candidates(5), [0])
+    picks.add_row([1, np.nan, np.nan, measurement.date_obs[1], 30.0, 30.0, False])
+    assert preview_offsets(measurement, picks) is None
 
 
 def test_dropped_picks_do_not_count(measurement: Measurement) -> None:

@@ -27,6 +27,10 @@ def click(picker: StarPicker, number: int) -> None:
     assert picker.error == ""
 
 
+def offset(row: dict) -> list[float]:
+    return [row["ra_offset_arcsec"], row["dec_offset_arcsec"]]
+
+
 def test_a_click_tells_the_browser_places_residuals_and_stamps(picker: StarPicker) -> None:
     click(picker, 0)
     click(picker, 1)
@@ -57,22 +61,26 @@ def test_clicks_go_on_while_a_fit_runs_and_only_the_last_is_fitted(
         return measure(measurement, picks=picks)
 
     click(picker, 0)
-    picker._live, before = True, picker.measured
+    picker._live = True
     monkeypatch.setattr(stars_module, "measure_offsets", slow)
     click(picker, 1)
     assert begun.wait(20)
     click(picker, 2)
     click(picker, 3)
     assert len(picker.stars) == 4  # at once
-    assert picker.measured == before
+    assert picker.method == "first answer: 4 picked stars"  # and so are offsets
+    first, answers = np.array(list(map(offset, picker.rows))), picker.measured
     go.set()
     assert len(picker.offsets.table) == 3
     for _ in range(200):
-        if picker.measured > before and not picker._follower._running:
+        if picker.measured > answers and not picker._follower._running:
             break
         threading.Event().wait(0.05)
     assert fitted == [2, 4]
-    assert (picker.method, picker.measured) == ("4 picked stars", before + 1)
+    assert (picker.method, picker.measured) == ("4 picked stars", answers + 1)
+    full = measure(picker.measurement, picks=picker.picks)
+    assert picker.rows == full.rows()
+    assert first == pytest.approx(np.array(list(map(offset, picker.rows))), abs=3 * max(full.table["ra_error"]))
 
 
 def test_an_action_asked_for_often_runs_once_more() -> None:

@@ -65,15 +65,15 @@ class Adjustment:
     rotation_error: NDArray
 
 
-def star_shifts(fit: Fit, parts: list[FrameEquations]) -> StarShifts:
-    """Free every star's position in every exposure and solve, linearly, about the fit's solution."""
+def star_shifts(fit: Fit, parts: list[FrameEquations], most: int = MOST) -> StarShifts:
+    """Free every star's position (of the `most` informative) in every exposure and solve, linearly, about the fit."""
     n, stars = len(fit.frames), len(fit.sky)
     shift, covariance = np.full((n, stars, 2), np.nan), np.full((n, stars, 2, 2), np.nan)
     for i, equations in enumerate(parts):
         index = equations.active
         own = equations.diagonal()
         worth = np.trace(own[:, 1:, 1:], axis1=1, axis2=2)
-        chosen = np.argsort(-worth)[:MOST]
+        chosen = np.argsort(-worth)[:most]
         place = np.full(len(index), -1)
         place[chosen] = np.arange(len(chosen))
         m = len(chosen)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from muse_nb.steps.measurement import Measurement
 
-__all__ = ["candidates", "centre", "solve_picks"]
+__all__ = ["candidates", "centre", "positions", "solve_picks"]
 
 AREA = 2.2  # FWHM around a picked star that enter its fit
 GOOD = 2e-4  # arcsec: a step this small is followed by one a hundred times smaller
@@ -95,7 +95,7 @@ def _worth(solution: Solution) -> tuple[NDArray, NDArray, NDArray]:
 def solve_picks(measurement: Measurement, picks: Table) -> Solution:
     """Offsets from picked stars only; stars in between are fitted along, all others are subtracted."""
     n = len(measurement.frames)
-    numbers, sky, dropped = _positions(measurement, picks)
+    numbers, sky, dropped = positions(measurement, picks)
     placements, first = _place(measurement, picks, numbers, sky)
     placed = [i for i, placement in enumerate(placements) if placement.sure]
     if not len(sky) or len(placed) < 2:
@@ -125,8 +125,8 @@ def solve_picks(measurement: Measurement, picks: Table) -> Solution:
     return finish(fit, placements, placed, n, names, floor)
 
 
-def _positions(measurement: Measurement, picks: Table) -> tuple[NDArray, NDArray, NDArray]:
-    """Numbers and sky positions of the stars in use, and positions of those dropped."""
+def positions(measurement: Measurement, picks: Table) -> tuple[NDArray, NDArray, NDArray]:
+    """Numbers and positions [arcsec] of the picked stars in use, and positions of those dropped."""
     everywhere = [row for row in picks if str(row["exposure"]) == ""]
     known = np.isfinite([row["ra"] + row["dec"] for row in everywhere]) if everywhere else np.zeros(0, bool)
     rows = [row for row, k in zip(everywhere, known, strict=True) if k]
