@@ -49,12 +49,18 @@ def work_folder(output: Path) -> Iterator[Path]:
 
 @contextmanager
 def scratch_folder() -> Iterator[Path]:
-    """Make a private folder where the system keeps temporary files; what killed runs left there goes too."""
+    """Make a private folder where the system keeps temporary files; what killed runs left there goes too.
+
+    Raises
+    ------
+    MuseError
+        It cannot be written to, or somebody else has taken its name.
+    """
     place = Path(tempfile.gettempdir()) / f"muse_nb-{os.getuid()}"
+    if place.is_symlink() or (place.exists() and place.stat().st_uid != os.getuid()):
+        raise MuseError(f"{place} belongs to somebody else: remove it, or set TMPDIR to a folder of your own")
     try:
         with work_folder(place) as work:
-            if place.is_symlink() or place.stat().st_uid != os.getuid():
-                raise MuseError(f"{place} belongs to somebody else: remove it, or set TMPDIR to a folder of your own")
             yield work
     finally:
         with suppress(OSError):  # others work in it

@@ -20,6 +20,9 @@ CALLS = {
     "pickle.load",
     "pickle.loads",
     "marshal.loads",
+    "pandas.read_pickle",
+    "yaml.load",
+    "yaml.unsafe_load",
 }
 IMPORTS = {"pickle", "shelve", "marshal", "dill", "cloudpickle", "joblib"}
 
@@ -47,7 +50,14 @@ def test_no_module_runs_text(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "code", ["eval('1')", "import pickle", "subprocess.run('ls', shell=True)", "numpy.load(p, allow_pickle=True)"]
+    "code",
+    [
+        "eval('1')",
+        "import pickle",
+        "subprocess.run('ls', shell=True)",
+        "numpy.load(p, allow_pickle=True)",
+        "yaml.load(text)",
+    ],
 )
 def test_the_rule_finds_them(code: str) -> None:
     assert faults(ast.parse(code))
