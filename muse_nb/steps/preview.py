@@ -48,7 +48,7 @@ def _solution(measurement: Measurement, picks: Table) -> Solution | None:
         return None
     shifts = measurement.star_shifts
     chosen = StarShifts(shifts.shift[:, near], shifts.covariance[:, near])
-    shown = chosen.measured.any(1)
+    shown = np.any(chosen.measured, axis=1)
     if not shown[fit.reference]:
         return None
     own = adjust(chosen, fit.sky[near], fit.reference, base.stars.floor if base.stars is not None else 0.0)
