@@ -6,6 +6,7 @@ notebook stays small and a page without a kernel still has something to zoom.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -26,6 +27,7 @@ __all__ = [
 ]
 
 THUMB_SIDE = 350  # pixels: DATA, STAT and DQ of this size are 0.6 MB in a saved notebook
+PAGE_SIDE = 700  # in a page without a kernel nothing finer will follow
 STRIP_BYTES = 4 << 20  # one message; the browser stays responsive between two of them
 NO_DATA = np.float16(-65504)  # stands for NaN: graphics drivers do not agree on NaN in textures
 LARGEST = 65000.0
@@ -91,7 +93,8 @@ def index_values(values: NDArray[np.integer[Any]]) -> Indexed:
 
 def thumb_bins(shape: tuple[int, ...]) -> int:
     """Pixels per side of a thumbnail's pixel; a multiple of 4 for large frames, see `thumbnail`."""
-    bins = max(1, -(-max(shape) // THUMB_SIDE))
+    side = PAGE_SIDE if "MUSE_NB_HEADLESS" in os.environ else THUMB_SIDE
+    bins = max(1, -(-max(shape) // side))
     return bins if bins <= 4 else -(-bins // 4) * 4
 
 

@@ -120,6 +120,21 @@ def test_the_viewers_pan_and_toggle(alive: Opened) -> None:
     assert alive.said == []
 
 
+def test_a_binned_frame_says_so(alive: Opened) -> None:
+    view = alive.page.locator(".view").nth(0)
+    info = view.evaluate("(root) => root.querySelector('.mnb-viewer').parentElement.museImage.frame.bin")
+    assert info > 1, "else there is nothing to say"
+    assert f"binned {info} × {info}" in view.locator(".mnb-binned").inner_text()
+    view.locator(".mnb-overlay").scroll_into_view_if_needed()
+    box = view.locator(".mnb-overlay").bounding_box()
+    alive.page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    pixels = view.locator(".mnb-status span").nth(1)
+    first, last = map(int, pixels.inner_text().split(",")[0].split("–"))
+    assert first % info == 0
+    assert last == first + info - 1
+    assert view.locator(".mnb-status").get_by_text("mean").count() == 1
+
+
 def test_linked_controls_follow_each_other(alive: Opened) -> None:
     first, second = alive.page.get_by_label("first"), alive.page.get_by_label("second")
     first.fill("42")

@@ -61,6 +61,17 @@ def test_thumbnails_have_the_size_that_the_browser_expects(shape: tuple[int, int
     assert (thumb == 1).all()
 
 
+def test_a_page_without_a_kernel_holds_finer_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    shape = (4112, 4096)
+    monkeypatch.delenv("MUSE_NB_HEADLESS", raising=False)
+    notebook = transport.thumb_bins(shape)
+    monkeypatch.setenv("MUSE_NB_HEADLESS", "1")
+    assert transport.thumb_bins(shape) < notebook
+    assert (
+        max(transport.thumbnail(np.ones(shape, np.float32), transport.thumb_bins(shape)).shape) <= transport.PAGE_SIDE
+    )
+
+
 def test_a_thumbnail_is_the_mean_of_what_is_finite() -> None:
     image = np.arange(36, dtype=np.float32).reshape(6, 6)
     image[0, 0] = np.nan

@@ -16,6 +16,7 @@ const bytes = (text) => new DataView(Uint8Array.from(atob(text), (c) => c.charCo
 class Model {
   constructor(id, entry) {
     this.id = id;
+    this.alone = true; // what a viewer can ask: there is no kernel
     this.name = entry.model_name;
     this.state = entry.state;
     this.listeners = new Map();

@@ -24,6 +24,7 @@ function render({ model, el }) {
   const save = later(() => model.save_changes(), 250);
 
   const bits = () => traits.get("bits");
+  const binned = () => Boolean(model.alone) && image.frame?.bin > 1; // a page without a kernel holds no more than that
   // ---- frames
   function describe() {
     const info = traits.get("frame");
@@ -105,6 +106,7 @@ function render({ model, el }) {
     }, h("span", { class: "mnb-swatch", style: `background:${bit.colour}` }), h("span", {}, bit.name), h("span", { class: "mnb-count" }, percent(bit.fraction)));
     side.replaceChildren(h("div", { class: "mnb-heading" }, "Flagged pixels"), ...bits().map(one));
     if (!bits().length) side.append(h("div", { class: "mnb-hint" }, (info.absent ?? []).includes("DQ") ? "This frame has no DQ." : "None is flagged."));
+    if (binned()) side.append(h("div", { class: "mnb-hint mnb-binned" }, `This page holds the ${info.nx} × ${info.ny} frame binned ${info.bin} × ${info.bin}: means of the pixels, and the flags of one in each block. The notebook shows each pixel.`));
     if ((info.absent ?? []).includes("STAT")) side.append(h("div", { class: "mnb-hint" }, "This frame has no STAT."));
     side.append(h("div", { class: "mnb-heading" }, "Pixel"), status);
   }
@@ -125,7 +127,7 @@ function render({ model, el }) {
     select(x + dx, y + dy);
   }
   function ask() {
-    if (!hover) { reading = null; tell(); return; }
+    if (!hover || model.alone) { reading = null; tell(); return; }
     if (asked) return;
     asked = true;
     setTimeout(() => { asked = false; }, 1500); // a busy kernel, or none
@@ -136,14 +138,18 @@ function render({ model, el }) {
     const known = hover ? (reading && reading.x === hover[0] && reading.y === hover[1] ? reading : roughly(...hover)) : traits.get("readout");
     const rows = [];
     if (known && known.x !== undefined) {
-      rows.push(["x, y", `${known.x}, ${known.y}`]);
-      rows.push(["value", `${known.rough ? "≈ " : ""}${number(known.value, 6)} ${known.unit ?? ""}`]);
+      rows.push(["x, y", binned() && known.rough ? `${block(known.x, "nx")}, ${block(known.y, "ny")}` : `${known.x}, ${known.y}`]);
+      rows.push([binned() && known.rough ? "mean" : "value", `${known.rough ? "≈ " : ""}${number(known.value, 6)} ${known.unit ?? ""}`]);
       if (known.sigma) rows.push(["σ", number(known.sigma, 4)], ["S/N", number(known.snr, 4)]);
       if (known.slice) rows.push(["slice", String(known.slice)]);
       if (known.wavelength) rows.push(["λ", `${known.wavelength.toFixed(2)} Å`]);
       rows.push(["DQ", known.dq_names?.length ? known.dq_names.join(", ") : known.dq === 0 ? "good" : known.dq === null ? "absent" : "…"]);
     }
     status.replaceChildren(...(rows.length ? rows.flatMap(([k, v]) => [h("span", { class: "mnb-key" }, k), h("span", {}, v)]) : [h("span", { class: "mnb-hint mnb-wide" }, "Point at a pixel; click to keep it.")]));
+  }
+  function block(at, size) {
+    const { bin } = image.frame, first = Math.floor(at / bin) * bin;
+    return `${first}–${Math.min(first + bin, traits.get("frame")[size]) - 1}`;
   }
   function roughly(x, y) {
     const from = image.frame;
@@ -164,7 +170,7 @@ function render({ model, el }) {
       context.strokeStyle = "#0008"; context.lineWidth = 1; context.strokeRect(x - half - 1.5, y - half - 1.5, 2 * half + 3, 2 * half + 3);
     }
     const label = showingPinned ? pinned.name : traits.get("frame").name;
-    const text = `${label ?? ""}${showingPinned ? "  (kept)" : image.frame === thumb ? "  …" : ""}`;
+    const text = `${label ?? ""}${showingPinned ? "  (kept)" : binned() ? `  binned ${image.frame.bin} × ${image.frame.bin}` : image.frame === thumb && !model.alone ? "  …" : ""}`;
     context.font = "12px sans-serif"; context.textBaseline = "top";
     context.lineWidth = 3; context.strokeStyle = "#000a"; context.strokeText(text, 8, 8);
     context.fillStyle = "#fff"; context.fillText(text, 8, 8);
