@@ -25,7 +25,7 @@ def noise_law(frames: list[Frame]) -> None:
     """
     samples = []
     for frame in frames:
-        use = frame.ok & ~frame.clipped & ~frame.edge
+        use = frame.used()  # elsewhere the residual is 0
         light, noise = frame.model - frame.level, np.sqrt(frame.floor)
         empty = use & (light < 0.3 * noise) & (frame.galaxy < noise)
         if empty.sum() > 500:

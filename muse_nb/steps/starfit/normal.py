@@ -153,7 +153,7 @@ class Equations:
             for column, (i, axis) in enumerate(part):
                 frame[i, SHAPE + axis, column] = 1
             right = Vector(np.zeros((n, stars, len(part))), np.zeros((stars, 2, len(part))), frame)
-            solution = self.solve(right, tolerance=0.02, most=12)
+            solution = self.solve(right, tolerance=2e-3)
             for column, (i, axis) in enumerate(part):
                 covariance[:, :, i, axis] = solution.frame[:, SHAPE:, column]
         return (covariance + covariance.transpose(2, 3, 0, 1)) / 2
