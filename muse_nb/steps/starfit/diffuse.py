@@ -13,7 +13,7 @@ from muse_nb.steps.starfit.frame import Frame
 __all__ = ["share_diffuse_light"]
 
 SMOOTH = 4.0  # pixel, sigma: wider than a star, so that no star's light is taken for the galaxy's
-PASSES = 3  # the later ones restore what the first smoothed away
+PASSES = 10  # the later ones restore what the first smoothed away
 COVERAGE = 0.1  # of an exposure's weight that a place must have in the stack
 
 

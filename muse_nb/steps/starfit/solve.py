@@ -20,7 +20,7 @@ from muse_nb.steps.starfit.frame import Frame
 __all__ = ["Solution", "solve"]
 
 ROUNDS = 3
-STEPS = (4, 3, 3)  # Gauss-Newton steps a round
+STEPS = (4, 3, 3, 3)  # Gauss-Newton steps a round; the last where a galaxy's light has to settle between the stars
 CONVERGED = 3e-5  # arcsec, a tenth of the best offsets' errors
 STARS = 900
 MODEL_ERROR = 0.03  # of the light: what an analytic PSF may miss before an exposure is suspect
@@ -92,7 +92,8 @@ def solve(frames: list[Frame], radius: float = 6.0, tell: Callable[[str], None] 
 
 def run(fit: Fit, tell: Callable[[str], None]) -> None:
     """Rounds of Gauss-Newton steps, with the star list revised in between."""
-    for stage in range(ROUNDS):
+    rounds = ROUNDS if fit.frames[0].box else len(STEPS)
+    for stage in range(rounds):
         fit.stage = stage
         tell(f"fitting {len(fit.sky)} stars in {len(fit.frames)} exposures")
         for step in range(STEPS[stage]):
@@ -103,7 +104,7 @@ def run(fit: Fit, tell: Callable[[str], None]) -> None:
                 noise.noise_law(fit.frames)
             if step > 1 and moved < CONVERGED:
                 break
-        if stage < ROUNDS - 1:
+        if stage < rounds - 1:
             revise(fit)
 
 
