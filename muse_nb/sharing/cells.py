@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from muse_nb.sharing.clean import Places, safe_html
-from muse_nb.sharing.states import VIEW
+from muse_nb.sharing.states import view_of
 
 __all__ = ["Cells", "findings_of", "title_of"]
 
@@ -129,8 +129,8 @@ class Cells:
             return f"<div class='error'><pre>{self._text(text)}</pre></div>"
         data = output.get("data", {})
         picture = _picture(data)
-        if VIEW in data:
-            return self._view(data, picture)
+        if (model := view_of(data)) is not None:
+            return self._view(model, data, picture)
         if "text/html" in data:
             return f"<div class='scroll'>{safe_html(self.places.hide(''.join(data['text/html'])))}</div>"
         if picture:
@@ -141,9 +141,8 @@ class Cells:
             return self._markdown("".join(data["text/latex"]))
         return f"<pre>{self._text(data.get('text/plain', ''))}</pre>"
 
-    def _view(self, data: dict[str, Any], picture: str) -> str:
+    def _view(self, model: str, data: dict[str, Any], picture: str) -> str:
         """A view: its picture, which also stands where scripts are off and on paper."""
-        model = str(data[VIEW].get("model_id", ""))
         still = picture or f"<pre>{self._text(data.get('text/plain', ''))}</pre>"
         if model in self.dropped:
             return f"{still}<p class='note'>A picture only: alive, it would make this page too large.</p>"

@@ -8,9 +8,10 @@ from typing import Any
 
 from muse_nb.sharing.clean import safe_html
 
-__all__ = ["VIEW", "Kept", "keep"]
+__all__ = ["Kept", "keep", "view_of"]
 
-VIEW = "application/vnd.jupyter.widget-view+json"
+# as JupyterLab names a view, and as our widgets do where a notebook is run without a browser
+_VIEWS = ("application/vnd.jupyter.widget-view+json", "application/vnd.muse-nb.view+json")
 _STATE = "application/vnd.jupyter.widget-state+json"
 _REFERENCE = "IPY_MODEL_"
 
@@ -67,6 +68,12 @@ def keep(notebook: Any, room: float) -> Kept:
     return Kept({key: entry for key, entry in states.items() if key in chosen}, dropped)
 
 
+def view_of(data: dict[str, Any]) -> str | None:
+    """Id of the widget that an output shows, None where it shows none."""
+    found = [data[kind] for kind in _VIEWS if kind in data]
+    return str(found[0].get("model_id", "")) if found else None
+
+
 def _safe_output(output: dict[str, Any]) -> dict[str, Any]:
     data = dict(output.get("data", {}))
     if "text/html" in data:
@@ -77,8 +84,8 @@ def _safe_output(output: dict[str, Any]) -> dict[str, Any]:
 def _views(notebook: Any) -> Iterator[str]:
     for cell in notebook.cells:
         for output in cell.get("outputs", []):
-            if VIEW in output.get("data", {}):
-                yield str(output.data[VIEW].get("model_id", ""))
+            if (model := view_of(output.get("data", {}))) is not None:
+                yield model
 
 
 def _family(view: str, states: States) -> set[str]:

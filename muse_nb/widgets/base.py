@@ -12,6 +12,7 @@ import anywidget
 import traitlets
 
 from muse_nb.products.errors import MuseError
+from muse_nb.widgets.front_end import for_whoever_looks
 from muse_nb.widgets.static import style
 
 __all__ = ["COLOUR_MAPS", "Viewer", "colour_map", "guarded"]
@@ -84,4 +85,4 @@ class Viewer(anywidget.AnyWidget):
             data["image/png"] = base64.b64encode(self.picture()).decode("ascii")
         except Exception as error:  # a picture that fails must not cost the live viewer
             self.error = f"no static picture: {error}"
-        return data, metadata
+        return for_whoever_looks(data), metadata

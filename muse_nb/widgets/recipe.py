@@ -14,6 +14,7 @@ from typing import Any
 import ipywidgets
 
 from muse_nb.products.errors import MuseError
+from muse_nb.widgets.front_end import for_whoever_looks
 
 __all__ = ["RecipeRunner"]
 
@@ -161,6 +162,7 @@ class RecipeRunner(ipywidgets.VBox):
             data["text/html"] = (
                 f"<div><b>{escape(self.title)}</b>: {escape(self._words())}{self._tail.value}{self._answer.value}</div>"
             )
+            for_whoever_looks(data)
         return bundle
 
 
