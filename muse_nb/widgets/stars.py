@@ -136,7 +136,10 @@ class StarPicker(Viewer):
             with self._lock:
                 picks, offsets = self.picks, self._offsets
             if offsets is None:
-                offsets = measure_offsets(self.measurement, picks=picks if picking.in_use(picks) else None)
+                try:
+                    offsets = measure_offsets(self.measurement, picks=picks if picking.in_use(picks) else None)
+                finally:
+                    self._tell("")  # else a saved notebook says for ever that it measures
                 with self._lock:
                     if self.picks is picks:
                         self._offsets = offsets

@@ -83,6 +83,22 @@ def test_clicks_go_on_while_a_fit_runs_and_only_the_last_is_fitted(
     assert first == pytest.approx(np.array(list(map(offset, picker.rows))), abs=3 * max(full.table["ra_error"]))
 
 
+def test_a_saved_picker_shows_the_finished_fit(picker: StarPicker, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MUSE_NB_HEADLESS", "1")
+    said: list[str] = []
+    picker.observe(lambda change: said.append(change["new"]), "status")
+    assert len(picker.offsets.table) == len(OFFSETS)
+    assert said[0], "it says what it does"
+    assert picker.status == ""
+    picker._repr_mimebundle_()
+    assert picker.status == "", "but not when it is done"
+    assert len(picker.rows) == len(OFFSETS)
+    assert "first answer" not in picker.method
+    picker.add_best(3)
+    assert picker.status == ""
+    assert picker.method == "3 picked stars"
+
+
 def test_an_action_asked_for_often_runs_once_more() -> None:
     go, runs, done = threading.Event(), [], threading.Semaphore(0)
 

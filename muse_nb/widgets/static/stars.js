@@ -235,7 +235,7 @@ function render({ model, el }) {
   function refresh() { drawTiles(); drawTable(); drawParts(); image.draw(); }
   function summary() {
     const used = stars.filter((star) => !star.dropped).length, files = traits.get("files");
-    const text = traits.get("status") || (used ? `${used} star${used > 1 ? "s" : ""} in use, saved in ${files.picks}` : "Click a star: it is found in all exposures.");
+    const text = (!model.alone && traits.get("status")) || (used ? `${used} star${used > 1 ? "s" : ""} in use, saved in ${files.picks}` : "Click a star: it is found in all exposures.");
     note.textContent = text;
   }
   function answered() {
