@@ -13,6 +13,7 @@ import traitlets
 
 from muse_nb.products.errors import MuseError
 from muse_nb.products.header import label
+from muse_nb.steps.marked_holes import Voxel, read_holes
 from muse_nb.steps.nan_causes import CODES, MEANING, Cause
 from muse_nb.steps.nans import NanAudit, audit_nans
 from muse_nb.widgets import picture, spaxel, transport
@@ -60,6 +61,8 @@ class NanViewer(Viewer):
     background
         Show the viewer at once, with the progress of the audit and a button that cancels it; without, the audit is done
         when the cell is, as exports need it.
+    holes
+        Voxels to mark, (x, y, plane) from 0 each, or the file in which a reader of a shared page marked them.
     stored
         How many planes a page without a kernel can show; see the trait `stored`.
     **options
@@ -72,13 +75,15 @@ class NanViewer(Viewer):
         Column, row and plane (0-based) that was clicked last; setting it selects one.
     story : list of str
         Why that voxel is NaN, or what it holds.
+    holes : list of list of int
+        Voxels that are marked; a reader marks more.
     audit : NanAudit
         Everything in numbers; while it is done in the background, `wait` for it.
 
     Raises
     ------
     MuseError
-        The cube or a pixel table cannot be read, or the audit is of another cube.
+        The cube, a pixel table or the file of holes cannot be read, the audit or a hole is of another cube.
 
     Examples
     --------
@@ -96,6 +101,7 @@ class NanViewer(Viewer):
     view = traitlets.List(traitlets.Float()).tag(sync=True)
     voxel = traitlets.List(traitlets.Int()).tag(sync=True)
     story = traitlets.List(traitlets.Unicode()).tag(sync=True)
+    holes = traitlets.List(traitlets.List(traitlets.Int()), help="Voxels that are marked.").tag(sync=True)
     pixels = traitlets.List(help="Detector pixels that reach the voxel, the largest weight first.").tag(sync=True)
     progress = traitlets.List(help="What an audit in the background does: words, done, all.").tag(sync=True)
     linked = traitlets.Bool(False, help="Whether a detector pixel can be shown in an ObjectRedViewer.").tag(sync=True)
@@ -124,6 +130,7 @@ class NanViewer(Viewer):
         viewer: ObjectRedViewer | None = None,
         *,
         background: bool = False,
+        holes: str | Path | Iterable[Voxel] = (),
         stored: int = 24,
         **options: Any,
     ) -> None:
@@ -131,7 +138,8 @@ class NanViewer(Viewer):
         self._cancel = Event()
         self._failure: BaseException | None = None
         self._thread: Thread | None = None
-        super().__init__(linked=viewer is not None, **options)
+        marked = read_holes(holes) if isinstance(holes, (str, Path)) else holes
+        super().__init__(linked=viewer is not None, holes=[list(hole) for hole in marked], **options)
         if audit is None and background:
             self.progress = ["starting", 0, 1]
             self._thread = Thread(target=self._find, args=(cube, pixtables, badpix), name="NanViewer", daemon=True)
@@ -168,6 +176,8 @@ class NanViewer(Viewer):
             raise MuseError(f"the audit is of {audit.cube.path}, not of {cube}: give the audit of this cube")
         self.audit = audit
         nz, ny, nx = audit.shape
+        for x, y, k in self.holes:
+            self._check(x, y, k)
         self._bins = max(1, int(np.ceil(np.sqrt(nx * ny / THUMB_PIXELS))))
         small = stored_planes(audit, self._most)
         fraction = transport.thumbnail(audit.fraction_map(), self._bins)
@@ -226,20 +236,23 @@ class NanViewer(Viewer):
     @guarded
     def _selected(self, _: Any) -> None:
         """Tell the story of the voxel and give the spectrum of its spaxel."""
-        nz, ny, nx = self.audit.shape
         if len(self.voxel) != 3:
             with self.hold_sync():
                 self.story, self.pixels, self.spectrum, self.spectrum_causes = [], [], b"", b""
             return
         x, y, k = self.voxel
-        if not (0 <= x < nx and 0 <= y < ny and 0 <= k < nz):
-            raise MuseError(f"there is no voxel {x}, {y}, {k} in a cube of {nx} x {ny} x {nz}")
+        self._check(x, y, k)
         values = spaxel.spectrum(self.audit.cube, x, y)
         with self.hold_sync():
             self.story = spaxel.story(self.audit, x, y, k, values)
             self.pixels = spaxel.pixels(self.audit, x, y, k)
             self.spectrum = values.astype("<f4").tobytes()
             self.spectrum_causes = spaxel.gaps(self.audit, x, y, values).tobytes()
+
+    def _check(self, x: int, y: int, k: int) -> None:
+        nz, ny, nx = self.audit.shape
+        if not (0 <= x < nx and 0 <= y < ny and 0 <= k < nz):
+            raise MuseError(f"there is no voxel {x}, {y}, {k} in {self.audit.cube.path}, a cube of {nx} x {ny} x {nz}")
 
     def _planes(self) -> tuple[np.ndarray, np.ndarray]:
         nz = self.audit.shape[0]

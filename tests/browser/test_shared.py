@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import muse_nb
+from muse_nb.products.errors import MuseError
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -169,6 +170,29 @@ def test_a_reader_marks_stars_and_the_notebook_takes_them(
     assert abs(x - at[0]) < 0.6
     assert abs(y - at[1]) < 0.6
     assert len(muse_nb.measure_offsets(measurement, picks=picks).table) == len(measurement.images)
+
+
+def test_a_reader_marks_holes_and_the_nan_viewer_shows_them(alive: Opened, shared: Path, tmp_path: Path) -> None:
+    view = alive.page.locator(".view").nth(1)
+    overlay = view.locator(".mnb-overlay")
+    overlay.scroll_into_view_if_needed()
+    box = overlay.bounding_box()
+    for right in (0, 40):
+        alive.page.mouse.click(box["x"] + box["width"] / 2 + right, box["y"] + box["height"] / 2)
+        view.get_by_role("button", name="Mark the selected voxel").click()
+    assert view.locator(".mnb-marked .mnb-chip").count() == 2
+    with alive.page.expect_download() as download:
+        view.get_by_text("Download holes.ecsv").click()
+    download.value.save_as(tmp_path / "holes.ecsv")
+    viewer = muse_nb.NanViewer(shared.parent / "cube.fits", holes=tmp_path / "holes.ecsv")
+    (x0, y0, plane), (x1, y1, _) = viewer.holes
+    assert plane == viewer.plane, "the plane that the page showed"
+    assert x1 > x0
+    assert y1 == y0
+    with pytest.raises(MuseError, match="there is no voxel 9999"):
+        muse_nb.NanViewer(shared.parent / "cube.fits", holes=[(9999, 0, 0)])
+    assert view.locator(".mnb-marked .mnb-chip").first.inner_text().startswith(f"{x0}, {y0}")
+    assert alive.said == []
 
 
 def test_on_paper_the_pictures_stand_for_the_views(alive: Opened) -> None:

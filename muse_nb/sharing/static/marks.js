@@ -1,6 +1,7 @@
 // What a reader does that only a kernel could answer. Stars that are marked become a table of picks for the notebook.
 function asked(m, content) {
   if (["ready", "need", "hover"].includes(content?.type)) return;
+  if (content?.type === "save") { save(content.name, content.text); return; }
   if (m.get("stars") && m.get("frames")?.[0]?.origin && pick(m, content)) return;
   for (const line of m.notes || []) line.textContent = "This page has no kernel: open its notebook in JupyterLab for that.";
   m.trigger("change:status", m, m.get("status"));

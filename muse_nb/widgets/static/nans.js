@@ -2,6 +2,7 @@
 import { Traits, as, button, bytes, chooser, choice, complaints, group, h, keyboard, later, number } from "./ui.js";
 import { Frame, ImageCanvas, mapOf, STRETCHES } from "./canvas.js";
 import { Plot, line, range, trace } from "./plot.js";
+import { HoleMarks } from "./holes.js";
 
 const MODES = ["zscale", "90", "98", "99.5", "99.9", "all"];
 
@@ -42,6 +43,7 @@ function view({ model, el }) {
   });
   const save = later(() => model.save_changes(), 250);
   const profilePlot = new Plot(profileHost, { ondrag: (v) => go(planeOf(v)) });
+  const marks = new HoleMarks(traits, (x, y, k) => { go(k); image.setView([x, y, Math.max(image.where()[2], 4)]); traits.set("voxel", [x, y, k]); });
   const spectrumPlot = new Plot(spectrumHost, { ondrag: (v) => { const k = planeOf(v), voxel = traits.get("voxel"); go(k); if (voxel.length === 3) settle(k); } });
   const settle = later(() => { const voxel = traits.get("voxel"); if (voxel.length === 3) traits.set("voxel", [voxel[0], voxel[1], traits.get("plane")]); }, 150);
   const [first, last] = cube.wavelength.length ? cube.wavelength : [0, cube.nz - 1];
@@ -179,6 +181,7 @@ function view({ model, el }) {
 
   // ---- drawings
   function decorate(context, view) {
+    marks.draw(context, view, traits.get("plane"));
     const voxel = traits.get("voxel"), s = view.where()[2];
     if (voxel.length === 3) {
       const [x, y] = view.toScreen(voxel[0], voxel[1]), half = Math.max(s / 2, 5);
@@ -245,7 +248,7 @@ function view({ model, el }) {
     choice(traits, "shown", "Shown", [["plane", "plane", "One plane (d)"], ["fraction", "all planes", "NaN over all planes (v)"]]),
     group("Stretch", chooser(traits, "stretch", "Stretch (s)", () => STRETCHES.map((s) => [s, s])), chooser(traits, "limits", "Limits (l)", () => MODES.map((m) => [m, /\d/.test(m) ? `${m} %` : m])), maps),
     group("View", button("⤢", "Whole field (f)", () => image.fit())), tip);
-  side.append(chips, story);
+  side.append(chips, story, marks.element);
   const root = h("div", { class: "mnb-viewer mnb-nans" }, bar, complaints(traits), h("div", { class: "mnb-picture" }, h("div", { class: "mnb-grid" }, stage), side), profileHost, spectrumHost);
   const cycle = (name, all) => traits.set(name, all[(all.indexOf(traits.get(name)) + 1) % all.length]);
   bar.append(keyboard(root, stage, [
@@ -256,6 +259,7 @@ function view({ model, el }) {
     [["H"], "", () => step(-1, 0)], [["L"], "", () => step(1, 0)], [["J"], "", () => step(0, -1)], [["H", "J", "K", "L"], "selected spaxel by one", () => step(0, 1)],
     [["s"], "stretch", () => cycle("stretch", STRETCHES)], [["l"], "limits", () => cycle("limits", MODES)], [["m"], "colour map", () => cycle("cmap", Object.keys(traits.get("colour_maps")))],
     [["+", "="], "zoom in", () => image.zoom(1.5)], [["-", "_"], "zoom out", () => image.zoom(1 / 1.5)], [["f", "0"], "whole field", () => image.fit()],
+    [["x"], "mark the selected voxel, or take its mark away", () => marks.flip()],
     [["Escape"], "let the spaxel go", () => traits.set("voxel", [])],
   ]));
   const height = () => { stage.style.height = `${traits.get("height")}px`; };
@@ -266,6 +270,7 @@ function view({ model, el }) {
   traits.watch("plane", () => { if (frame && !alive) recall(); if (frame) { where.textContent = ""; show(); } drawProfile(); drawSpectrum(); });
   traits.watch("shown stretch limits cmap", show);
   traits.watch("hidden", () => { colours(); legend(); });
+  traits.watch("holes", () => image.draw());
   traits.watch("voxel", () => { image.draw(); drawSpectrum(); });
   traits.watch("story voxel pixels", later(tell, 0));
   traits.watch("spectrum spectrum_causes", later(drawSpectrum, 0));
