@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from muse_nb.sharing.clean import safe_html
+from muse_nb.sharing.coarser import coarser
 
 __all__ = ["Kept", "keep", "view_of"]
 
@@ -51,9 +52,26 @@ class Kept:
 
 
 def keep(notebook: Any, room: float) -> Kept:
-    """Choose the widgets that a notebook shows, the small ones first, until `room` [byte] is filled."""
+    """Choose the widgets that a notebook shows, within `room` [byte].
+
+    Where not all fit, detector frames are made coarser; where that is not enough, the small widgets come first.
+    """
     states: States = notebook.metadata.get("widgets", {}).get(_STATE, {}).get("state", {})
-    families = {view: _family(view, states) for view in _views(notebook) if view in states}
+    views = [view for view in _views(notebook) if view in states]
+    chosen, dropped = _fill(views, states, room)
+    while dropped and room > 0:
+        smaller = {key: coarser(entry) for key, entry in states.items()}
+        if all(smaller[key] is entry for key, entry in states.items()):
+            break
+        states = smaller
+        chosen, dropped = _fill(views, states, room)
+    chosen |= {key for key, entry in states.items() if _links(entry, chosen)}
+    return Kept({key: entry for key, entry in states.items() if key in chosen}, dropped)
+
+
+def _fill(views: list[str], states: States, room: float) -> tuple[set[str], set[str]]:
+    """The widgets that fit with all that they refer to, the small ones first; and the views that do not."""
+    families = {view: _family(view, states) for view in views}
     size = {key: len(json.dumps(entry, default=str)) for key, entry in states.items()}
     chosen: set[str] = set()
     dropped: set[str] = set()
@@ -64,8 +82,7 @@ def keep(notebook: Any, room: float) -> Kept:
             chosen |= family
         else:
             dropped.add(view)
-    chosen |= {key for key, entry in states.items() if _links(entry, chosen)}
-    return Kept({key: entry for key, entry in states.items() if key in chosen}, dropped)
+    return chosen, dropped
 
 
 def view_of(data: dict[str, Any]) -> str | None:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from muse_nb.products import dq as quality
 from muse_nb.products.object_red import ObjectRed
 from muse_nb.widgets import transport
+from muse_nb.widgets.front_end import for_a_page
 
 __all__ = ["BIT_COLOURS", "LIMITS", "Cache", "LoadedFrame", "limits", "signal_to_noise"]
 
@@ -96,7 +97,9 @@ class LoadedFrame:
 
     @cached_property
     def step(self) -> int:
-        """Every how many pixels one is taken for the first look."""
+        """Every how many pixels one is taken for the first look; all, where it is the last."""
+        if for_a_page():
+            return 1
         return self.bins // 4 if self.bins % 4 == 0 else 1
 
     def has(self, name: str) -> bool:
@@ -120,9 +123,9 @@ class LoadedFrame:
 
     @cached_property
     def thumb_index(self) -> transport.Indexed | None:
-        """The same for a thumbnail: one pixel of each of its blocks."""
+        """The same for a thumbnail: all bits that were looked at in each of its blocks."""
         flags, per = self.look("DQ"), self.bins // self.step
-        return None if flags is None else transport.index_values(flags[per // 2 :: per, per // 2 :: per])
+        return None if flags is None else transport.index_values(transport.flags_of_blocks(flags, per))
 
     @cached_property
     def codes(self) -> tuple[float, float, float, float]:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
-__all__ = ["STILL", "VIEW", "for_whoever_looks"]
+__all__ = ["STILL", "VIEW", "for_a_page", "for_whoever_looks"]
 
 VIEW = "application/vnd.jupyter.widget-view+json"
 STILL = "application/vnd.muse-nb.view+json"  # the same, for our own shared pages only
+
+
+def for_a_page() -> bool:
+    """Whether a shared page is made: it will have what a widget keeps, and no kernel to ask for more."""
+    return "MUSE_NB_HEADLESS" in os.environ
 
 
 def for_whoever_looks(data: dict[str, Any]) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from muse_nb.steps.preview import preview_offsets
 from muse_nb.steps.starfit.picked import centre
 from muse_nb.widgets import picking, star_traits
 from muse_nb.widgets.base import COLOUR_MAPS, Viewer, colour_map, guarded
+from muse_nb.widgets.front_end import for_a_page
 from muse_nb.widgets.latest import Latest
 from muse_nb.widgets.sky import Sheet
 from muse_nb.widgets.static import module
@@ -331,7 +332,7 @@ class StarPicker(Viewer):
 
     # ---- exports
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
-        if "MUSE_NB_HEADLESS" in os.environ and not self.rows:  # no browser will ask for the offsets
+        if for_a_page() and not self.rows:  # no browser will ask for the offsets
             self._follow()
         return super()._repr_mimebundle_(**kwargs)
 

@@ -6,7 +6,6 @@ notebook stays small and a page without a kernel still has something to zoom.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -14,11 +13,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from muse_nb.widgets.front_end import for_a_page
+
 __all__ = [
     "STRIP_BYTES",
     "THUMB_SIDE",
     "Indexed",
     "code",
+    "flags_of_blocks",
     "halves",
     "index_values",
     "strips",
@@ -27,7 +29,7 @@ __all__ = [
 ]
 
 THUMB_SIDE = 350  # pixels: DATA, STAT and DQ of this size are 0.6 MB in a saved notebook
-PAGE_SIDE = 700  # in a page without a kernel nothing finer will follow
+PAGE_SIDE = 1060  # in a page without a kernel nothing finer will follow: a full frame is binned 4 x 4
 STRIP_BYTES = 4 << 20  # one message; the browser stays responsive between two of them
 NO_DATA = np.float16(-65504)  # stands for NaN: graphics drivers do not agree on NaN in textures
 LARGEST = 65000.0
@@ -93,7 +95,7 @@ def index_values(values: NDArray[np.integer[Any]]) -> Indexed:
 
 def thumb_bins(shape: tuple[int, ...]) -> int:
     """Pixels per side of a thumbnail's pixel; a multiple of 4 for large frames, see `thumbnail`."""
-    side = PAGE_SIDE if "MUSE_NB_HEADLESS" in os.environ else THUMB_SIDE
+    side = PAGE_SIDE if for_a_page() else THUMB_SIDE
     bins = max(1, -(-max(shape) // side))
     return bins if bins <= 4 else -(-bins // 4) * 4
 
@@ -108,13 +110,18 @@ def thumbnail(image: NDArray[Any], bins: int) -> NDArray[np.float32]:
         return np.asarray(total / count, dtype=np.float32)
 
 
-def _blocks(image: NDArray[Any], per: int) -> NDArray[Any]:
+def flags_of_blocks(flags: NDArray[np.integer[Any]], per: int) -> NDArray[np.integer[Any]]:
+    """Bits that any pixel has, in each block of `per` x `per`."""
+    return _blocks(flags, per, np.bitwise_or, flags.dtype)
+
+
+def _blocks(image: NDArray[Any], per: int, join: np.ufunc = np.add, kind: Any = np.float32) -> NDArray[Any]:
     """Sums over blocks of `per` x `per`; strided sums are several times quicker than `numpy.add.reduceat`."""
     ny, nx = image.shape
-    padded = np.zeros((-(-ny // per) * per, -(-nx // per) * per), np.float32)
+    padded = np.zeros((-(-ny // per) * per, -(-nx // per) * per), kind)
     padded[:ny, :nx] = image
-    rows = np.add.reduce([padded[i::per] for i in range(per)])
-    return np.asarray(np.add.reduce([rows[:, i::per] for i in range(per)]))
+    rows = join.reduce([padded[i::per] for i in range(per)])
+    return np.asarray(join.reduce([rows[:, i::per] for i in range(per)]))
 
 
 def strips(plane: NDArray[Any]) -> Iterator[tuple[int, memoryview]]:

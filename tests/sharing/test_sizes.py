@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import re
 from pathlib import Path
 from typing import Any
 
@@ -34,15 +36,33 @@ def test_five_viewers_stay_small(five: Any, tmp_path: Path) -> None:
     live = notebook_page(five, about={}, places=Places(tmp_path))
     assert live.count('data-widget="') == 5
     assert len(live) < 15e6
+    assert set(binning(live)) == {8}, "4 x 4 does not fit five times"
     still = notebook_page(five, about={}, places=Places(tmp_path), max_size=0)
     assert 'data-widget="' not in still
     assert still.count("<img ") == 5
     assert len(still) < 3e6
 
 
+def test_one_viewer_is_as_fine_as_the_page_allows(five: Any, tmp_path: Path) -> None:
+    one = copy.deepcopy(five)
+    one.cells = one.cells[:1]
+    sizes = {}
+    for most in (15e6, 4e6, 1.5e6):
+        page = notebook_page(one, about={}, places=Places(tmp_path), max_size=most)
+        assert len(page) < most
+        (sizes[most],) = binning(page)
+    assert list(sizes.values()) == [4, 8, 16]
+
+
 def test_what_does_not_fit_is_a_picture_and_says_so(five: Any, tmp_path: Path) -> None:
-    page = notebook_page(five, about={}, places=Places(tmp_path), max_size=9e6)
-    assert len(page) < 9e6
+    still = len(notebook_page(five, about={}, places=Places(tmp_path), max_size=0))
+    page = notebook_page(five, about={}, places=Places(tmp_path), max_size=still + 1.5e6)
+    assert len(page) < still + 1.5e6
     alive = page.count('data-widget="')
     assert 0 < alive < 5
     assert page.count("it would make this page too large") == 5 - alive
+
+
+def binning(page: str) -> list[int]:
+    """Pixels a side of the frames that a page holds."""
+    return [int(found) for found in re.findall(r'"bin": (\d+)', page)]

@@ -72,6 +72,16 @@ def test_a_page_without_a_kernel_holds_finer_ones(monkeypatch: pytest.MonkeyPatc
     )
 
 
+def test_every_flag_of_a_block_is_kept() -> None:
+    flags = np.zeros((5, 7), np.int32)
+    flags[0, 1], flags[1, 0], flags[4, 6] = 32, np.int32(-(2**31)), 1
+    blocks = transport.flags_of_blocks(flags, 2)
+    assert blocks.shape == (3, 4)
+    assert int(blocks[0, 0]) & 0xFFFFFFFF == 32 | 2**31
+    assert blocks[2, 3] == 1
+    assert np.count_nonzero(blocks) == 2
+
+
 def test_a_thumbnail_is_the_mean_of_what_is_finite() -> None:
     image = np.arange(36, dtype=np.float32).reshape(6, 6)
     image[0, 0] = np.nan

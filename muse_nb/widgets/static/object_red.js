@@ -106,7 +106,7 @@ function render({ model, el }) {
     }, h("span", { class: "mnb-swatch", style: `background:${bit.colour}` }), h("span", {}, bit.name), h("span", { class: "mnb-count" }, percent(bit.fraction)));
     side.replaceChildren(h("div", { class: "mnb-heading" }, "Flagged pixels"), ...bits().map(one));
     if (!bits().length) side.append(h("div", { class: "mnb-hint" }, (info.absent ?? []).includes("DQ") ? "This frame has no DQ." : "None is flagged."));
-    if (binned()) side.append(h("div", { class: "mnb-hint mnb-binned" }, `This page holds the ${info.nx} × ${info.ny} frame binned ${info.bin} × ${info.bin}: means of the pixels, and the flags of one in each block. The notebook shows each pixel.`));
+    if (binned()) side.append(h("div", { class: "mnb-hint mnb-binned" }, `This page holds the ${info.nx} × ${info.ny} frame binned ${info.bin} × ${info.bin}: means of the pixels, and every flag that is set in the block. The notebook shows each pixel.`));
     if ((info.absent ?? []).includes("STAT")) side.append(h("div", { class: "mnb-hint" }, "This frame has no STAT."));
     side.append(h("div", { class: "mnb-heading" }, "Pixel"), status);
   }
