@@ -29,7 +29,7 @@ __all__ = [
 ]
 
 THUMB_SIDE = 350  # pixels: DATA, STAT and DQ of this size are 0.6 MB in a saved notebook
-PAGE_SIDE = 1060  # in a page without a kernel nothing finer will follow: a full frame is binned 4 x 4
+PAGE_SIDE = 1100  # in a page without a kernel nothing finer will follow: a full frame is binned 4 x 4
 STRIP_BYTES = 4 << 20  # one message; the browser stays responsive between two of them
 NO_DATA = np.float16(-65504)  # stands for NaN: graphics drivers do not agree on NaN in textures
 LARGEST = 65000.0

@@ -100,7 +100,7 @@ function render({ model, el }) {
   canvas.addEventListener("click", (event) => choose(find(event)));
   const list = Object.entries(names), statistic_ = chooser(traits, "statistic", "Statistic (s)", () => list);
   statistic_.style.maxWidth = "none";
-  const bar = h("div", { class: "mnb-bar" }, group("Statistic", statistic_), lowest, h("span", { class: "mnb-ramp" }), highest);
+  const bar = h("div", { class: "mnb-bar" }, group("Statistic", statistic_), group("Scale", lowest, h("span", { class: "mnb-ramp" }), highest));
   const root = h("div", { class: "mnb-viewer mnb-mosaic-viewer" }, bar, complaints(traits), host, note);
   bar.append(keyboard(root, host, [
     [["ArrowLeft", "ArrowRight"], "exposure before, next", (event) => move(event.key === "ArrowLeft" ? -1 : 1, 0)],

@@ -65,6 +65,17 @@ export class Plot {
   }
 }
 
+// A sentence in the middle of an empty plot, in as many lines as it needs.
+export function sentence(context, text, width, height) {
+  const lines = [""];
+  for (const word of text.split(" ")) {
+    const longer = `${lines.at(-1)} ${word}`.trim();
+    if (lines.at(-1) && context.measureText(longer).width > width - 24) lines.push(word); else lines[lines.length - 1] = longer;
+  }
+  context.textAlign = "center"; context.textBaseline = "middle";
+  lines.forEach((one, i) => context.fillText(one, width / 2, height / 2 + 16 * (i - (lines.length - 1) / 2)));
+}
+
 export function line(context, x0, y0, x1, y1) { context.beginPath(); context.moveTo(x0, y0); context.lineTo(x1, y1); context.stroke(); }
 
 // Round numbers inside a range.

@@ -1,6 +1,6 @@
 // The star picker's parts below the picture: the fit of one star in every exposure, and the chart of all residuals.
 import { as, h, number } from "./ui.js";
-import { Plot, line } from "./plot.js";
+import { Plot, line, sentence } from "./plot.js";
 
 export const BLUE = "#56b4e9", RED = "#d55e00", GREY = "#9a9a9a";
 const NOTHING = 255, ROWS = ["data", "model", "residual"], TITLE = 17, FOOT = 15, EDGE = 54;
@@ -52,7 +52,7 @@ export class StampStrip {
     const { context, width, height } = plot.begin();
     context.fillStyle = plot.ink;
     context.textBaseline = "middle";
-    if (!this.stamps) { context.textAlign = "center"; context.fillText(this.hint, width / 2, height / 2); return; }
+    if (!this.stamps) { sentence(context, this.hint, width, height); return; }
     context.textAlign = "right";
     ROWS.forEach((name, row) => context.fillText(name, EDGE - 6, TITLE + (row + 0.5) * (side + 2)));
     context.imageSmoothingEnabled = false;
@@ -117,8 +117,8 @@ export class ResidualChart {
     const { context, width, height } = plot.begin(), { residuals } = this;
     this.columns = [];
     if (!residuals.length) {
-      context.fillStyle = plot.ink; context.textAlign = "center"; context.textBaseline = "middle";
-      context.fillText(this.hint, width / 2, height / 2);
+      context.fillStyle = plot.ink;
+      sentence(context, this.hint, width, height);
       return;
     }
     const sizes = residuals.flatMap((r) => [Math.abs(r[2]) + r[4], Math.abs(r[3]) + r[5]]).filter(Number.isFinite).sort((a, b) => a - b);
