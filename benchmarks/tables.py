@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,9 @@ UNITS = {"data": "10**(-20)*erg/s/cm**2/Angstrom", "stat": "(10**(-20)*erg/s/cm*
 PER_STEP = STACKS * SLICES * WIDTH  # rows of an IFU at one wavelength
 
 
-def write_tables(folder: Path, exposures: int, rows: int, ifus: int = 8, seed: int = 1) -> list[Path]:
+def write_tables(
+    folder: Path, exposures: int, rows: int, ifus: int = 8, seed: int = 1, seeing: Sequence[float] = (1.0,)
+) -> list[Path]:
     """Write exposures at rotator angles 0, 90, 180 ..., dithered, with stars, noise, cosmic rays and flagged pixels.
 
     Parameters
@@ -34,18 +37,23 @@ def write_tables(folder: Path, exposures: int, rows: int, ifus: int = 8, seed: i
         Each covers 60 x 2.5 arcsec; fewer IFUs means more wavelengths.
     seed
         Of the noise.
+    seeing
+        Widths of the stars in turn, over those of the first sky.
     """
     folder.mkdir(parents=True, exist_ok=True)
     planes = max(2, round(rows / (ifus * PER_STEP)))
-    sky = _sky(np.random.default_rng(7))
-    return [_write(folder / f"PIXTABLE_REDUCED_{n + 1:04d}.fits", n, planes, ifus, sky, seed) for n in range(exposures)]
+    skies = {width: _sky(np.random.default_rng(7), width) for width in seeing}
+    return [
+        _write(folder / f"PIXTABLE_REDUCED_{n + 1:04d}.fits", n, planes, ifus, skies[seeing[n % len(seeing)]], seed)
+        for n in range(exposures)
+    ]
 
 
-def _sky(random: np.random.Generator) -> NDArray[np.float32]:
-    """Stars on a patch of 100 arcsec in steps of 0.1 arcsec, 0.8 arcsec wide."""
+def _sky(random: np.random.Generator, width: float) -> NDArray[np.float32]:
+    """Stars on a patch of 100 arcsec in steps of 0.1 arcsec, 0.6 arcsec wide times `width`."""
     image = np.zeros((1000, 1000), np.float32)
     y, x = np.mgrid[-30:31, -30:31]
-    star = (1 + (x**2 + y**2) / 28.0) ** -2.5
+    star = (1 + (x**2 + y**2) / (28.0 * width**2)) ** -2.5 / width**2
     for _ in range(150):
         cx, cy = random.integers(40, 960, 2)
         image[cy - 30 : cy + 31, cx - 30 : cx + 31] += (star * 10 ** random.uniform(1.5, 4)).astype(np.float32)

@@ -41,6 +41,9 @@ def add_cube_arguments(parser: argparse.ArgumentParser, pixfrac: float, crsigma:
     parser.add_argument("--resample", choices=["drizzle", "nearest"], default="drizzle", help="default %(default)s")
     parser.add_argument("--pixfrac", type=float, default=pixfrac, metavar="F", help="drop size (default %(default)s)")
     parser.add_argument("--crsigma", type=float, default=crsigma, metavar="S", help="cosmic rays; 0: off (%(default)s)")
+    parser.add_argument(
+        "--crtype", choices=["median", "others"], default="median", help="search them as the recipe, or in the others"
+    )
     parser.add_argument("--lambdamin", type=float, default=4000.0, metavar="A", help="[Angstrom]")
     parser.add_argument("--lambdamax", type=float, default=10000.0, metavar="A", help="[Angstrom]")
     parser.add_argument("--filter", nargs="+", default=["white"], metavar="NAME", help="images: white V R I ...")
@@ -110,6 +113,7 @@ def make(args: argparse.Namespace, **settings: Any) -> int:
             resample=args.resample,
             pixfrac=args.pixfrac,
             crsigma=args.crsigma,
+            crtype=args.crtype,
             lambdamin=args.lambdamin,
             lambdamax=args.lambdamax,
             filters=args.filter,

@@ -1,4 +1,4 @@
-// The streaming combine, shared by limits.c, load.c, cosmics.c and drizzle.c. The structures are mirrored in stream.py.
+// The streaming combine, shared by limits.c, load.c, cosmics.c, others.c and drizzle.c. The structures are mirrored in stream.py.
 #ifndef STREAM_H
 #define STREAM_H
 #include <stdint.h>
@@ -53,6 +53,7 @@ typedef struct {                        // one exposure's pixel table
     float weight, flux;                 // weight in the drizzle, factor on the flux
     float *index;                       // smallest and largest wavelength of each block
     double limit[6];                    // out: extremes of tan(dRA) or dRA, of sin(dec)-sin(dec0) or dDEC, of lambda
+    int32_t across_x, across_y;         // from a spaxel to the next across the slices: -1, 0 or 1
 } Exposure;
 
 typedef struct {                        // the cube

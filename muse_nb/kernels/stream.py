@@ -35,6 +35,8 @@ class Exposure(Structure):
         ("flux", c_float),
         ("index", POINTER(c_float)),
         ("limit", c_double * 6),
+        ("across_x", c_int32),
+        ("across_y", c_int32),
     )
 
 
@@ -58,6 +60,7 @@ def _kernels() -> ctypes.CDLL:
     core.stream_close.argtypes, core.stream_close.restype = [ring], None
     core.stream_load.argtypes = [grid, exposure, c_int, ring, c_int, c_int]
     core.stream_cosmics.argtypes = [grid, ring, c_int, c_int, c_double]
+    core.stream_others.argtypes = [grid, ring, exposure, c_int, c_int, c_double]
     core.stream_drizzle.argtypes, core.stream_drizzle.restype = [grid, ring, exposure, c_int, c_int, c_void_p], None
     core.stream_nearest.argtypes = [grid, ring, c_int, c_int, c_void_p, c_void_p, c_void_p]
     core.stream_nearest.restype = None
@@ -141,6 +144,12 @@ class Planes:
     def cosmics(self, plane: int, sigma: float, *, whole: bool) -> None:
         """Reject the cosmic rays of a plane; `whole`: with neighbours along all axes, not along one."""
         if _kernels().stream_cosmics(self._grid, self._ring, plane, whole, sigma):
+            raise MemoryError("not enough memory for the search of cosmic rays")
+
+    def others(self, plane: int, sigma: float) -> None:
+        """Reject of a plane what one exposure shows and no other, nor its own neighbours across the slices."""
+        exposures = len(self._exposures)
+        if _kernels().stream_others(self._grid, self._ring, self._exposures, exposures, plane, sigma):
             raise MemoryError("not enough memory for the search of cosmic rays")
 
     def drizzle(self, plane: int) -> list[int]:

@@ -137,7 +137,7 @@ def cosmics(run: Run) -> Iterator[Fault]:
             tuple(frame.path for frame in run.made("DATACUBE_FINAL")),
             f"cosmic rays are searched along the axis of the first exposure, at {angles[0]:g} deg",
             f"{len(across)} of {len(angles)} exposures, at other angles, are searched along the wrong one",
-            "reject them in each exposure alone, or look at the cube for what is left of them",
+            "search them with crtype 'others' of our stream engine, or look at the cube for what is left of them",
             Severity.NOTE,
         )
 

@@ -76,6 +76,7 @@ class Input:
             fd = os.open(table.path, os.O_RDONLY)
         except OSError as error:
             raise MuseError(f"{table.path} cannot be read: {error.strerror}") from error
+        x, y = across_slices(table.header.get("ESO INS DROT POSANG"))
         kernel = Exposure(
             fd=fd,
             kind=_KINDS[table.kind],
@@ -84,6 +85,8 @@ class Input:
             cos_dec=math.cos(math.radians(dec)),
             weight=weight,
             flux=flux,
+            across_x=x,
+            across_y=y,
         )
         columns = [table.columns[name] for name in COLUMNS]
         kernel.offset[:] = [column.offset + rows.start * column.stride for column in columns]
@@ -196,6 +199,24 @@ class Inputs:
     def rows(self) -> int:
         """Rows of all tables."""
         return sum(exposure.kernel.nrow for exposure in self.exposures)
+
+
+def across_slices(posang: object) -> tuple[int, int]:
+    """Find the step from a spaxel to the next across the slices.
+
+    Parameters
+    ----------
+    posang
+        ESO INS DROT POSANG [deg]; 0 where there is none.
+
+    Returns
+    -------
+    x, y
+        The nearest of the eight, each -1, 0 or 1, in a cube with north up, where the field's y axis points (-sin, cos).
+    """
+    angle = math.radians(float(posang)) if isinstance(posang, (int, float)) else 0.0
+    largest = max(abs(math.sin(angle)), abs(math.cos(angle)))
+    return round(-math.sin(angle) / largest * 0.99), round(math.cos(angle) / largest * 0.99)
 
 
 def nearest_turn(angle: float) -> float:

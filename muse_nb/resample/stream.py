@@ -40,6 +40,8 @@ class Settings:
     threads : int
     resample : str
         ``drizzle``, or ``nearest``: a voxel is its nearest row.
+    crtype : str
+        How cosmic rays are searched: ``median``, as by the recipes, or ``others``, against the other exposures.
     """
 
     pixfrac: tuple[float, float] = (0.6, 0.6)
@@ -49,6 +51,7 @@ class Settings:
     memory: float | None = None
     threads: int = 1
     resample: str = "drizzle"
+    crtype: str = "median"
 
 
 @dataclass(frozen=True)
@@ -126,7 +129,9 @@ def planes(
             work.load(lower, upper)
             ready = min(last + 1, nz) if upper == end else upper - 1
             for plane in range(done, ready):
-                if settings.crsigma > 0:
+                if settings.crsigma > 0 and settings.crtype == "others":
+                    work.others(plane, settings.crsigma)
+                elif settings.crsigma > 0:
                     work.cosmics(plane, settings.crsigma, whole=whole)
                 if settings.resample == "nearest":
                     data, stat, counts[plane] = work.nearest(plane)

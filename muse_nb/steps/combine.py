@@ -23,6 +23,7 @@ __all__ = ["Combination", "combine", "cube"]
 
 ENGINES = ("stream", "eso")
 METHODS = ("drizzle", "nearest")
+CRTYPES = ("median", "others")
 
 
 def combine(
@@ -34,6 +35,7 @@ def combine(
     resample: str = "drizzle",
     pixfrac: float | tuple[float, float] = 0.6,
     crsigma: float = 10.0,
+    crtype: str = "median",
     weight: str = "exptime",
     lambdamin: float = 4000.0,
     lambdamax: float = 10000.0,
@@ -68,7 +70,11 @@ def combine(
     pixfrac
         Size of a drop over that of a voxel; one number, or one on the sky and one in wavelength.
     crsigma
-        Threshold of the rejection of cosmic rays; 0 for none.
+        Threshold of the rejection of cosmic rays, times the MAD; 0 for none.
+    crtype
+        ``median``: rejected is what exceeds the median around it, as by the recipe, searched across the slices of the
+        first exposure. ``others``: what exceeds all other exposures around it, by its own noise, and its own exposure
+        across its own slices; better where angles are mixed and beside stars, for the stream engine only.
     weight
         ``exptime``, ``fwhm``, ``header`` or ``none``.
     lambdamin, lambdamax
@@ -113,11 +119,15 @@ def combine(
     paths = [Path(path) for path in pixtables]
     tables = sorted((PixelTable.open(path) for path in paths), key=lambda t: str(t.header.get("DATE-OBS")))
     listed = OffsetList.read(offsets) if isinstance(offsets, (str, Path)) else offsets
-    notes = check_tables(tables, crsigma) + check_offsets(tables, listed, allow_missing=allow_missing)
+    notes = check_tables(tables, 0.0 if crtype == "others" else crsigma) + check_offsets(
+        tables, listed, allow_missing=allow_missing
+    )
     if isinstance(offsets, (str, Path)):
         notes += check_list(Path(offsets))
     fractions = pixfrac if isinstance(pixfrac, tuple) else (pixfrac, pixfrac)
-    settings = Settings(fractions, crsigma, lambdamin, lambdamax, memory, threads or default_threads(), resample)
+    settings = Settings(
+        fractions, crsigma, lambdamin, lambdamax, memory, threads or default_threads(), resample, crtype
+    )
     _check_settings(settings, engine, cluster=bool(scheduler or workers), split=bool(split))
     curves = read_filter_list(filter_list) if filter_list else None
     for name in filters:
@@ -182,6 +192,10 @@ def _check_settings(settings: Settings, engine: str, *, cluster: bool, split: bo
         raise MuseError(f"there is no engine {engine!r}: choose {' or '.join(ENGINES)}")
     if settings.resample not in METHODS:
         raise MuseError(f"there is no resampling {settings.resample!r}: choose {' or '.join(METHODS)}")
+    if settings.crtype not in CRTYPES:
+        raise MuseError(f"there is no crtype {settings.crtype!r}: choose {' or '.join(CRTYPES)}")
+    if settings.crtype == "others" and engine == "eso":
+        raise MuseError("muse_exp_combine has no crtype 'others': take the stream engine")
     if not all(0 < fraction <= 1 for fraction in settings.pixfrac):
         raise MuseError(f"pixfrac is {settings.pixfrac}: it is above 0 and at most 1")
     if cluster and engine == "eso":

@@ -79,7 +79,7 @@ class Job:
         return {
             "resample": s.resample,
             "pixfrac": f"{s.pixfrac[0]},{s.pixfrac[1]}",
-            "crtype": "median",
+            "crtype": s.crtype,
             "crsigma": s.crsigma,
             "weight": self.weight,
             "lambdamin": s.low,

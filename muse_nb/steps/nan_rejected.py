@@ -45,6 +45,9 @@ def rejected(source: Tables, reach: Reach, index: np.ndarray) -> tuple[np.ndarra
             good = (rows[:, 1] == 0) & (rows[:, 6] > 0) & _overlaps(source, rows, i, j, k)
             if not good.any():
                 continue
+            if how.crtype == "others":  # its test needs every exposure; what else would take good rows is ruled out
+                reached, lost = reached + int(good.sum()), lost + int(good.sum())
+                continue
             if cell not in limits:
                 limits[cell] = _limit(cells, cell, direction, how.crtype, how.crsigma)
             reached += int(good.sum())

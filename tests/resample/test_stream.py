@@ -24,13 +24,13 @@ from muse_nb.products.pixtable import PixelTable
 from muse_nb.resample.grid import lay_out
 from muse_nb.resample.inputs import Inputs
 from muse_nb.resample.stream import Settings, planes
-files, threads, cuts, memory = json.loads(sys.argv[1])
+files, threads, cuts, memory, crtype = json.loads(sys.argv[1])
 tables = [PixelTable.open(file) for file in files]
 with Inputs(tables, None, [1.0] * len(tables), 4000, 10000, threads) as inputs:
     grid = lay_out(inputs.exposures)
     check = 0
     for first, last in zip([0, *cuts], [*cuts, grid.shape[0]]):
-        for plane in planes(inputs, grid, Settings(threads=threads, memory=memory), first, last):
+        for plane in planes(inputs, grid, Settings(threads=threads, memory=memory, crtype=crtype), first, last):
             check = zlib.crc32(plane.stat, zlib.crc32(plane.data, check))
             check = zlib.crc32(json.dumps([plane.number, plane.rows, plane.flagged]).encode(), check)
 print(check)
@@ -44,9 +44,14 @@ def tables(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 
 def digest(
-    files: list[Path], threads: int = 1, cuts: tuple[int, ...] = (), memory: float | None = None, **env: str
+    files: list[Path],
+    threads: int = 1,
+    cuts: tuple[int, ...] = (),
+    memory: float | None = None,
+    crtype: str = "median",
+    **env: str,
 ) -> str:
-    arguments = json.dumps([[str(file) for file in files], threads, cuts, memory])
+    arguments = json.dumps([[str(file) for file in files], threads, cuts, memory, crtype])
     command = [sys.executable, "-c", DIGEST, arguments]
     return subprocess.run(command, env=os.environ | env, check=True, capture_output=True, text=True).stdout
 
