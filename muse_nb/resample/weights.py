@@ -9,7 +9,7 @@ from muse_nb.products.pixtable import PixelTable
 __all__ = ["WEIGHTS", "exposure_weights"]
 
 WEIGHTS = ("exptime", "fwhm", "header", "none")
-_SEEING = ("ESO OCS SGS AG FWHMX MED", "ESO OCS SGS AG FWHMY MED", "ESO OCS SGS FWHM MED")
+_SEEING = ("ESO OCS SGS AG FWHMX AVG", "ESO OCS SGS AG FWHMY AVG")  # by the autoguider
 _AMBIENT = ("ESO TEL AMBI FWHM START", "ESO TEL AMBI FWHM END")
 _OWN = "ESO DRS MUSE WEIGHT"
 
@@ -22,8 +22,8 @@ def exposure_weights(tables: list[PixelTable], kind: str) -> list[float]:
     tables
         The exposures.
     kind
-        ``exptime``: by exposure time; ``fwhm``: by exposure time over seeing; ``header``: by ESO DRS MUSE WEIGHT;
-        ``none``: all alike.
+        ``exptime``: by exposure time; ``fwhm``: by exposure time over seeing, the autoguider's or else the DIMM's;
+        ``header``: by exposure time and ESO DRS MUSE WEIGHT; ``none``: all alike.
 
     Raises
     ------
@@ -34,14 +34,13 @@ def exposure_weights(tables: list[PixelTable], kind: str) -> list[float]:
         raise MuseError(f"there is no weight {kind!r}: choose from {', '.join(WEIGHTS)}")
     if kind == "none":
         return [1.0] * len(tables)
-    if kind == "header":
-        values = [_positive(table, _OWN) for table in tables]
-        return values
     times = [_positive(table, "EXPTIME") for table in tables]
     weights = [time / times[0] for time in times]
     if kind == "fwhm":
         seeing = [_seeing(table) for table in tables]
         weights = [weight * seeing[0] / value for weight, value in zip(weights, seeing, strict=True)]
+    if kind == "header":
+        weights = [weight * _positive(table, _OWN) for weight, table in zip(weights, tables, strict=True)]
     return weights
 
 

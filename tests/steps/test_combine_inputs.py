@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -93,6 +94,37 @@ def test_wavelength_limits_cut_the_cube(tables: list[Path], tmp_path: Path) -> N
     assert 6005 <= header["CRVAL3"] < 6006.25
     assert header["CRVAL3"] + (part.shape[0] - 1) * 1.25 == pytest.approx(6015, abs=1.3)
     assert part.shape[0] < full.shape[0]
+
+
+SEEING = {  # of each exposure: autoguider along x and y; DIMM at start and end [arcsec]
+    "autoguider": [(0.8, 0.9), (1.3, 1.1), (0.6, 0.7)],
+    "DIMM": [(1.1, 1.2), (0.7, 0.7), (0.9, 1.4)],
+}
+KEYWORDS = {
+    "autoguider": ("ESO OCS SGS AG FWHMX AVG", "ESO OCS SGS AG FWHMY AVG"),
+    "DIMM": ("ESO TEL AMBI FWHM START", "ESO TEL AMBI FWHM END"),
+}
+
+
+@pytest.mark.eso
+@pytest.mark.parametrize(
+    ("weight", "known"),
+    [("none", ()), ("exptime", ()), ("header", ()), ("fwhm", ("DIMM",)), ("fwhm", ("autoguider", "DIMM"))],
+)
+def test_weights_are_the_recipe_s(tables: list[Path], tmp_path: Path, weight: str, known: tuple[str, ...]) -> None:
+    chosen = []
+    for number, path in enumerate(tables):
+        chosen.append(Path(shutil.copy(path, tmp_path)))
+        with fits.open(chosen[-1], mode="update") as table:
+            header = table[0].header
+            header["EXPTIME"] = (60.0, 120.0, 90.0)[number]
+            header["HIERARCH ESO DRS MUSE WEIGHT"] = (1.0, 0.4, 2.5)[number]
+            for who in known:
+                header.update({f"HIERARCH {k}": v for k, v in zip(KEYWORDS[who], SEEING[who][number], strict=True)})
+    frames = [(path, "PIXTABLE_REDUCED") for path in chosen]
+    made = run_recipe("muse_exp_combine", frames, {"weight": weight}, output=tmp_path / "eso")
+    ours = combine(chosen, output=tmp_path / "ours.fits", weight=weight, checks=False)
+    assert compare_cubes(made.products["DATACUBE_FINAL"][0], ours.path).differ_per_million <= 5
 
 
 def test_weights_are_those_of_the_header(tables: list[Path], tmp_path: Path) -> None:
