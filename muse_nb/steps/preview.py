@@ -24,8 +24,8 @@ def preview_offsets(measurement: Measurement, picks: Table) -> Offsets | None:
     """Offsets of picked stars in milliseconds: the weighted mean of the shifts that the fit of all stars gave each.
 
     They keep that fit's PSF and star list, and are down-weighted where they disagree, so that the picks' own fit in
-    `measure_offsets` comes out about half an error away: good to look at, not to write. None where the fit does not
-    tell: of a star it does not hold or one put by hand, or in an exposure that it could not place.
+    `measure_offsets` comes out up to two errors away, farther with few picks: good to look at, not to write. None where
+    the fit does not tell: of a star it does not hold or one put by hand, or in an exposure that it could not place.
     """
     solution = _solution(measurement, picks)
     return None if solution is None else assemble(measurement, solution, "picks", None)
