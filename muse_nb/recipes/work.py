@@ -32,11 +32,7 @@ def work_folder(output: Path) -> Iterator[Path]:
         The output folder cannot be written to.
     """
     try:
-        output.mkdir(parents=True, exist_ok=True)
-        for old in output.glob(f"{PREFIX}*"):
-            if not _in_use(old):
-                shutil.rmtree(old, ignore_errors=True)
-        work = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{owner()}", dir=output))
+        work = _made_in(output)
     except OSError as error:
         raise MuseError(f"{output} cannot be written to: {error.strerror}") from error
     try:
@@ -47,16 +43,27 @@ def work_folder(output: Path) -> Iterator[Path]:
         shutil.rmtree(work, ignore_errors=True)
 
 
+def _made_in(output: Path) -> Path:
+    output.mkdir(parents=True, exist_ok=True)
+    for old in output.glob(f"{PREFIX}*"):
+        if not _in_use(old):
+            shutil.rmtree(old, ignore_errors=True)
+    try:
+        return Path(tempfile.mkdtemp(prefix=f"{PREFIX}{owner()}", dir=output))
+    except FileNotFoundError:  # the last of the others went, and took the empty folder along
+        return _made_in(output)
+
+
 @contextmanager
-def scratch_folder() -> Iterator[Path]:
-    """Make a private folder where the system keeps temporary files; what killed runs left there goes too.
+def scratch_folder(root: Path | None = None) -> Iterator[Path]:
+    """Make a private folder where the system keeps temporary files, or in `root`; what killed runs left there goes too.
 
     Raises
     ------
     MuseError
         It cannot be written to, or somebody else has taken its name.
     """
-    place = Path(tempfile.gettempdir()) / f"muse_nb-{os.getuid()}"
+    place = (root or Path(tempfile.gettempdir())) / f"muse_nb-{os.getuid()}"
     if place.is_symlink() or (place.exists() and place.stat().st_uid != os.getuid()):
         raise MuseError(f"{place} belongs to somebody else: remove it, or set TMPDIR to a folder of your own")
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import tempfile
 import time
 import warnings
 from concurrent.futures import ThreadPoolExecutor
@@ -101,7 +102,7 @@ def run_notebook(
     where = str(Path(folder or Path(path).parent).absolute())
     started, problem = time.monotonic(), ""
     os.environ.setdefault("JUPYTER_PLATFORM_DIRS", "1")
-    with scratch_folder() as scratch:
+    with scratch_folder(_near()) as scratch:
         log = scratch / "opened"
         client = NotebookClient(
             notebook,
@@ -153,6 +154,12 @@ def _to_its_end(loop: asyncio.AbstractEventLoop, task: asyncio.Task[Any], kernel
                 other.cancel()
             loop.run_until_complete(asyncio.wait(left))
         loop.close()
+
+
+def _near() -> Path | None:
+    """Where sockets can lie, whose paths are short; a port instead may be taken by another before the kernel has it."""
+    long = len(tempfile.gettempdir()) > _LONGEST_SOCKET / 2
+    return Path("/tmp") if long and os.name == "posix" else None
 
 
 def _kernel(scratch: Path) -> Any:

@@ -138,3 +138,19 @@ def test_a_notebook_that_was_run_already_is_shown_as_it_is(tmp_path: Path, capsy
     assert main(["share", str(tmp_path / "before.ipynb"), "-o", str(tmp_path / "o"), "--no-run", "--json"]) == 0
     answer = json.loads(capsys.readouterr().out)
     assert "what it said then" in Path(answer["pages"][0]["page"]).read_text()
+
+
+def test_a_kernel_needs_no_port_however_deep_temporary_files_lie(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import tempfile
+
+    from muse_nb.recipes.work import scratch_folder
+    from muse_nb.sharing import run
+
+    deep = tmp_path / ("deep" * 20)
+    deep.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(deep))
+    with scratch_folder(run._near()) as scratch:
+        assert run._kernel(scratch).transport == "ipc"
+        assert scratch.stat().st_mode & 0o077 == 0, "nobody else's"
