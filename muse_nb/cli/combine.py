@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Callable
 from dataclasses import asdict
@@ -98,6 +99,9 @@ def run(args: argparse.Namespace) -> int:
 
 def make(args: argparse.Namespace, **settings: Any) -> int:
     """Run the engine with what ``combine`` and ``cube`` have in common."""
+    os.environ.setdefault(
+        "OPENBLAS_NUM_THREADS", "1"
+    )  # for numpy, whose threads would only wait: nothing here uses them
     import warnings
 
     from muse_nb.products.errors import MuseError, MuseWarning

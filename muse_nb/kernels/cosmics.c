@@ -30,7 +30,7 @@ static int gather(const Search *s, int row, int fast, Strip *strip) {
     const Plane *plane[3];
     int planes = 0, total = 0, at = 0;
     for (int z = s->z - 1; z <= s->z + 1; z++)
-        if (z >= 0 && z < s->grid->nz) plane[planes++] = s->ring->plane + z % s->ring->nplane;
+        if (z >= 0 && z < s->grid->nz) plane[planes++] = plane_at(s->ring, z);
     int64_t first = (int64_t)row * fast;
     for (int k = 0; k < planes; k++) total += plane[k]->start[first + fast] - plane[k]->start[first];
     if (total + LANES * (fast + 1) > strip->room) {
@@ -88,32 +88,11 @@ static double median(double *v, int n) {
 }
 
 typedef struct { const float *run[4]; int length[4], runs, n; } Around;  // a neighbourhood: runs of values, n without NaN
+typedef struct { int below, above, inside; } Count;
+typedef struct { float low, high, inner, outer; } Bounds;
 
 typedef float Floats __attribute__((vector_size(4 * LANES), aligned(4)));
 typedef int32_t Counts __attribute__((vector_size(4 * LANES)));
-
-// How many values lie below low, above high, and inside (inner, outer). Runs of whole vectors only.
-INLINE void count_run(const float *v, int n, float low, float high, float inner, float outer, Counts *out, int vectors) {
-    if (!vectors) {
-        int below = 0, above = 0, inside = 0;
-        for (int i = 0; i < n; i++) {
-            below += v[i] < low;
-            above += v[i] > high;
-            inside += (v[i] > inner) & (v[i] < outer);
-        }
-        out[0][0] += below, out[1][0] += above, out[2][0] += inside;
-        return;
-    }
-    const Floats zero = {0};
-    const Floats lows = zero + low, highs = zero + high, inners = zero + inner, outers = zero + outer;
-    for (int i = 0; i < n; i += LANES) {
-        Floats x;
-        memcpy(&x, v + i, sizeof x);
-        out[0] -= (Counts)(x < lows);                                    // true is -1
-        out[1] -= (Counts)(x > highs);
-        out[2] -= (Counts)(x > inners) & (Counts)(x < outers);
-    }
-}
 
 INLINE int sum(Counts counts) {
     typedef int32_t Half __attribute__((vector_size(2 * LANES)));
@@ -123,24 +102,58 @@ INLINE int sum(Counts counts) {
     return half[0][0] + half[0][1] + (half[0][2] + half[0][3]);
 }
 
-INLINE int proved_clean(const Around *a, const float *own, int nown, float largest, double sigma, Guess *guess, int vectors) {
-    const int most = (a->n - 1) / 2;
-    for (int attempt = 0; attempt < 10 && guess->spread > 0; attempt++) {
-        float half = .5f * guess->spread, low = guess->middle - half, high = guess->middle + half;
-        float d = (float)((largest - low) / sigma) * 1.00001f;
-        d = (d > 0 ? d : 0) + 1e-6f * (fabsf(low) + fabsf(high));            // more than rounding can lose
-        Counts counts[3] = {{0}};
-        for (int r = 0; r < a->runs; r++) count_run(a->run[r], a->length[r], low, high, low - d, high + d, counts, vectors);
-        int count[3] = {sum(counts[0]), sum(counts[1]), sum(counts[2])};
-        for (int i = 0; i < nown; i++) {
-            count[0] += own[i] < low;
-            count[1] += own[i] > high;
-            count[2] += (own[i] > low - d) & (own[i] < high + d);
+// How many values lie below low, above high, and inside (inner, outer). Runs are read in whole vectors; what is behind their end
+// does not count.
+INLINE Count count_around(const Around *a, Bounds b, int vectors) {
+    if (!vectors) {
+        Count count = {0, 0, 0};
+        for (int r = 0; r < a->runs; r++)
+            for (int i = 0; i < a->length[r]; i++) {
+                const float x = a->run[r][i];
+                count.below += x < b.low;
+                count.above += x > b.high;
+                count.inside += (x > b.inner) & (x < b.outer);
+            }
+        return count;
+    }
+    const Floats zero = {0};
+    const Floats low = zero + b.low, high = zero + b.high, inner = zero + b.inner, outer = zero + b.outer;
+    const Counts lane = {0, 1, 2, 3, 4, 5, 6, 7};
+    Counts below = {0}, above = {0}, inside = {0};                       // true is -1
+    for (int r = 0; r < a->runs; r++) {
+        const float *run = a->run[r];
+        const int whole = a->length[r] / LANES * LANES;
+        Floats x;
+        for (int i = 0; i < whole; i += LANES) {
+            memcpy(&x, run + i, sizeof x);
+            below += (Counts)(x < low);
+            above += (Counts)(x > high);
+            inside += (Counts)(x > inner) & (Counts)(x < outer);
         }
-        int proved = count[0] <= most && count[1] <= most && count[2] <= most;
-        float spread = (half + d) * .5f * a->n / (count[2] + 1), old = guess->spread;
+        if (whole == a->length[r]) continue;
+        const Counts used = lane < a->length[r] - whole;
+        memcpy(&x, run + whole, sizeof x);
+        below += (Counts)(x < low) & used;
+        above += (Counts)(x > high) & used;
+        inside += (Counts)(x > inner) & (Counts)(x < outer) & used;
+    }
+    if (a->n >= 1 << 10) return (Count){-sum(below), -sum(above), -sum(inside)};
+    const int all = -sum(below + above * (1 << 10) + inside * (1 << 20)), most = (1 << 10) - 1;     // three sums in one
+    return (Count){all & most, all >> 10 & most, all >> 20};
+}
+
+INLINE int proved_clean(const Around *a, float largest, float per_sigma, Guess *guess, int vectors) {
+    const int most = (a->n - 1) / 2;
+    const float share = 1.f / (float)a->n;
+    for (int attempt = 0; attempt < 10 && guess->spread > 0; attempt++) {
+        const float old = guess->spread, half = .5f * old, low = guess->middle - half, high = guess->middle + half;
+        float d = (largest - low) * per_sigma;
+        d = (d > 0 ? d : 0) + 1e-6f * (fabsf(low) + fabsf(high));            // more than rounding can lose
+        const Count count = count_around(a, (Bounds){low, high, low - d, high + d}, vectors);
+        const int proved = (count.below <= most) & (count.above <= most) & (count.inside <= most);
+        float spread = (half + d) * .5f * (float)a->n / (float)(count.inside + 1);
         spread = spread > 2 * old ? 2 * old : spread < .5f * old ? .5f * old : spread;
-        guess->middle += 1.85f * old * (count[1] - count[0]) / a->n;
+        guess->middle += 1.85f * old * (float)(count.above - count.below) * share;
         guess->spread += (proved ? .1f : .5f) * (spread - old);
         if (proved) return 1;
     }
@@ -148,9 +161,10 @@ INLINE int proved_clean(const Around *a, const float *own, int nown, float large
 }
 
 INLINE void search_row_body(const Search *s, int row, int fast, const Strip *strips, int nstrip, double *work, int vectors) {
-    Plane *plane = s->ring->plane + s->z % s->ring->nplane;
+    Plane *plane = plane_at(s->ring, s->z);
     const uint32_t *start = plane->start + (int64_t)row * fast;
     Guess *before = s->ring->guess + (int64_t)row * fast, guess = {0, 0};
+    const float per_sigma = (float)(1.00001 / s->sigma);                 // more than rounding can lose
     for (int f = 0; f < fast; before[f++] = guess) {
         if (before[f].spread > 0) guess = before[f];
         int own = start[f + 1] - start[f], left = f ? f - 1 : 0, right = f + 2 < fast ? f + 2 : fast;
@@ -164,16 +178,18 @@ INLINE void search_row_body(const Search *s, int row, int fast, const Strip *str
             a.length[a.runs++] = strips[k].start[right] - strips[k].start[left];
             a.n += strips[k].number[right] - strips[k].number[left];
         }
-        const int apart = s->whole ? 0 : own;                            // the cell's own values are in no strip
-        a.n += apart;
-        if (a.n < 3 || proved_clean(&a, values, apart, largest, s->sigma, &guess, vectors)) continue;
+        if (!s->whole) {                                                 // the cell's own values are in no strip
+            a.run[a.runs] = values;
+            a.length[a.runs++] = own;
+            a.n += own;
+        }
+        if (a.n < 3 || proved_clean(&a, largest, per_sigma, &guess, vectors)) continue;
         int n = 0;
         for (int r = 0; r < a.runs; r++)
             for (int i = 0; i < a.length[r]; i++) {
                 work[n] = a.run[r][i];
                 n += a.run[r][i] == a.run[r][i];
             }
-        for (int i = 0; i < apart; i++) work[n++] = values[i];
         double middle = median(work, n);
         const double harmless = (largest - middle) / s->sigma * (1 + 1e-9);
         int within = 0;
@@ -186,7 +202,7 @@ INLINE void search_row_body(const Search *s, int row, int fast, const Strip *str
         double spread = median(work, n), limit = middle + s->sigma * spread;
         if (spread > 0) guess.spread = (float)spread;
         for (int i = 0; i < own && largest > limit; i++)
-            if (values[i] > limit) plane->order[start[f] + i] |= REJECTED;
+            if (values[i] > limit) plane->tag[start[f] + i] |= REJECTED;
     }
 }
 
@@ -210,7 +226,7 @@ static void search_share(void *argument, int thread, int threads) {
         int row = ahead - 1;
         if (row < first || row >= last || failed) continue;
         Strip around[3];
-        const uint32_t *start = s->ring->plane[s->z % s->ring->nplane].start + (int64_t)row * fast;
+        const uint32_t *start = plane_at(s->ring, s->z)->start + (int64_t)row * fast;
         int n = 0, need = start[fast] - start[0];
         for (int r = row - 1; r <= row + 1; r++)
             if (r >= 0 && r < slow && (r != row || s->whole)) {

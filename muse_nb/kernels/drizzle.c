@@ -12,8 +12,8 @@
 typedef struct {
     const Grid *grid;
     const Ring *ring;
-    const float *weight;                // of the exposures
-    int exposures, same_weight, z, odd, stripes;
+    float *weight;                      // of a drop of each exposure
+    int z, odd, stripes;
     int64_t flagged[MAXTHREADS];
 } Drizzle;
 
@@ -30,11 +30,11 @@ typedef struct { float reach_x, reach_y, reach_z, drop_x, drop_y, drop_z; double
 typedef struct { float start, change; } Slope;
 typedef struct { Slope ra_fast, ra_slow, dec_fast, dec_slow; } Slopes;  // in voxels, to the next cell in either direction
 
-// Rows in the order of their cells, column by column, so that the processor can work on several at once.
-typedef struct { float ra[DROPS], dec[DROPS], lambda[DROPS], stat[DROPS], data[DROPS], weight[DROPS]; int32_t cell[DROPS]; } Batch;
-
 // What the voxels around each row get of it: 2 x 2 cells from `corner` on, in two planes of which the lower may be the one before.
 typedef struct { float sky[4][DROPS], depth[2][DROPS]; int32_t corner[DROPS], lower[DROPS]; } Drops;
+
+// Rows in the order of their cells; `cell` counts with the border, weight is 0 where a row is rejected.
+typedef struct { const Row *row; const float *value; float weight[DROPS]; int32_t cell[DROPS]; } Batch;
 
 INLINE float along(Slope slope, float cells) { return slope.start + slope.change * cells; }
 
@@ -54,9 +54,9 @@ INLINE void prepare_body(const Grid *g, const Ring *ring, const Sizes *s, const 
     const int swap = g->swap, width = (swap ? g->ny : g->nx) + 2, begin = (int)line;
     for (int i = 0; i < n; i++) {
         const int cell = rows->cell[i];
-        const float p = (float)((sky_ra[cell] - (rows->ra[i] + g->ra)) * sky_cos[cell] * per_step);
-        const float q = (float)((sky_dec[cell] - (rows->dec[i] + g->dec)) * per_step);
-        const float l = (float)((rows->lambda[i] - s->lambda) * per_plane);
+        const float p = (float)((sky_ra[cell] - (rows->row[i].ra + g->ra)) * sky_cos[cell] * per_step);
+        const float q = (float)((sky_dec[cell] - (rows->row[i].dec + g->dec)) * per_step);
+        const float l = (float)((rows->row[i].lambda - s->lambda) * per_plane);
         const int west = p < 0, south = q > 0, fast = swap ? south : west, slow = swap ? west : south, lower = l < 0;
         const float cells = (float)(cell - begin), f = (float)-fast, h = (float)-slow, z = (float)-lower;
         const float ra_fast = along(slopes->ra_fast, cells), ra_slow = along(slopes->ra_slow, cells);
@@ -80,7 +80,7 @@ THRICE(void, prepare,
 INLINE void add_body(const Batch *rows, const Drops *drops, int n, float *const *sum, int64_t width, int vectors) {
     for (int first = 0; first < APART; first++) {
         for (int k = first; k < n; k += APART) {
-            const float data = rows->data[k], stat = rows->stat[k];
+            const float data = rows->value[k], stat = rows->row[k].stat;
             const Pair linear = {1, data, 0, 0, 1, data, 0, 0}, quadratic = {0, 0, stat, 0, 0, 0, stat, 0};
             for (int j = 0; j < 4; j++) {
                 const float depth = drops->depth[j / 2][k], a = drops->sky[j % 2 * 2][k] * depth, b = drops->sky[j % 2 * 2 + 1][k] * depth;
@@ -110,7 +110,7 @@ static Slopes slopes_at(const Grid *g, const Ring *ring, int64_t first, int64_t 
 static int64_t drizzle_row(const Drizzle *d, int slow_index) {
     const Grid *g = d->grid;
     const Ring *ring = d->ring;
-    const Plane *plane = ring->plane + d->z % ring->nplane;
+    const Plane *plane = plane_at(ring, d->z);
     const int fast = g->swap ? g->ny : g->nx;
     const int64_t width = fast + 2, line = (slow_index + 1) * width + 1;
     const Sizes sizes = {.reach_x = (float)(.5 * (g->drop_ra + 1)), .reach_y = (float)(.5 * (g->drop_dec + 1)),
@@ -118,37 +118,25 @@ static int64_t drizzle_row(const Drizzle *d, int slow_index) {
                          .drop_z = (float)g->drop_lambda, .step = g->step, .lambda = d->z * g->lambda_step + g->lambda_min,
                          .lambda_step = g->lambda_step};
     const Slopes slopes = slopes_at(g, ring, line, line + fast - 1, width);
-    const double per_volume = 1 / (g->drop_ra * g->drop_dec * g->drop_lambda);
-    const float same_weight = (float)(d->weight[0] * per_volume);
     float *const sum[3] = {ring->sum[(d->z + 2) % 3], ring->sum[d->z % 3], ring->sum[(d->z + 1) % 3]};
+    const uint32_t *start = plane->start + (int64_t)slow_index * fast;
     Batch batch;
     Drops drops;
-    int ready = 0;
     int64_t flagged = 0;
-    for (int f = 0; f < fast; f++) {
-        const int64_t cell = (int64_t)slow_index * fast + f;
-        const uint32_t base = (uint32_t)cell * (uint32_t)d->exposures;
-        for (uint32_t k = plane->start[cell]; k < plane->start[cell + 1]; k++) {
-            const uint32_t order = plane->order[k], ahead = plane->order[k + AHEAD] & ~REJECTED;
-            __builtin_prefetch(plane->row[ahead >> 25] + (ahead & 0x1ffffff));
-            if (order & REJECTED) {
-                flagged++;
-                continue;
-            }
-            const uint32_t thread = order >> 25, number = order & 0x1ffffff;
-            const Row *row = plane->row[thread] + number;
-            batch.ra[ready] = row->ra, batch.dec[ready] = row->dec, batch.lambda[ready] = row->lambda, batch.stat[ready] = row->stat;
-            batch.data[ready] = plane->value[k];
-            batch.weight[ready] = d->same_weight ? same_weight : (float)(d->weight[plane->key[thread][number].cell - base] * per_volume);
-            batch.cell[ready] = (int32_t)line + f;
-            if (++ready < DROPS) continue;
-            prepare(g, ring, &sizes, &slopes, line, &batch, ready, &drops);
-            add(&batch, &drops, ready, sum, width);
-            ready = 0;
+    for (uint32_t k = start[0], f = 0; k < start[fast]; k += DROPS) {
+        const int n = start[fast] - k < DROPS ? (int)(start[fast] - k) : DROPS;
+        const uint16_t *tag = plane->tag + k;
+        batch.row = plane->row + k;
+        batch.value = plane->value + k;
+        for (int i = 0; i < n; i++) {
+            while (k + i >= start[f + 1]) f++;
+            batch.cell[i] = (int32_t)(line + f);
+            batch.weight[i] = tag[i] & REJECTED ? 0 : d->weight[tag[i] & EXPOSURE];
+            flagged += tag[i] / REJECTED;
         }
+        prepare(g, ring, &sizes, &slopes, line, &batch, n, &drops);
+        add(&batch, &drops, n, sum, width);
     }
-    prepare(g, ring, &sizes, &slopes, line, &batch, ready, &drops);
-    add(&batch, &drops, ready, sum, width);
     return flagged;
 }
 
@@ -163,17 +151,14 @@ static void drizzle_share(void *argument, int thread, int threads) {
 
 // Add the rows of plane z to the sums of planes z - 1, z and z + 1. tally: rows of the plane, of these rejected as cosmic
 // rays, and for each exposure the rows that were left out because they are not finite.
-void stream_drizzle(const Grid *grid, Ring *ring, const Exposure *exposure, int exposures, int z, int64_t *tally) {
-    int slow = grid->swap ? grid->nx : grid->ny;
+void stream_drizzle(const Grid *grid, Ring *ring, const Exposure *exposure, int z, int64_t *tally) {
+    const int slow = grid->swap ? grid->nx : grid->ny, exposures = ring->exposures;
     float weight[exposures];
-    Drizzle d = {.grid = grid, .ring = ring, .weight = weight, .exposures = exposures, .same_weight = 1, .z = z};
-    for (int i = 0; i < exposures; i++) {
-        weight[i] = exposure[i].weight;
-        d.same_weight &= weight[i] == weight[0];
-    }
-    d.stripes = slow >= 2 * STRIPES ? STRIPES : 2;
+    for (int i = 0; i < exposures; i++)
+        weight[i] = (float)(exposure[i].weight / (grid->drop_ra * grid->drop_dec * grid->drop_lambda));
+    Drizzle d = {.grid = grid, .ring = ring, .weight = weight, .z = z, .stripes = slow >= 2 * STRIPES ? STRIPES : 2};
     for (d.odd = 0; d.odd < 2; d.odd++) run_threads(drizzle_share, &d, slow >= 2 * STRIPES ? ring->threads : 1);
-    const Plane *plane = ring->plane + z % ring->nplane;
+    const Plane *plane = plane_at(ring, z);
     tally[0] = plane->total;
     tally[1] = 0;
     for (int t = 0; t < ring->threads; t++) tally[1] += d.flagged[t];

@@ -1,4 +1,4 @@
-// Rows of a slab of planes: read, put on the grid with the recipe's own roundings, sorted by cell.
+// Rows of a slab of planes: read, put on the grid with the recipe's own roundings, and staged plane by plane.
 #include "native.h"
 #include "stream.h"
 #include <math.h>
@@ -6,8 +6,8 @@
 #include <string.h>
 
 typedef struct { float ra[CHUNK], dec[CHUNK]; int cell[CHUNK], plane[CHUNK]; } Places;
-typedef struct { float lambda[CHUNK], data[CHUNK], stat[CHUNK]; } Values;
-typedef struct { const Grid *grid; Exposure *exposure; int exposures; Ring *ring; int first, last; int failed[MAXTHREADS]; } Load;
+typedef struct { uint32_t cell[CHUNK]; float value[CHUNK]; Row row[CHUNK]; } Rows;
+typedef struct { const Grid *grid; Exposure *exposure; Ring *ring; int first, last; int failed[MAXTHREADS]; } Load;
 
 // Position of rows and their cell. The recipe keeps offsets in RA and DEC as float32, in degrees, and so do we.
 INLINE void place_body(const Grid *g, const Exposure *e, const uint32_t *x, const uint32_t *y, int n, Places *p, int vectors) {
@@ -46,72 +46,68 @@ INLINE void choose_body(const Grid *g, const uint32_t *lambda, int n, int first,
 }
 THRICE(void, choose, (const Grid *g, const uint32_t *lambda, int n, int first, int last, int *plane), g, lambda, n, first, last, plane)
 
-typedef struct { uint32_t *word[NCOLUMN]; Places *places; Values *values; int64_t *fill; Row **row; Key **key; } Buffers;
+typedef struct { uint32_t *word[NCOLUMN]; Places *places; Rows *rows; Pile **pile; } Buffers;
 
-static int make_room(const Load *load, int thread, Buffers *b, int n) {
-    for (int z = 0; z < load->last - load->first; z++) {
-        Plane *p = load->ring->plane + (load->first + z) % load->ring->nplane;
-        int64_t need = b->fill[z] + n;
-        if (need > p->room[thread]) {
-            int64_t room = need * 5 / 4 + 4096;
-            Row *row = realloc(p->row[thread], room * sizeof *row);
-            if (row) p->row[thread] = row;
-            Key *key = realloc(p->key[thread], room * sizeof *key);
-            if (key) p->key[thread] = key;
-            if (!row || !key) return -1;
-            p->room[thread] = room;
-        }
-        b->row[z] = p->row[thread];
-        b->key[z] = p->key[thread];
-    }
+static int make_room(Pile *pile, int64_t n) {
+    if (pile->count + n <= pile->room) return 0;
+    const int64_t room = (pile->count + n) * 5 / 4 + 4096;
+    uint32_t *cell = realloc(pile->cell, room * sizeof *cell);
+    if (cell) pile->cell = cell;
+    float *value = realloc(pile->value, room * sizeof *value);
+    if (value) pile->value = value;
+    Row *row = realloc(pile->row, room * sizeof *row);
+    if (row) pile->row = row;
+    if (!cell || !value || !row) return -1;
+    pile->room = room;
     return 0;
 }
 
-// Values of rows as the processor has them; plane becomes -1 where a row is flagged, and -2 - plane where it is not but its data
-// or variance are not finite.
-INLINE void values_body(float flux, const uint32_t *lambda, const uint32_t *data, const uint32_t *stat, const uint32_t *dq, int n,
-                        int *plane, Values *v, int vectors) {
+// Rows as they are staged; plane becomes -1 where a row is flagged, and -2 - plane where it is not but its data or variance are
+// not finite.
+INLINE void convert_body(float flux, uint32_t *const *word, int skip, const Places *p, int n, int *plane, Rows *to, int vectors) {
     (void)vectors;
     const uint32_t harmful = __builtin_bswap32(~COSMICRAY), exponent = 0x7f800000;
+    const uint32_t *lambda = word[LAMBDA] + skip, *data = word[DATA], *stat = word[STAT], *dq = word[DQ];
     for (int i = 0; i < n; i++) {
         const uint32_t d = __builtin_bswap32(data[i]), s = __builtin_bswap32(stat[i]);
         const int infinite = ((d & exponent) == exponent) | ((s & exponent) == exponent);
         const int z = (plane[i] < 0) | ((dq[i] & harmful) != 0) ? -1 : plane[i];
         plane[i] = infinite & (z >= 0) ? -2 - z : z;
-        v->lambda[i] = swapped(lambda[i]);
-        v->data[i] = swapped(data[i]) * flux;
-        v->stat[i] = swapped(stat[i]) * flux * flux;
+        to->cell[i] = (uint32_t)p->cell[i] | (dq[i] ? KNOWN : 0);
+        to->value[i] = swapped(data[i]) * flux;
     }
+    for (int i = 0; i < n; i++) to->row[i] = (Row){p->ra[i], p->dec[i], swapped(lambda[i]), swapped(stat[i]) * flux * flux};
 }
-THRICE(void, values,
-      (float flux, const uint32_t *lambda, const uint32_t *data, const uint32_t *stat, const uint32_t *dq, int n, int *plane, Values *v),
-      flux, lambda, data, stat, dq, n, plane, v)
+THRICE(void, convert, (float flux, uint32_t *const *word, int skip, const Places *p, int n, int *plane, Rows *to),
+       flux, word, skip, p, n, plane, to)
 
-static int keep(const Load *load, int number, int thread, Buffers *b, int skip, int n) {
-    if (make_room(load, thread, b, n)) return -1;
+// Stage rows: those of one wavelength lie side by side in a table, so that runs of them go to the same plane.
+static int keep(const Load *load, int number, Buffers *b, int skip, int n) {
     const Ring *ring = load->ring;
-    const Places *places = b->places;
-    const Values *v = b->values;
-    const uint32_t *dq = b->word[DQ], exposures = load->exposures;
     int *plane = b->places->plane + skip;
-    values(load->exposure[number].flux, b->word[LAMBDA] + skip, b->word[DATA], b->word[STAT], dq, n, plane, b->values);
-    for (int i = 0; i < n; i++) {
+    const Rows *rows = b->rows;
+    convert(load->exposure[number].flux, b->word, skip, b->places, n, plane, b->rows);
+    for (int i = 0, end; i < n; i = end) {
         const int z = plane[i];
+        for (end = i + 1; end < n && plane[end] == z;) end++;
+        const int run = end - i;
+        if (z == -1) continue;
         if (z < 0) {
-            if (z < -1)
-                __atomic_fetch_add(ring->plane[(load->first - 2 - z) % ring->nplane].bad + number, 1, __ATOMIC_RELAXED);
+            __atomic_fetch_add(ring->staged[(load->first - 2 - z) % ring->nstaged].bad + number, run, __ATOMIC_RELAXED);
             continue;
         }
-        const uint32_t cell = places->cell[i];
-        const int64_t at = b->fill[z]++;
-        b->row[z][at] = (Row){places->ra[i], places->dec[i], v->lambda[i], v->stat[i]};
-        b->key[z][at] = (Key){(cell * exposures + number) | (dq[i] ? REJECTED : 0), v->data[i]};
+        Pile *pile = b->pile[z];
+        if (make_room(pile, run)) return -1;
+        memcpy(pile->cell + pile->count, rows->cell + i, run * sizeof *rows->cell);
+        memcpy(pile->value + pile->count, rows->value + i, run * sizeof *rows->value);
+        memcpy(pile->row + pile->count, rows->row + i, run * sizeof *rows->row);
+        pile->count += run;
     }
     return 0;
 }
 
 // Read one exposure's blocks [block, end), those that reach into the slab, in pieces of at most CHUNK rows.
-static int read_blocks(const Load *load, int number, int thread, Buffers *b, int64_t block, int64_t end) {
+static int read_blocks(const Load *load, int number, Buffers *b, int64_t block, int64_t end) {
     const Exposure *e = load->exposure + number;
     const Grid *g = load->grid;
     double low = g->lambda_min + (load->first - .5) * g->lambda_step - 1e-3;
@@ -131,7 +127,7 @@ static int read_blocks(const Load *load, int number, int thread, Buffers *b, int
         for (int column = 0; column < NCOLUMN; column++)
             if (column != LAMBDA && read_column(e, column, first + skip, n, b->word[column])) return -1;
         place(g, e, b->word[XPOS], b->word[YPOS], n, b->places);
-        if (keep(load, number, thread, b, skip, n)) return -1;
+        if (keep(load, number, b, skip, n)) return -1;
     }
     return 0;
 }
@@ -141,146 +137,42 @@ static void load_share(void *argument, int thread, int threads) {
     Load *load = argument;
     Ring *ring = load->ring;
     const int planes = load->last - load->first;
-    Buffers b = {.places = malloc(sizeof(Places)), .values = malloc(sizeof(Values)), .fill = calloc(planes, sizeof(int64_t)),
-                 .row = calloc(planes, sizeof(Row *)), .key = calloc(planes, sizeof(Key *))};
+    Buffers b = {.places = malloc(sizeof(Places)), .rows = malloc(sizeof(Rows)), .pile = malloc(planes * sizeof(Pile *))};
     uint32_t *words = malloc(NCOLUMN * CHUNK * sizeof *words);
-    load->failed[thread] = !b.places || !b.values || !b.fill || !b.row || !b.key || !words;
+    load->failed[thread] = !b.places || !b.rows || !b.pile || !words;
     for (int c = 0; c < NCOLUMN; c++) b.word[c] = words + c * CHUNK;
+    for (int z = 0; b.pile && z < planes; z++) {
+        b.pile[z] = ring->staged[(load->first + z) % ring->nstaged].pile + thread;
+        b.pile[z]->count = 0;
+    }
     int64_t all = 0, before = 0;
-    for (int i = 0; i < load->exposures; i++) all += (load->exposure[i].nrow + BLOCK - 1) / BLOCK;
+    for (int i = 0; i < ring->exposures; i++) all += (load->exposure[i].nrow + BLOCK - 1) / BLOCK;
     int64_t from = all * thread / threads, to = all * (thread + 1) / threads;
-    for (int i = 0; i < load->exposures && !load->failed[thread]; i++) {
+    for (int i = 0; i < ring->exposures && !load->failed[thread]; i++) {
         int64_t blocks = (load->exposure[i].nrow + BLOCK - 1) / BLOCK;
         int64_t first = from - before > 0 ? from - before : 0, end = to - before < blocks ? to - before : blocks;
-        if (first < end) load->failed[thread] |= read_blocks(load, i, thread, &b, first, end);
+        if (first < end) load->failed[thread] |= read_blocks(load, i, &b, first, end);
+        for (int z = 0; z < planes; z++) b.pile[z]->end[i] = b.pile[z]->count;
         before += blocks;
     }
-    for (int z = load->first; z < load->last; z++) ring->plane[z % ring->nplane].count[thread] = b.fill ? b.fill[z - load->first] : 0;
     free(b.places);
-    free(b.values);
-    free(b.fill);
-    free(b.row);
-    free(b.key);
+    free(b.rows);
+    free(b.pile);
     free(words);
 }
 
-// Number of a row's cell: a division by the number of exposures, exact, and faster by its inverse.
-static inline uint32_t cell_of(Key key, double inverse) { return (uint32_t)(((int)(key.cell & ~REJECTED) + .5) * inverse); }
-
-// Sort the rows of a plane by cell, by counting them.
-static int sort_plane(Plane *p, int64_t cells, int threads, double inverse, uint32_t *place) {
-    p->total = 0;
-    for (int t = 0; t < threads; t++) p->total += p->count[t];
-    if (p->total >= p->capacity) {
-        p->capacity = p->total + p->total / 32 + 1;
-        free(p->value);
-        free(p->order);
-        p->value = malloc((p->capacity + AHEAD) * sizeof *p->value);
-        p->order = calloc(p->capacity + AHEAD, sizeof *p->order);
-        if (!p->value || !p->order) return -1;
-    }
-    memset(place, 0, cells * sizeof *place);
-    for (int t = 0; t < threads; t++)
-        for (int64_t i = 0; i < p->count[t]; i++) place[cell_of(p->key[t][i], inverse)]++;
-    uint32_t sum = 0;
-    for (int64_t c = 0; c < cells; c++) {
-        const uint32_t count = place[c];
-        p->start[c] = place[c] = sum;
-        sum += count;
-    }
-    p->start[cells] = sum;
-    for (int t = 0; t < threads; t++)
-        for (int64_t i = 0; i < p->count[t]; i++) {
-            const Key key = p->key[t][i];
-            const uint32_t k = place[cell_of(key, inverse)]++;
-            p->value[k] = key.data;
-            p->order[k] = (key.cell & REJECTED) | (uint32_t)t << 25 | (uint32_t)i;
-        }
-    return 0;
-}
-
-static void sort_share(void *argument, int thread, int threads) {
-    Load *load = argument;
-    Ring *ring = load->ring;
-    uint32_t *place = malloc(ring->cells * sizeof *place);
-    int failed = !place;
-    for (int z = load->first + thread; z < load->last && !failed; z += threads)
-        failed = sort_plane(ring->plane + z % ring->nplane, ring->cells, ring->threads, 1. / load->exposures, place);
-    load->failed[thread] |= failed;
-    free(place);
-}
-
-// Load planes [first, last) into the ring; 0 where all could be read and there was memory for it.
-int stream_load(const Grid *grid, Exposure *exposure, int exposures, Ring *ring, int first, int last) {
+// Stage planes [first, last); 0 where all could be read and there was memory for it. What was staged before is sorted first.
+int stream_load(const Grid *grid, Exposure *exposure, Ring *ring, int first, int last) {
+    if (first != ring->loaded) ring->sorted = ring->loaded = first;
+    if (stream_sort(ring, first - 1)) return -1;
     Load *load = calloc(1, sizeof *load);
-    if (!load || (double)ring->cells * exposures >= 2147483648.) return -1;
-    load->grid = grid, load->exposure = exposure, load->exposures = exposures, load->ring = ring;
-    load->first = first, load->last = last;
-    for (int z = first; z < last; z++) memset(ring->plane[z % ring->nplane].bad, 0, exposures * sizeof(int64_t));
+    if (!load) return -1;
+    load->grid = grid, load->exposure = exposure, load->ring = ring, load->first = first, load->last = last;
+    for (int z = first; z < last; z++) memset(ring->staged[z % ring->nstaged].bad, 0, ring->exposures * sizeof(int64_t));
+    run_threads(load_share, load, ring->threads);
     int failed = 0;
-    Task tasks[2] = {load_share, sort_share};
-    for (int k = 0; k < 2 && !failed; k++) {
-        run_threads(tasks[k], load, ring->threads);
-        for (int t = 0; t < ring->threads; t++) failed |= load->failed[t];
-    }
+    for (int t = 0; t < ring->threads; t++) failed |= load->failed[t];
     free(load);
+    ring->loaded = last;
     return failed ? -1 : 0;
-}
-
-void stream_close(Ring *ring) {
-    for (int i = 0; ring->plane && i < ring->nplane; i++) {
-        Plane *p = ring->plane + i;
-        for (int t = 0; t < MAXTHREADS; t++) {
-            free(p->row[t]);
-            free(p->key[t]);
-        }
-        free(p->bad);
-        free(p->start);
-        free(p->order);
-        free(p->value);
-    }
-    free(ring->plane);
-    free(ring->guess);
-    for (int i = 0; i < 3; i++) free(ring->sum[i]);
-    for (int i = 0; i < 3; i++) free(ring->sky[i]);
-    free(ring);
-}
-
-// A ring for `slab` planes at a time; NULL where there is no memory for it.
-Ring *stream_open(const Grid *grid, int exposures, int slab, int threads) {
-    Ring *ring = calloc(1, sizeof *ring);
-    if (!ring) return 0;
-    int fast = grid->swap ? grid->ny : grid->nx, slow = grid->swap ? grid->nx : grid->ny;
-    int64_t bordered = (int64_t)(fast + 2) * (slow + 2);
-    ring->nplane = slab + 2;
-    ring->threads = threads < 1 ? 1 : threads > MAXTHREADS ? MAXTHREADS : threads;
-    ring->cells = (int64_t)fast * slow;
-    ring->plane = calloc(ring->nplane, sizeof *ring->plane);
-    ring->guess = calloc(ring->cells, sizeof *ring->guess);
-    int failed = !ring->plane || !ring->guess;
-    for (int i = 0; i < 3; i++) failed |= !(ring->sky[i] = malloc(bordered * sizeof(double)));
-    for (int i = 0; i < ring->nplane && !failed; i++) {
-        ring->plane[i].start = calloc(ring->cells + 1, sizeof(uint32_t));
-        ring->plane[i].bad = calloc(exposures, sizeof(int64_t));
-        failed = !ring->plane[i].start || !ring->plane[i].bad;
-    }
-    for (int i = 0; i < 3; i++) {
-        size_t size = bordered * 4 * sizeof(float);
-        failed |= posix_memalign((void **)(ring->sum + i), 64, size) != 0;      // no voxel's sums in two cache lines
-        if (!failed) memset(ring->sum[i], 0, size);
-    }
-    if (failed) {
-        stream_close(ring);
-        return 0;
-    }
-    for (int64_t i = 0; i < bordered; i++) {                    // tangent plane to sky, FITS paper II
-        int f = (int)(i % (fast + 2)), s = (int)(i / (fast + 2));
-        double x = -grid->step * ((grid->swap ? s : f) - grid->crpix_x), y = grid->step * ((grid->swap ? f : s) - grid->crpix_y);
-        double phi = atan2(x, -y), theta = atan(DEG / sqrt(x * x + y * y)), pole = grid->dec / DEG;
-        double east = cos(theta) * sin(phi), north = sin(theta) * cos(pole) + cos(theta) * sin(pole) * cos(phi);
-        ring->sky[0][i] = grid->ra + atan2(east, north) * DEG;
-        ring->sky[1][i] = asin(sin(theta) * sin(pole) - cos(theta) * cos(pole) * cos(phi)) * DEG;
-        ring->sky[2][i] = cos(ring->sky[1][i] / DEG);
-    }
-    return ring;
 }

@@ -16,7 +16,7 @@ static void nearest_share(void *argument, int thread, int threads) {
     Nearest *job = argument;
     const Grid *g = job->grid;
     const Ring *ring = job->ring;
-    const Plane *plane = ring->plane + job->z % ring->nplane;
+    const Plane *plane = plane_at(ring, job->z);
     const int fast = g->swap ? g->ny : g->nx, slow = g->swap ? g->nx : g->ny;
     const double lambda = job->z * g->lambda_step + g->lambda_min;
     for (int s = slow * thread / threads; s < slow * (thread + 1) / threads; s++) {
@@ -26,12 +26,11 @@ static void nearest_share(void *argument, int thread, int threads) {
             double least = INFINITY;
             job->data[to] = job->stat[to] = NAN;
             for (uint32_t k = plane->start[cell]; k < plane->start[cell + 1]; k++) {
-                const uint32_t order = plane->order[k];
-                if (order & REJECTED) {
+                if (plane->tag[k] & REJECTED) {
                     job->flagged[thread]++;
                     continue;
                 }
-                const Row *row = plane->row[order >> 25] + (order & 0x1ffffff);
+                const Row *row = plane->row + k;
                 const double x = (row->ra + g->ra - ring->sky[0][here]) * ring->sky[2][here] / g->step;
                 const double y = (row->dec + g->dec - ring->sky[1][here]) / g->step, l = (row->lambda - lambda) / g->lambda_step;
                 const double distance = x * x + y * y + l * l;
@@ -45,12 +44,12 @@ static void nearest_share(void *argument, int thread, int threads) {
 }
 
 // Values of plane z as (y, x) arrays, NaN where no row fell. tally: as of stream_drizzle.
-void stream_nearest(const Grid *grid, Ring *ring, int exposures, int z, float *data, float *stat, int64_t *tally) {
+void stream_nearest(const Grid *grid, Ring *ring, int z, float *data, float *stat, int64_t *tally) {
     Nearest job = {.grid = grid, .ring = ring, .z = z, .data = data, .stat = stat};
     run_threads(nearest_share, &job, ring->threads);
-    const Plane *plane = ring->plane + z % ring->nplane;
+    const Plane *plane = plane_at(ring, z);
     tally[0] = plane->total;
     tally[1] = 0;
     for (int t = 0; t < ring->threads; t++) tally[1] += job.flagged[t];
-    memcpy(tally + 2, plane->bad, exposures * sizeof *tally);
+    memcpy(tally + 2, plane->bad, ring->exposures * sizeof *tally);
 }

@@ -22,19 +22,17 @@ typedef struct {                        // a line of cells: what three planes ho
 typedef struct {
     const Grid *grid;
     const Exposure *exposure;
-    int exposures, z, failed[MAXTHREADS];
+    int z, failed[MAXTHREADS];
     Ring *ring;
     float sigma;
 } Search;
-
-static uint32_t key_of(const Plane *plane, uint32_t order) { return plane->key[order >> 25 & 63][order & 0x1ffffff].cell; }
 
 static int gather(const Search *s, int row, int fast, Line *line) {
     const Plane *plane[3];
     int planes = 0, total = 0, at = 0;
     const int64_t first = (int64_t)row * fast;
     for (int z = s->z - 1; z <= s->z + 1; z++)
-        if (z >= 0 && z < s->grid->nz) plane[planes++] = s->ring->plane + z % s->ring->nplane;
+        if (z >= 0 && z < s->grid->nz) plane[planes++] = plane_at(s->ring, z);
     for (int k = 0; k < planes; k++) total += (int)(plane[k]->start[first + fast] - plane[k]->start[first]);
     if (total > line->room) {
         free(line->seen);
@@ -45,8 +43,8 @@ static int gather(const Search *s, int row, int fast, Line *line) {
         line->start[f] = at;
         for (int k = 0; k < planes; k++)
             for (uint32_t i = plane[k]->start[first + f]; i < plane[k]->start[first + f + 1]; i++) {
-                const uint32_t key = key_of(plane[k], plane[k]->order[i]);
-                if (!(key & REJECTED)) line->seen[at++] = (Seen){plane[k]->value[i], (int32_t)(key % (uint32_t)s->exposures)};
+                const int tag = plane[k]->tag[i];
+                if (!(tag & COSMIC)) line->seen[at++] = (Seen){plane[k]->value[i], tag & EXPOSURE};
             }
     }
     line->start[fast] = at;
@@ -107,7 +105,7 @@ static float across(const Search *s, Line *const *lines, int f, int fast, int ex
 }
 
 static void search_row(const Search *s, int row, int fast, Line *const *lines) {
-    Plane *plane = s->ring->plane + s->z % s->ring->nplane;
+    Plane *plane = plane_at(s->ring, s->z);
     const uint32_t *start = plane->start + (int64_t)row * fast;
     for (int f = 0; f < fast; f++) {
         if (start[f] == start[f + 1]) continue;
@@ -115,15 +113,13 @@ static void search_row(const Search *s, int row, int fast, Line *const *lines) {
         peaks_around(lines, f, fast, peak);
         for (uint32_t i = start[f]; i < start[f + 1]; i++) {
             const float value = plane->value[i];
-            const uint32_t order = plane->order[i], key = key_of(plane, order);
-            const int exposure = (int)((key & ~REJECTED) % (uint32_t)s->exposures);
-            const float others = most_of_others(peak, exposure);
-            if (order & REJECTED || !(value > others)) continue;
-            const float stat = plane->row[order >> 25][order & 0x1ffffff].stat;
+            const int exposure = plane->tag[i] & EXPOSURE;
+            const float others = most_of_others(peak, exposure), stat = plane->row[i].stat;
+            if (plane->tag[i] & REJECTED || !(value > others)) continue;
             const float excess = s->sigma * MAD_OF_SIGMA * sqrtf(stat > 0 ? stat : 0);
             const float own = across(s, lines, f, fast, exposure, peak);
             if (value > others + excess && value > SHARPEST * (own > 0 ? own : 0) + excess)
-                plane->order[i] |= REJECTED;
+                plane->tag[i] |= REJECTED;
         }
     }
 }
@@ -150,8 +146,8 @@ static void search_share(void *argument, int thread, int threads) {
 }
 
 // Mark what only one exposure shows of plane z; it and its neighbours must be in the ring. 0 where there was memory for it.
-int stream_others(const Grid *grid, Ring *ring, const Exposure *exposure, int exposures, int z, double sigma) {
-    Search s = {.grid = grid, .exposure = exposure, .exposures = exposures, .z = z, .ring = ring, .sigma = (float)sigma};
+int stream_others(const Grid *grid, Ring *ring, const Exposure *exposure, int z, double sigma) {
+    Search s = {.grid = grid, .exposure = exposure, .z = z, .ring = ring, .sigma = (float)sigma};
     run_threads(search_share, &s, ring->threads);
     int failed = 0;
     for (int t = 0; t < ring->threads; t++) failed |= s.failed[t];

@@ -1,4 +1,5 @@
-// The streaming combine, shared by limits.c, load.c, cosmics.c, others.c and drizzle.c. The structures are mirrored in stream.py.
+// The streaming combine, shared by limits.c, load.c, sort.c, ring.c, cosmics.c, others.c, drizzle.c and nearest.c. Exposure and Grid are
+// mirrored in stream.py.
 #ifndef STREAM_H
 #define STREAM_H
 #include <stdint.h>
@@ -7,8 +8,8 @@
 #define BLOCK 128                       // rows of a block of the wavelength index
 #define CHUNK 8192                      // rows that are read at a time
 #define MAXTHREADS 64
-#define AHEAD 32                        // the drizzle fetches rows this much before it uses them
-#define REJECTED 0x80000000u            // top bit of a cell number or an order: not to be drizzled
+#define SPARE 16                        // values past the end of a sorted plane that may be read, not used
+#define KNOWN 0x80000000u               // top bit of a staged row's cell: its dq says that it is a cosmic ray
 #define COSMICRAY 32u                   // the one dq value that the cosmic-ray search still looks at
 
 // Hot functions are built three times on x86: for any processor, for those with AVX2 and for those with AVX-512's many registers.
@@ -64,35 +65,53 @@ typedef struct {                        // the cube
     double lambda_low, lambda_high;     // rows outside are left out
 } Grid;
 
-typedef struct { float ra, dec, lambda, stat; } Row;    // on its way: offset from the reference [deg], wavelength, variance
-typedef struct { uint32_t cell; float data; } Key;      // of the same row: cell * exposures + exposure, and REJECTED; value
+typedef struct { float ra, dec, lambda, stat; } Row;    // offset from the reference [deg], wavelength, variance
 
-typedef struct {                        // the rows of one plane, as read by each thread and in the order of the cells
-    Row *row[MAXTHREADS];               // apart from the keys: the sort needs the one, the drizzle, at random, the other
-    Key *key[MAXTHREADS];
-    int64_t count[MAXTHREADS], room[MAXTHREADS], total, capacity;
-    int64_t *bad;                       // for each exposure: rows with dq 0 that were left out, data or variance not finite
-    uint32_t *start;                    // of each cell in order and value; one more at the end
-    uint32_t *order;                    // REJECTED | thread << 25 | number of the row
+typedef struct {                        // rows of one plane that one thread has read, exposure after exposure
+    uint32_t *cell;                     // and KNOWN
     float *value;
+    Row *row;
+    int64_t count, room;
+    int64_t *end;                       // where each exposure's rows end
+} Pile;
+
+typedef struct {
+    Pile pile[MAXTHREADS];
+    int64_t *bad;                       // for each exposure: rows with dq 0 that were left out, data or variance not finite
+} Staged;
+
+enum { EXPOSURE = 0x3fff, COSMIC = 0x4000, REJECTED = 0x8000 }; // a tag: exposure; its dq says cosmic ray; not to be drizzled
+
+typedef struct {                        // the rows of one plane in the order of its cells
+    int64_t total, capacity;
+    uint32_t *start;                    // of each cell, and the end of the last
+    float *value;                       // apart from the rest: all that most searches look at
+    Row *row;
+    uint16_t *tag;
+    int64_t *bad;                       // as it was staged
 } Plane;
 
 typedef struct { float middle, spread; } Guess;         // of the median and MAD of the values around a cell; spread 0: none yet
 
-typedef struct {                        // planes by number modulo nplane, and the sums of three planes of voxels
-    int32_t nplane, threads;
+typedef struct {                        // planes by number, modulo the number that there is room for
+    int32_t nstaged, nplane, threads, exposures;
+    int32_t loaded, sorted;             // the first plane that is not staged, not sorted yet
     int64_t cells;
-    Plane *plane;
+    Staged *staged;
+    Plane *plane;                       // two more than are sorted at a time: a search needs the planes before and after
     Guess *guess;                       // of each cell, from the last plane that was searched
-    float *sum[3];                      // (weight, weight x data, weight^2 x variance, unused), with a border of one cell
+    float *sum[3];                      // (weight, weight x data, weight^2 x variance, unused) of three planes, with a border of one cell
     double *sky[3];                     // RA, DEC [deg] and cos DEC of the cells with that border
 } Ring;
+
+static inline Plane *plane_at(const Ring *ring, int z) { return ring->plane + z % ring->nplane; }
 
 static inline float swapped(uint32_t word) {
     union { uint32_t u; float f; } value = {__builtin_bswap32(word)};
     return value.f;
 }
 
+int stream_sort(Ring *ring, int last);
 int read_column(const Exposure *e, int column, int64_t first, int64_t rows, uint32_t *words);
 
 typedef void (*Task)(void *argument, int thread, int threads);

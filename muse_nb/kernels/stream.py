@@ -58,11 +58,12 @@ def _kernels() -> ctypes.CDLL:
     core.stream_scan.argtypes = [exposure, c_double, c_double, c_int]
     core.stream_open.argtypes, core.stream_open.restype = [grid, c_int, c_int, c_int], ring
     core.stream_close.argtypes, core.stream_close.restype = [ring], None
-    core.stream_load.argtypes = [grid, exposure, c_int, ring, c_int, c_int]
+    core.stream_load.argtypes = [grid, exposure, ring, c_int, c_int]
+    core.stream_sort.argtypes = [ring, c_int]
     core.stream_cosmics.argtypes = [grid, ring, c_int, c_int, c_double]
-    core.stream_others.argtypes = [grid, ring, exposure, c_int, c_int, c_double]
-    core.stream_drizzle.argtypes, core.stream_drizzle.restype = [grid, ring, exposure, c_int, c_int, c_void_p], None
-    core.stream_nearest.argtypes = [grid, ring, c_int, c_int, c_void_p, c_void_p, c_void_p]
+    core.stream_others.argtypes = [grid, ring, exposure, c_int, c_double]
+    core.stream_drizzle.argtypes, core.stream_drizzle.restype = [grid, ring, exposure, c_int, c_void_p], None
+    core.stream_nearest.argtypes = [grid, ring, c_int, c_void_p, c_void_p, c_void_p]
     core.stream_nearest.restype = None
     core.stream_finish.argtypes, core.stream_finish.restype = [grid, ring, c_int, c_void_p, c_void_p], None
     return core
@@ -114,7 +115,7 @@ class Planes:
     Raises
     ------
     MemoryError
-        There is no memory for it.
+        There is no memory for it, or there are more exposures than a row's tag can number.
     """
 
     def __init__(self, grid: Grid, exposures: list[Exposure], slab: int, threads: int) -> None:
@@ -122,13 +123,17 @@ class Planes:
         self._exposures = (Exposure * len(exposures))(*exposures)
         self._ring = _kernels().stream_open(ctypes.byref(grid), len(exposures), slab, threads)
         if not self._ring:
-            raise MemoryError("not enough memory for a slab of planes")
+            raise MemoryError("not enough memory for a slab of planes, or more than 16383 exposures")
 
     def close(self) -> None:
         """Give the memory back."""
         if self._ring:
             _kernels().stream_close(self._ring)
             self._ring = None
+
+    def _sort(self, last: int) -> None:
+        if _kernels().stream_sort(self._ring, last):
+            raise MemoryError("not enough memory to sort a plane")
 
     def load(self, first: int, last: int) -> None:
         """Read the rows of planes `first` to `last` (excluded).
@@ -138,18 +143,19 @@ class Planes:
         OSError
             A file cannot be read, or memory is short.
         """
-        if _kernels().stream_load(self._grid, self._exposures, len(self._exposures), self._ring, first, last):
+        if _kernels().stream_load(self._grid, self._exposures, self._ring, first, last):
             raise OSError("a pixel table cannot be read, or there is too little memory for the slab")
 
     def cosmics(self, plane: int, sigma: float, *, whole: bool) -> None:
         """Reject the cosmic rays of a plane; `whole`: with neighbours along all axes, not along one."""
+        self._sort(plane + 1)
         if _kernels().stream_cosmics(self._grid, self._ring, plane, whole, sigma):
             raise MemoryError("not enough memory for the search of cosmic rays")
 
     def others(self, plane: int, sigma: float) -> None:
         """Reject of a plane what one exposure shows and no other, nor its own neighbours across the slices."""
-        exposures = len(self._exposures)
-        if _kernels().stream_others(self._grid, self._ring, self._exposures, exposures, plane, sigma):
+        self._sort(plane + 1)
+        if _kernels().stream_others(self._grid, self._ring, self._exposures, plane, sigma):
             raise MemoryError("not enough memory for the search of cosmic rays")
 
     def drizzle(self, plane: int) -> list[int]:
@@ -161,19 +167,17 @@ class Planes:
             Rows of the plane; of these, rejected as cosmic rays; then for each exposure the rows with dq 0 that were
             left out because their data or variance are not finite.
         """
+        self._sort(plane)
         tally = np.empty(2 + len(self._exposures), np.int64)
-        _kernels().stream_drizzle(
-            self._grid, self._ring, self._exposures, len(self._exposures), plane, tally.ctypes.data
-        )
+        _kernels().stream_drizzle(self._grid, self._ring, self._exposures, plane, tally.ctypes.data)
         return [int(value) for value in tally]
 
     def nearest(self, plane: int) -> tuple[NDArray[np.float32], NDArray[np.float32], list[int]]:
         """Return DATA and STAT of a plane, each voxel that of its nearest row, and the tally as of `drizzle`."""
+        self._sort(plane)
         data, stat = np.empty((2, self._grid.ny, self._grid.nx), np.float32)
         tally = np.empty(2 + len(self._exposures), np.int64)
-        _kernels().stream_nearest(
-            self._grid, self._ring, len(self._exposures), plane, data.ctypes.data, stat.ctypes.data, tally.ctypes.data
-        )
+        _kernels().stream_nearest(self._grid, self._ring, plane, data.ctypes.data, stat.ctypes.data, tally.ctypes.data)
         return data, stat, [int(value) for value in tally]
 
     def finish(self, plane: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

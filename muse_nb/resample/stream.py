@@ -18,8 +18,9 @@ from muse_nb.resample.inputs import Inputs
 
 __all__ = ["Resampled", "Settings", "default_threads", "planes", "slab_for"]
 
-ROW_BYTES = 34  # a row of a loaded plane: 24 as read, 4 + 4 sorted, some room
-CELL_BYTES = 136  # a spaxel: three planes of sums with their border, centres, output, its place in the sort, its median
+STAGED_BYTES = 26  # a row of a loaded plane: 24, some room
+SORTED_BYTES = 24  # a row of a plane in the order of its cells: 22, some room
+CELL_BYTES = 136  # a spaxel: three planes of sums with their border, centres, output, its median
 BASE_BYTES = 60_000_000  # Python, numpy and FITS headers
 
 
@@ -179,24 +180,20 @@ def slab_for(rows: int, shape: tuple[int, int, int], settings: Settings) -> int:
     settings
         With the memory and the threads.
     """
+    nz, spaxels = shape[0], shape[1] * shape[2]
+    sorted_plane = rows / nz * SORTED_BYTES + spaxels * 4
+    least = BASE_BYTES + rows / 16 + spaxels * CELL_BYTES + (min(settings.threads, MAXTHREADS) + 2) * sorted_plane
+    a_plane = rows / nz * STAGED_BYTES
     memory = settings.memory
     if memory is None:
-        least = BASE_BYTES + rows / 16 + shape[1] * shape[2] * CELL_BYTES + 3 * _plane_bytes(rows, shape)
-        memory = max(least, min(max(4 * rows, 100e6), 1e9))
-    left = memory - BASE_BYTES - rows / 16 - shape[1] * shape[2] * CELL_BYTES
-    a_plane = _plane_bytes(rows, shape)
-    slab = math.floor(left / a_plane) - 2
+        memory = max(least + 3 * a_plane, min(max(4 * rows, 100e6), 1e9))
+    slab = math.floor((memory - least) / max(a_plane, 1))
     if slab < 1:
-        need = memory - left + 3 * a_plane
         raise MuseError(
             f"{memory / 1e9:.2f} GB are too little for {rows} rows and {shape[2]} x {shape[1]} spaxels:"
-            f" allow at least {need / 1e9:.2f} GB with --memory"
+            f" allow at least {(least + a_plane) / 1e9:.2f} GB with --memory"
         )
-    return min(64, slab, shape[0])
-
-
-def _plane_bytes(rows: int, shape: tuple[int, int, int]) -> float:
-    return rows / shape[0] * ROW_BYTES + shape[1] * shape[2] * 4
+    return min(64, slab, nz)
 
 
 def default_threads() -> int:
