@@ -24,11 +24,7 @@ INLINE float overlap(float reach, float distance, float drop) {
     return x < drop ? x : drop;
 }
 
-typedef struct { float reach_x, reach_y, reach_z, drop_x, drop_y, drop_z; double step, lambda, lambda_step; } Sizes;   // in voxels
-
-// From a cell to the next, positions change by almost the same along a line of cells: the sky's curvature is the rest.
-typedef struct { float start, change; } Slope;
-typedef struct { Slope ra_fast, ra_slow, dec_fast, dec_slow; } Slopes;  // in voxels, to the next cell in either direction
+typedef struct { float reach_x, reach_y, reach_z, drop_x, drop_y, drop_z; double lambda, per_plane; } Sizes;    // in voxels
 
 // What the voxels around each row get of it: 2 x 2 cells from `corner` on, in two planes of which the lower may be the one before.
 typedef struct { float sky[4][DROPS], depth[2][DROPS]; int32_t corner[DROPS], lower[DROPS]; } Drops;
@@ -38,29 +34,20 @@ typedef struct { const Row *row; const float *value; float weight[DROPS]; int32_
 
 INLINE float along(Slope slope, float cells) { return slope.start + slope.change * cells; }
 
-static Slope slope_of(const double *value, const double *scale, int64_t first, int64_t last, int64_t towards, double step) {
-    const double at_first = (value[first + towards] - value[first]) * (scale ? scale[first + towards] : 1) / step;
-    const double at_last = (value[last + towards] - value[last]) * (scale ? scale[last + towards] : 1) / step;
-    return (Slope){(float)at_first, last > first ? (float)((at_last - at_first) / (double)(last - first)) : 0};
-}
-
-// Overlaps of drops with the voxels around them. The distance of a row to its own cell is exact; that to its neighbours by the
-// slopes, which is good to 1e-6 of a voxel.
-INLINE void prepare_body(const Grid *g, const Ring *ring, const Sizes *s, const Slopes *slopes, int64_t line, const Batch *rows, int n,
-                         Drops *to, int vectors) {
+// Overlaps of drops with the voxels around them; `line` is the number of the line's first cell. A cell's neighbours lie by the slopes,
+// which is good to 1e-6 of a voxel.
+INLINE void prepare_body(int swap, int width, const Sizes *s, const Slopes *slopes, int line, const Batch *rows, int n, Drops *to,
+                         int vectors) {
     (void)vectors;
-    const double *sky_ra = ring->sky[0], *sky_dec = ring->sky[1], *sky_cos = ring->sky[2];
-    const double per_step = 1 / s->step, per_plane = 1 / s->lambda_step;
-    const int swap = g->swap, width = (swap ? g->ny : g->nx) + 2, begin = (int)line;
     for (int i = 0; i < n; i++) {
-        const int cell = rows->cell[i];
-        const float p = (float)((sky_ra[cell] - (rows->row[i].ra + g->ra)) * sky_cos[cell] * per_step);
-        const float q = (float)((sky_dec[cell] - (rows->row[i].dec + g->dec)) * per_step);
-        const float l = (float)((rows->row[i].lambda - s->lambda) * per_plane);
-        const int west = p < 0, south = q > 0, fast = swap ? south : west, slow = swap ? west : south, lower = l < 0;
-        const float cells = (float)(cell - begin), f = (float)-fast, h = (float)-slow, z = (float)-lower;
+        const Row row = rows->row[i];
+        const float cells = (float)(rows->cell[i] - line);
         const float ra_fast = along(slopes->ra_fast, cells), ra_slow = along(slopes->ra_slow, cells);
         const float dec_fast = along(slopes->dec_fast, cells), dec_slow = along(slopes->dec_slow, cells);
+        const float p = -(row.fast * ra_fast + row.slow * ra_slow), q = -(row.fast * dec_fast + row.slow * dec_slow);
+        const float l = (float)((row.lambda - s->lambda) * s->per_plane);
+        const int west = p < 0, south = q > 0, fast = swap ? south : west, slow = swap ? west : south, lower = l < 0;
+        const float f = (float)-fast, h = (float)-slow, z = (float)-lower;
         const float x = p + f * ra_fast + h * ra_slow, y = q + f * dec_fast + h * dec_slow;
         to->sky[0][i] = overlap(s->reach_x, x, s->drop_x) * overlap(s->reach_y, y, s->drop_y);
         to->sky[1][i] = overlap(s->reach_x, x + ra_fast, s->drop_x) * overlap(s->reach_y, y + dec_fast, s->drop_y);
@@ -68,13 +55,13 @@ INLINE void prepare_body(const Grid *g, const Ring *ring, const Sizes *s, const 
         to->sky[3][i] = overlap(s->reach_x, x + (ra_fast + ra_slow), s->drop_x) * overlap(s->reach_y, y + (dec_fast + dec_slow), s->drop_y);
         to->depth[0][i] = overlap(s->reach_z, z - l, s->drop_z) * rows->weight[i];
         to->depth[1][i] = overlap(s->reach_z, z + 1 - l, s->drop_z) * rows->weight[i];
-        to->corner[i] = cell - fast - slow * width;
+        to->corner[i] = rows->cell[i] - fast - slow * width;
         to->lower[i] = lower;
     }
 }
 THRICE(void, prepare,
-      (const Grid *g, const Ring *ring, const Sizes *s, const Slopes *slopes, int64_t line, const Batch *rows, int n, Drops *to),
-      g, ring, s, slopes, line, rows, n, to)
+      (int swap, int width, const Sizes *s, const Slopes *slopes, int line, const Batch *rows, int n, Drops *to),
+      swap, width, s, slopes, line, rows, n, to)
 
 // The voxels get their rows: sums of weight, weight x data and weight^2 x variance, two neighbours at a time.
 INLINE void add_body(const Batch *rows, const Drops *drops, int n, float *const *sum, int64_t width, int vectors) {
@@ -101,12 +88,6 @@ INLINE void add_body(const Batch *rows, const Drops *drops, int n, float *const 
 }
 THRICE(void, add, (const Batch *rows, const Drops *drops, int n, float *const *sum, int64_t width), rows, drops, n, sum, width)
 
-static Slopes slopes_at(const Grid *g, const Ring *ring, int64_t first, int64_t last, int64_t width) {
-    const double *ra = ring->sky[0], *dec = ring->sky[1], *cosine = ring->sky[2];
-    return (Slopes){slope_of(ra, cosine, first, last, 1, g->step), slope_of(ra, cosine, first, last, width, g->step),
-                    slope_of(dec, 0, first, last, 1, g->step), slope_of(dec, 0, first, last, width, g->step)};
-}
-
 static int64_t drizzle_row(const Drizzle *d, int slow_index) {
     const Grid *g = d->grid;
     const Ring *ring = d->ring;
@@ -115,9 +96,8 @@ static int64_t drizzle_row(const Drizzle *d, int slow_index) {
     const int64_t width = fast + 2, line = (slow_index + 1) * width + 1;
     const Sizes sizes = {.reach_x = (float)(.5 * (g->drop_ra + 1)), .reach_y = (float)(.5 * (g->drop_dec + 1)),
                          .reach_z = (float)(.5 * (g->drop_lambda + 1)), .drop_x = (float)g->drop_ra, .drop_y = (float)g->drop_dec,
-                         .drop_z = (float)g->drop_lambda, .step = g->step, .lambda = d->z * g->lambda_step + g->lambda_min,
-                         .lambda_step = g->lambda_step};
-    const Slopes slopes = slopes_at(g, ring, line, line + fast - 1, width);
+                         .drop_z = (float)g->drop_lambda, .lambda = d->z * g->lambda_step + g->lambda_min,
+                         .per_plane = 1 / g->lambda_step};
     float *const sum[3] = {ring->sum[(d->z + 2) % 3], ring->sum[d->z % 3], ring->sum[(d->z + 1) % 3]};
     const uint32_t *start = plane->start + (int64_t)slow_index * fast;
     Batch batch;
@@ -134,7 +114,7 @@ static int64_t drizzle_row(const Drizzle *d, int slow_index) {
             batch.weight[i] = tag[i] & REJECTED ? 0 : d->weight[tag[i] & EXPOSURE];
             flagged += tag[i] / REJECTED;
         }
-        prepare(g, ring, &sizes, &slopes, line, &batch, n, &drops);
+        prepare(g->swap, (int)width, &sizes, ring->slopes + slow_index, (int)line, &batch, n, &drops);
         add(&batch, &drops, n, sum, width);
     }
     return flagged;

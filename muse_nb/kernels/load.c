@@ -5,17 +5,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-typedef struct { float ra[CHUNK], dec[CHUNK]; int cell[CHUNK], plane[CHUNK]; } Places;
+typedef struct { float fast[CHUNK], slow[CHUNK]; int cell[CHUNK], plane[CHUNK]; } Places;
 typedef struct { uint32_t cell[CHUNK]; float value[CHUNK]; Row row[CHUNK]; } Rows;
 typedef struct { const Grid *grid; Exposure *exposure; Ring *ring; int first, last; int failed[MAXTHREADS]; } Load;
 
-// Position of rows and their cell. The recipe keeps offsets in RA and DEC as float32, in degrees, and so do we.
+// The cell of rows and where in it they are. The recipe keeps offsets in RA and DEC as float32, in degrees: so are they rounded here.
 INLINE void place_body(const Grid *g, const Exposure *e, const uint32_t *x, const uint32_t *y, int n, Places *p, int vectors) {
     (void)vectors;
     const Pole pole = pole_at(e->sin_dec, e->cos_dec);
     const double scale = DEG / g->step, cx = g->crpix_x - 1, cy = g->crpix_y - 1, xmax = g->nx - 1, ymax = g->ny - 1;
     const double g_sin = g->sin_dec, g_cos = g->cos_dec, d_ra = e->d_ra, d_dec = e->d_dec;
-    const int fx = g->swap ? g->ny : 1, fy = g->swap ? 1 : g->nx, native = e->kind == NATIVE;
+    const int swap = g->swap, fx = swap ? g->ny : 1, fy = swap ? 1 : g->nx, native = e->kind == NATIVE;
     for (int i = 0; i < n; i++) {
         float ra = swapped(x[i]), dec = swapped(y[i]);
         if (native) sky_offset(ra, dec, &pole, &ra, &dec);
@@ -23,12 +23,13 @@ INLINE void place_body(const Grid *g, const Exposure *e, const uint32_t *x, cons
         dec = (float)(dec + d_dec);
         double east, north;
         tangent_plane(ra, dec, g_sin, g_cos, scale, &east, &north);
-        double px = cx - east + .5, py = cy + north + .5;
-        px = px < 0 ? 0 : px > xmax ? xmax : px;                // beyond the edge: the edge cell, as the recipe does
-        py = py < 0 ? 0 : py > ymax ? ymax : py;
-        p->ra[i] = ra;
-        p->dec[i] = dec;
-        p->cell[i] = (int)px * fx + (int)py * fy;
+        const double px = cx - east + .5, py = cy + north + .5;
+        const int ix = (int)(px < 0 ? 0 : px > xmax ? xmax : px);       // beyond the edge: the edge cell, as the recipe does
+        const int iy = (int)(py < 0 ? 0 : py > ymax ? ymax : py);
+        const float x = (float)(px - ix - .5), y = (float)(py - iy - .5);
+        p->fast[i] = swap ? y : x;
+        p->slow[i] = swap ? x : y;
+        p->cell[i] = ix * fx + iy * fy;
     }
 }
 THRICE(void, place, (const Grid *g, const Exposure *e, const uint32_t *x, const uint32_t *y, int n, Places *p), g, e, x, y, n, p)
@@ -76,7 +77,7 @@ INLINE void convert_body(float flux, uint32_t *const *word, int skip, const Plac
         to->cell[i] = (uint32_t)p->cell[i] | (dq[i] ? KNOWN : 0);
         to->value[i] = swapped(data[i]) * flux;
     }
-    for (int i = 0; i < n; i++) to->row[i] = (Row){p->ra[i], p->dec[i], swapped(lambda[i]), swapped(stat[i]) * flux * flux};
+    for (int i = 0; i < n; i++) to->row[i] = (Row){p->fast[i], p->slow[i], swapped(lambda[i]), swapped(stat[i]) * flux * flux};
 }
 THRICE(void, convert, (float flux, uint32_t *const *word, int skip, const Places *p, int n, int *plane, Rows *to),
        flux, word, skip, p, n, plane, to)

@@ -21,7 +21,7 @@ static void nearest_share(void *argument, int thread, int threads) {
     const double lambda = job->z * g->lambda_step + g->lambda_min;
     for (int s = slow * thread / threads; s < slow * (thread + 1) / threads; s++) {
         for (int f = 0; f < fast; f++) {
-            const int64_t cell = (int64_t)s * fast + f, here = (int64_t)(s + 1) * (fast + 2) + f + 1;
+            const int64_t cell = (int64_t)s * fast + f;
             const int64_t to = g->swap ? (int64_t)f * slow + s : cell;
             double least = INFINITY;
             job->data[to] = job->stat[to] = NAN;
@@ -31,9 +31,8 @@ static void nearest_share(void *argument, int thread, int threads) {
                     continue;
                 }
                 const Row *row = plane->row + k;
-                const double x = (row->ra + g->ra - ring->sky[0][here]) * ring->sky[2][here] / g->step;
-                const double y = (row->dec + g->dec - ring->sky[1][here]) / g->step, l = (row->lambda - lambda) / g->lambda_step;
-                const double distance = x * x + y * y + l * l;
+                const double l = (row->lambda - lambda) / g->lambda_step;
+                const double distance = row->fast * row->fast + row->slow * row->slow + l * l;
                 if (distance >= least) continue;
                 least = distance;
                 job->data[to] = plane->value[k];

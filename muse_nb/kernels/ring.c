@@ -27,21 +27,37 @@ void stream_close(Ring *ring) {
     free(ring->plane);
     free(ring->guess);
     for (int i = 0; i < 3; i++) free(ring->sum[i]);
-    for (int i = 0; i < 3; i++) free(ring->sky[i]);
+    free(ring->slopes);
     free(ring);
 }
 
-// Sky of the cells and their border: tangent plane to sky, FITS paper II.
-static void lay_out(const Grid *grid, Ring *ring, int fast, int slow) {
-    for (int64_t i = 0; i < (int64_t)(fast + 2) * (slow + 2); i++) {
-        int f = (int)(i % (fast + 2)), s = (int)(i / (fast + 2));
-        double x = -grid->step * ((grid->swap ? s : f) - grid->crpix_x), y = grid->step * ((grid->swap ? f : s) - grid->crpix_y);
-        double phi = atan2(x, -y), theta = atan(DEG / sqrt(x * x + y * y)), pole = grid->dec / DEG;
-        double east = cos(theta) * sin(phi), north = sin(theta) * cos(pole) + cos(theta) * sin(pole) * cos(phi);
-        ring->sky[0][i] = grid->ra + atan2(east, north) * DEG;
-        ring->sky[1][i] = asin(sin(theta) * sin(pole) - cos(theta) * cos(pole) * cos(phi)) * DEG;
-        ring->sky[2][i] = cos(ring->sky[1][i] / DEG);
+typedef struct { double ra, dec; } Sky;                        // [deg]
+
+// Tangent plane to sky, FITS paper II.
+static Sky sky_of(const Grid *g, int fast, int slow) {
+    const double x = -g->step * ((g->swap ? slow : fast) + 1 - g->crpix_x), y = g->step * ((g->swap ? fast : slow) + 1 - g->crpix_y);
+    const double phi = atan2(x, -y), theta = atan(DEG / sqrt(x * x + y * y)), pole = g->dec / DEG;
+    const double east = cos(theta) * sin(phi), north = sin(theta) * cos(pole) + cos(theta) * sin(pole) * cos(phi);
+    return (Sky){g->ra + atan2(east, north) * DEG, asin(sin(theta) * sin(pole) - cos(theta) * cos(pole) * cos(phi)) * DEG};
+}
+
+static void slopes_at(const Grid *g, int fast, int slow, int to_fast, int to_slow, float *ra, float *dec) {
+    const Sky here = sky_of(g, fast, slow), there = sky_of(g, fast + to_fast, slow + to_slow);
+    *ra = (float)((there.ra - here.ra) * cos(there.dec / DEG) / g->step);
+    *dec = (float)((there.dec - here.dec) / g->step);
+}
+
+static Slope between(float first, float last, int cells) { return (Slope){first, cells > 1 ? (last - first) / (float)(cells - 1) : 0}; }
+
+static Slopes slopes_of_line(const Grid *g, int slow, int cells) {
+    float ra[2][2], dec[2][2];                                 // at the first and the last cell; along the line, to the next line
+    for (int end = 0; end < 2; end++) {
+        const int fast = end ? cells - 1 : 0;
+        slopes_at(g, fast, slow, 1, 0, ra[end], dec[end]);
+        slopes_at(g, fast, slow, 0, 1, ra[end] + 1, dec[end] + 1);
     }
+    return (Slopes){between(ra[0][0], ra[1][0], cells), between(ra[0][1], ra[1][1], cells),
+                    between(dec[0][0], dec[1][0], cells), between(dec[0][1], dec[1][1], cells)};
 }
 
 // A ring for `slab` planes at a time; NULL where there is no memory for it, or more exposures or voxels than it can number.
@@ -61,8 +77,8 @@ Ring *stream_open(const Grid *grid, int exposures, int slab, int threads) {
     ring->staged = calloc(ring->nstaged, sizeof *ring->staged);
     ring->plane = calloc(ring->nplane, sizeof *ring->plane);
     ring->guess = calloc(ring->cells, sizeof *ring->guess);
-    int failed = !ring->staged || !ring->plane || !ring->guess;
-    for (int i = 0; i < 3; i++) failed |= !(ring->sky[i] = malloc(bordered * sizeof(double)));
+    ring->slopes = malloc(slow * sizeof *ring->slopes);
+    int failed = !ring->staged || !ring->plane || !ring->guess || !ring->slopes;
     for (int i = 0; i < ring->nstaged && !failed; i++) {
         Staged *staged = ring->staged + i;
         failed = !(staged->bad = calloc(exposures, sizeof *staged->bad));
@@ -82,6 +98,6 @@ Ring *stream_open(const Grid *grid, int exposures, int slab, int threads) {
         stream_close(ring);
         return 0;
     }
-    lay_out(grid, ring, fast, slow);
+    for (int s = 0; s < slow; s++) ring->slopes[s] = slopes_of_line(grid, s, fast);
     return ring;
 }

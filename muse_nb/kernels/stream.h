@@ -65,7 +65,7 @@ typedef struct {                        // the cube
     double lambda_low, lambda_high;     // rows outside are left out
 } Grid;
 
-typedef struct { float ra, dec, lambda, stat; } Row;    // offset from the reference [deg], wavelength, variance
+typedef struct { float fast, slow, lambda, stat; } Row; // offset from its cell's centre along the cells' axes [voxel], wavelength, variance
 
 typedef struct {                        // rows of one plane that one thread has read, exposure after exposure
     uint32_t *cell;                     // and KNOWN
@@ -91,6 +91,11 @@ typedef struct {                        // the rows of one plane in the order of
     int64_t *bad;                       // as it was staged
 } Plane;
 
+// How far a cell's centre is from that of the one before, in RA cos(DEC) and DEC [voxel], along a line of cells and from a line to
+// the next; along the line that changes by almost the same from cell to cell: the sky's curvature is the rest.
+typedef struct { float start, change; } Slope;
+typedef struct { Slope ra_fast, ra_slow, dec_fast, dec_slow; } Slopes;
+
 typedef struct { float middle, spread; } Guess;         // of the median and MAD of the values around a cell; spread 0: none yet
 
 typedef struct {                        // planes by number, modulo the number that there is room for
@@ -101,7 +106,7 @@ typedef struct {                        // planes by number, modulo the number t
     Plane *plane;                       // two more than are sorted at a time: a search needs the planes before and after
     Guess *guess;                       // of each cell, from the last plane that was searched
     float *sum[3];                      // (weight, weight x data, weight^2 x variance, unused) of three planes, with a border of one cell
-    double *sky[3];                     // RA, DEC [deg] and cos DEC of the cells with that border
+    Slopes *slopes;                     // of each line of cells
 } Ring;
 
 static inline Plane *plane_at(const Ring *ring, int z) { return ring->plane + z % ring->nplane; }
