@@ -47,14 +47,24 @@ def main(argv: list[str] | None = None) -> int:
     try:
         return int(module.run(args) or 0)
     except MuseError as error:
-        print(f"muse-nb {name}: {printable(' '.join(str(error).split()))}", file=sys.stderr)
-        return 1
+        return _say(name, error)
+    except ImportError as error:
+        from muse_nb.kernels import KernelsError
+
+        if not isinstance(error, KernelsError):
+            raise
+        return _say(name, error)
     except BrokenPipeError:
         sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115
         return 1
     except KeyboardInterrupt:
         print(f"muse-nb {name}: interrupted", file=sys.stderr)
         return 130
+
+
+def _say(name: str | None, error: Exception) -> int:
+    print(f"muse-nb {name}: {printable(' '.join(str(error).split()))}", file=sys.stderr)
+    return 1
 
 
 def _interrupt(_signal: int, _frame: object) -> None:

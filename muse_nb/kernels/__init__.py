@@ -5,8 +5,18 @@ from __future__ import annotations
 import ctypes
 from functools import cache
 from importlib.util import find_spec
+from pathlib import Path
 
-__all__ = ["library"]
+from muse_nb.kernels.sources import digest
+
+__all__ = ["KernelsError", "library"]
+
+_HERE = Path(__file__).parent
+_BUILD = "build them with `make setup`, or `pip install .` where there is a C compiler"
+
+
+class KernelsError(ImportError):
+    """The compiled kernels are missing or not those of this Python code; the message is one sentence."""
 
 
 @cache
@@ -15,10 +25,28 @@ def library() -> ctypes.CDLL:
 
     Raises
     ------
-    ImportError
-        The kernels were not built; ``pip install .`` builds them and needs a C compiler.
+    KernelsError
+        The kernels were not built, were built for another machine, or from other C sources than those that lie here:
+        their structures may differ from what Python fills in.
     """
     spec = find_spec("muse_nb.kernels._core")
     if spec is None or spec.origin is None:
-        raise ImportError("the C kernels are not built: run `pip install .` where there is a C compiler")
-    return ctypes.CDLL(spec.origin)
+        raise KernelsError(f"the C kernels of muse_nb are not there: {_BUILD}")
+    try:
+        core = ctypes.CDLL(spec.origin)
+    except OSError as error:
+        raise KernelsError(f"the C kernels of muse_nb cannot be loaded ({error}): {_BUILD}") from error
+    here = digest(_HERE)
+    if here and _built_from(core) != here:
+        raise KernelsError(f"{spec.origin} was compiled from other C sources than those in {_HERE}: {_BUILD}")
+    return core
+
+
+def _built_from(core: ctypes.CDLL) -> str:
+    """Digest of the sources; empty where the kernels are older than this."""
+    try:
+        told = core.kernel_sources
+    except AttributeError:
+        return ""
+    told.restype = ctypes.c_char_p
+    return str(told().decode())

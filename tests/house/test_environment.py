@@ -54,3 +54,10 @@ def test_every_dependency_has_a_reason() -> None:
     text = (ROOT / "pyproject.toml").read_text()
     for line in PROJECT["project"]["dependencies"]:
         assert re.search(re.escape(f'"{line}",') + r"\s+# \w+", text), f"{line}: say what it is for"
+
+
+def test_no_package_is_asked_for_twice() -> None:
+    extras = PROJECT["project"]["optional-dependencies"]
+    for lines in (PROJECT["project"]["dependencies"], *extras.values()):
+        names = [Requirement(line).name for line in lines]
+        assert len(names) == len(set(names)), names
