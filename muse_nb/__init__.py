@@ -16,6 +16,7 @@ _HOME = {
     "inspect": "muse_nb.steps.inspect",
     "audit_nans": "muse_nb.steps.nans",
     "heal_nans": "muse_nb.steps.nan_heal",
+    "tell_holes": "muse_nb.steps.marked_holes",
     "compare_badpix": "muse_nb.steps.badpix",
     "reduce_with_badpix": "muse_nb.steps.badpix_apply",
     "measure_offsets": "muse_nb.steps.offsets",

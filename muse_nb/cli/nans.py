@@ -30,7 +30,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--offsets", metavar="O", help="OFFSET_LIST of the exposures, with --heal")
     parser.add_argument(
-        "-o", "--output", metavar="OUTPUT", help="the table of causes (CSV), or the repaired table (FITS)"
+        "--holes", metavar="H", help="say what each voxel of holes.ecsv is, which a reader of a shared page marked"
+    )
+    parser.add_argument(
+        "-o", "--output", metavar="OUTPUT", help="the table of causes or of holes (CSV), or the repaired table (FITS)"
     )
     parser.add_argument("--plot", metavar="PNG", help="write the map and the profile")
     parser.add_argument(
@@ -40,6 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = (
         "examples:\n"
         "  muse-nb nans DATACUBE_FINAL.fits --pixtable PIXTABLE_REDUCED_0001.fits --badpix BADPIX_TABLE.fits\n"
+        "  muse-nb nans DATACUBE_FINAL.fits --pixtable PIXTABLE_REDUCED_0001.fits --holes holes.ecsv\n"
         "  muse-nb nans --heal */PIXTABLE_REDUCED_0001.fits --offsets OFFSET_LIST.fits\n"
         "  muse-nb nans --repair BADPIX_TABLE.fits --pixtable PIXTABLE_REDUCED_0001.fits -o BADPIX_TABLE_repaired.fits"
     )
@@ -50,6 +54,8 @@ def run(args: argparse.Namespace) -> int:
     """Audit the cube, or say what a combine heals, and print what was found."""
     if args.offsets and not args.heal:
         args.usage_error("--offsets goes with --heal")
+    if args.holes and (not args.cube or args.heal or args.repair or args.plot):
+        args.usage_error("--holes goes with a CUBE, and without --heal, --repair and --plot")
     if args.repair:
         return _repair(args)
     found: NanAudit | Healing
@@ -62,7 +68,9 @@ def run(args: argparse.Namespace) -> int:
     elif args.cube:
         from muse_nb.steps.nans import audit_nans
 
-        found = audit_nans(args.cube, args.pixtable or None, args.badpix, progress=_progress())
+        found = audit = audit_nans(args.cube, args.pixtable or None, args.badpix, progress=_progress())
+        if args.holes:
+            return _tell(audit, args)
     else:
         args.usage_error("give a CUBE, or --heal with pixel tables, or --repair with --pixtable and -o")
     _show(found, args)
@@ -86,6 +94,17 @@ def _show(found: NanAudit | Healing, args: argparse.Namespace) -> None:
     else:
         print(found)
         print("\n".join(found.table.pformat(max_lines=40, max_width=-1)))
+
+
+def _tell(audit: NanAudit, args: argparse.Namespace) -> int:
+    """Say what the marked holes are."""
+    from muse_nb.steps.marked_holes import tell_holes
+
+    found = tell_holes(audit, args.holes)
+    if args.output:
+        found.write(args.output, force=args.force)
+    print(json.dumps(found.summary(), indent=1) if args.json else found)
+    return 0
 
 
 def _repair(args: argparse.Namespace) -> int:

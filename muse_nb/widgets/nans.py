@@ -13,7 +13,7 @@ import traitlets
 
 from muse_nb.products.errors import MuseError
 from muse_nb.products.header import label
-from muse_nb.steps.marked_holes import Voxel, read_holes
+from muse_nb.steps.marked_holes import Voxel, check_holes, read_holes
 from muse_nb.steps.nan_causes import CODES, MEANING, Cause
 from muse_nb.steps.nans import NanAudit, audit_nans
 from muse_nb.widgets import picture, spaxel, transport
@@ -176,8 +176,7 @@ class NanViewer(Viewer):
             raise MuseError(f"the audit is of {audit.cube.path}, not of {cube}: give the audit of this cube")
         self.audit = audit
         nz, ny, nx = audit.shape
-        for x, y, k in self.holes:
-            self._check(x, y, k)
+        check_holes(audit.cube, self.holes)
         self._bins = max(1, int(np.ceil(np.sqrt(nx * ny / THUMB_PIXELS))))
         small = stored_planes(audit, self._most)
         fraction = transport.thumbnail(audit.fraction_map(), self._bins)
@@ -241,18 +240,13 @@ class NanViewer(Viewer):
                 self.story, self.pixels, self.spectrum, self.spectrum_causes = [], [], b"", b""
             return
         x, y, k = self.voxel
-        self._check(x, y, k)
+        check_holes(self.audit.cube, [(x, y, k)])
         values = spaxel.spectrum(self.audit.cube, x, y)
         with self.hold_sync():
             self.story = spaxel.story(self.audit, x, y, k, values)
             self.pixels = spaxel.pixels(self.audit, x, y, k)
             self.spectrum = values.astype("<f4").tobytes()
             self.spectrum_causes = spaxel.gaps(self.audit, x, y, values).tobytes()
-
-    def _check(self, x: int, y: int, k: int) -> None:
-        nz, ny, nx = self.audit.shape
-        if not (0 <= x < nx and 0 <= y < ny and 0 <= k < nz):
-            raise MuseError(f"there is no voxel {x}, {y}, {k} in {self.audit.cube.path}, a cube of {nx} x {ny} x {nz}")
 
     def _planes(self) -> tuple[np.ndarray, np.ndarray]:
         nz = self.audit.shape[0]

@@ -25,7 +25,7 @@ export class HoleMarks {
       parts.push(h("div", { class: "mnb-heading" }, "Marked holes"), ...holes.map((one) => h("button", {
         type: "button", class: "mnb-chip", "aria-current": String(voxel.length === 3 && same(one, voxel)), onclick: () => this.visit(...one),
       }, `${one[0]}, ${one[1]}`, h("span", { class: "mnb-count" }, `plane ${one[2]}`))));
-      if (this.traits.model.alone) parts.push(button("Download holes.ecsv", "The marked holes as a table that NanViewer(cube, holes=...) shows", () => this.traits.send({ type: "save", name: "holes.ecsv", text: this.table() })));
+      if (this.traits.model.alone) parts.push(button("Download holes.ecsv", "The marked holes as a table that NanViewer(cube, holes=...) shows and muse-nb nans CUBE --holes explains", () => this.traits.send({ type: "save", name: "holes.ecsv", text: this.table() })));
     }
     this.element.replaceChildren(...parts);
   }
