@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from muse_nb.products.errors import MuseError, MuseWarning
-from muse_nb.recipes import check_badpix, check_data, check_headers, check_products, check_sets
+from muse_nb.recipes import check_badpix, check_data, check_flat, check_headers, check_products, check_sets
 from muse_nb.recipes.faults import Check, Fault, Frame, Run, Severity
 
 __all__ = ["AFTER", "BEFORE", "DATA", "examine", "refuse", "tell"]
@@ -26,6 +26,8 @@ BEFORE: dict[str, Check] = {
     "nearest": check_sets.nearest,
     "cosmics": check_sets.cosmics,
     "badpix": check_badpix.badpix,
+    "flat_reach": check_flat.flat_reach,
+    "zero_rows": check_flat.zero_rows,
     "not_finite": check_data.not_finite,
     "runaway_image": check_data.runaway_image,
 }
@@ -33,8 +35,9 @@ AFTER: dict[str, Check] = {
     "stars": check_sets.stars,
     "exposure_time": check_products.exposure_time,
     "runaway_cube": check_data.runaway_cube,
+    "zero_planes": check_flat.zero_planes,
 }
-DATA = frozenset({"not_finite", "runaway_image", "runaway_cube"})  # those that read more than headers
+DATA = frozenset({"not_finite", "runaway_image", "runaway_cube", "zero_planes"})  # those that read more than headers
 
 
 def examine(run: Run, checks: Mapping[str, Check] = BEFORE, without: Collection[str] = ()) -> list[Fault]:

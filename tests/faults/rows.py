@@ -162,6 +162,26 @@ def cube(path: Path, first: float = 1.0, **cards: object) -> None:
     fits.HDUList(parts).writeto(path)
 
 
+def dark_below(folder: Path, wavelength: float) -> None:
+    """Two exposures; the second is 0 with variance 0 where a flat-field spectrum did not reach."""
+    with fits.open(tables(folder)[1], mode="update") as opened:
+        rows = opened["lambda"].data[:, 0] < wavelength
+        for name in ("data", "stat"):
+            opened[name].data[rows, 0] = 0
+
+
+def short_flat(folder: Path, night: Any) -> None:
+    """A PIXTABLE_OBJECT whose flat-field spectrum ends before its data."""
+    (path,) = write_tables(folder, 1, ROWS, ifus=2)
+    path = path.rename(folder / "PIXTABLE_OBJECT_0001-12.fits")
+    with fits.open(path, mode="update") as opened:
+        opened[0].header["HIERARCH ESO PRO CATG"] = "PIXTABLE_OBJECT"
+        wavelength = opened["lambda"].data[:, 0]
+        points = np.linspace(np.median(wavelength), wavelength.max(), 50)
+        columns = [fits.Column(name, "D", array=a) for name, a in (("lambda", points), ("data", np.ones(50)))]
+        opened.append(fits.BinTableHDU.from_columns(columns, name="PIXTABLE_FLAT_FIELD"))
+
+
 def runaway_image(folder: Path, night: Any) -> None:
     for number, path in enumerate(night.reduced["IMAGE_FOV"][:2]):
         copy = Path(shutil.copy(path, folder / f"IMAGE_FOV_{number:04d}.fits"))
@@ -197,6 +217,11 @@ def another_mode(folder: Path, night: Any) -> None:
 def asked_for_nearest(folder: Path, night: Any) -> object:
     frames = [(path, "PIXTABLE_REDUCED") for path in tables(folder / "in")]
     return "; ".join(map(str, refuse("muse_exp_combine", frames, {"resample": "nearest"})))
+
+
+def scipost(folder: Path, night: Any) -> object:
+    frames = [(path, "PIXTABLE_OBJECT") for path in folder.glob("PIXTABLE_OBJECT*.fits")]
+    return "; ".join(map(str, refuse("muse_scipost", frames)))
 
 
 def aligning(folder: Path, night: Any) -> object:
@@ -285,6 +310,26 @@ SILENT = [
         ),
         "EXPTIME of 60 s, that of its first exposure alone",
         "exposure_time",
+    ),
+    Row(
+        "short flat",
+        short_flat,
+        "flat-field spectrum from .*writes 0 for about .. %.*--lambdamin 600",
+        "flat_reach",
+        scipost,
+    ),
+    Row(
+        "rows of zeros",
+        lambda folder, night: dark_below(folder, 6006.0),
+        "data 0 with variance 0 and dq 0.*take the zeros for light.*lambdamin",
+        "zero_rows",
+        **TABLES,
+    ),
+    Row(
+        "planes of zeros",
+        lambda folder, night: cube(folder / "C.fits", 0.0),
+        "zeros with variance 0 from 5000 to .*lambdamin",
+        "zero_planes",
     ),
     Row("bad pixels, binned", bad_pixels(lambda x, y: (x // 2 + 1, y // 2 + 1)), "another binning", "badpix", **RAW),
     Row("bad pixels, unbinned", bad_pixels(lambda x, y: (2 * x, 2 * y)), "another binning", "badpix", **RAW),

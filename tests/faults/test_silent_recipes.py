@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import warnings
 from collections.abc import Callable
@@ -20,6 +21,7 @@ from muse_nb.products.errors import MuseError, MuseWarning
 from muse_nb.products.offset_list import OffsetList
 from muse_nb.recipes.errors import RecipeError
 from muse_nb.recipes.joining import align, exp_combine
+from muse_nb.recipes.prechecks import refuse
 from muse_nb.recipes.run import RecipeResult, run_recipe
 
 pytestmark = [pytest.mark.eso, pytest.mark.filterwarnings("ignore::muse_nb.products.errors.MuseWarning")]
@@ -175,12 +177,14 @@ def test_nearest_takes_rows_that_are_not_the_nearest(tmp_path: Path) -> None:
 def basic(night, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
     """Run muse_scibasic on an exposure at 90 degrees; give its folder."""
 
-    def run(raw: Path, output: Path, calib: Path = night.folder / "calib", flat: Path | None = None) -> Path:
+    def run(
+        raw: Path, output: Path, calib: Path = night.folder / "calib", flat: Path | None = None, ifu: int = IFU
+    ) -> Path:
         tags = ("MASTER_BIAS", "TRACE_TABLE", "WAVECAL_TABLE")
-        frames = [(flat or calib / f"MASTER_FLAT-{IFU}.fits", "MASTER_FLAT")]
-        frames += [(calib / f"{tag}-{IFU}.fits", tag) for tag in tags]
+        frames = [(flat or calib / f"MASTER_FLAT-{ifu}.fits", "MASTER_FLAT")]
+        frames += [(calib / f"{tag}-{ifu}.fits", tag) for tag in tags]
         frames += [(calib / f"{tag}.fits", tag) for tag in ("GEOMETRY_TABLE", "BADPIX_TABLE")]
-        run_recipe("muse_scibasic", [(raw, "OBJECT"), *frames], {"nifu": IFU}, output=output)
+        run_recipe("muse_scibasic", [(raw, "OBJECT"), *frames], {"nifu": ifu}, output=output)
         return output
 
     return run
@@ -243,6 +247,36 @@ def test_planes_run_away_where_a_flat_is_dark(night, basic, tmp_path: Path) -> N
     assert any("planes with absurd values" in finding for finding in made.findings)
 
 
+def test_zeros_are_written_where_one_flat_is_flagged(night, basic, tmp_path: Path) -> None:
+    """The flat of one IFU is flagged in its first rows; the other IFU's good pixels become 0 there, with variance 0."""
+    flat = Path(shutil.copy(night.folder / "calib" / f"MASTER_FLAT-{IFU}.fits", tmp_path / "flat.fits"))
+    with fits.open(flat, mode="update") as opened:
+        opened["DQ"].data[:100] = 8192
+    given = [basic(night.raw[0], tmp_path / "12", flat=flat) / f"PIXTABLE_OBJECT_0001-{IFU}.fits"]
+    given.append(basic(night.raw[0], tmp_path / "13", ifu=13) / "PIXTABLE_OBJECT_0001-13.fits")
+    frames = [(path, "PIXTABLE_OBJECT") for path in given]
+    (before,) = map(str, refuse("muse_scipost", frames))
+    assert before.startswith(f"{given[0]} has a flat-field spectrum from 6359 to")
+    limits = {"skymethod": "none", "save": "cube,individual"}
+    made = run_recipe("muse_scipost", frames, limits, output=tmp_path / "out")
+    with fits.open(made.products["DATACUBE_FINAL"][0]) as opened:
+        zero = (opened["DATA"].data == 0) & (opened["STAT"].data == 0)
+        finite = np.isfinite(opened["DATA"].data)
+    assert np.count_nonzero(zero) > 0.1 * np.count_nonzero(finite)
+    assert any("has zeros with variance 0 from 6236 to 63" in finding for finding in made.findings)
+    table = made.products["PIXTABLE_REDUCED"][0]
+    (told,) = (str(f) for f in refuse("muse_exp_combine", [(table, "PIXTABLE_REDUCED")]) if f.check == "zero_rows")
+    with fits.open(table) as opened:
+        good = opened["dq"].data == 0
+        true = np.mean(((opened["data"].data == 0) & (opened["stat"].data == 0))[good])
+    assert float(told.split("in about ")[1].split(" %")[0]) == pytest.approx(100 * true, rel=0.1)
+    cut = re.search(r"--lambdamin (\d+)", before)
+    assert cut is not None
+    again = run_recipe("muse_scipost", frames, limits | {"lambdamin": float(cut[1])}, output=tmp_path / "cut")
+    assert not (values(again) == 0).any()
+    assert again.findings == []
+
+
 @pytest.fixture
 def runaway_images(night, tmp_path: Path) -> list[Path]:
     """Images of a larger field that is all runaway planes."""
@@ -265,8 +299,6 @@ def test_muse_exp_align_loops_on_images_that_ran_away(runaway_images: list[Path]
 
 def test_the_refusals_are_really_away(tmp_path: Path) -> None:
     """Without this file's fixture the first of these runs is refused."""
-    from muse_nb.recipes.prechecks import refuse
-
     paths = tables(tmp_path)
     edit(paths[1], RA=None)
     with pytest.raises(MuseError, match="lacks RA"):
