@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ from muse_nb.products.object_red import open_object_red
 __all__ = ["QUADRANTS", "Frame", "Sample", "frames", "take_sample"]
 
 QUADRANTS = ("BL", "BR", "TR", "TL")  # the order of MUSE's four read-out ports
+_CHANNEL = re.compile(r"CHAN\d\d(\.|$)")
 RUN = 4  # neighbouring rows (planes of a cube) in each block: enough for second differences
 PIXELS = 300_000  # in the sample, at least 24 blocks
 LOUD = 25.0  # variance over the signal, and over the usual variance
@@ -38,6 +40,8 @@ class Frame:
         Shape (ny, nx) or (nz, ny, nx); `dq` and `stat` are None when the file has none.
     unit : str
         BUNIT of the data.
+    assumed : bool
+        Whether it is taken for an OBJECT_RED by its extensions alone: it has no PRO CATG.
     """
 
     path: Path
@@ -47,6 +51,7 @@ class Frame:
     dq: np.ndarray | None
     stat: np.ndarray | None
     unit: str = "count"
+    assumed: bool = False
 
 
 def frames(path: str | Path) -> Iterator[Frame]:
@@ -65,16 +70,24 @@ def frames(path: str | Path) -> Iterator[Frame]:
         return
     units = hdus(path)
     names = [unit.name.rpartition(".")[2].upper() for unit in units]
-    if str(units[0].cards.get("ESO PRO CATG", "")).strip() == "OBJECT_RED" and "DATA" in names:
+    category = str(units[0].cards.get("ESO PRO CATG") or "").strip()
+    assumed = not category and _has_channels(units)
+    if (category == "OBJECT_RED" or assumed) and "DATA" in names:
         for red in open_object_red(path):
             arrays = [_array(path, units, red.extensions.get(name), red.shape) for name in ("DATA", "DQ", "STAT")]
             data, dq, stat = (
                 getattr(red, name) if array is None else array
                 for name, array in zip(("data", "dq", "stat"), arrays, strict=True)
             )
-            yield Frame(path, red.ifu, red.header, data, dq, stat)
+            yield Frame(path, red.ifu, red.header, data, dq, stat, assumed=assumed)
     else:
         yield _plain(path)
+
+
+def _has_channels(units: list[Hdu]) -> bool:
+    """Whether the names in a file are those of an OBJECT_RED: CHANnn, and DATA of two dimensions."""
+    named = any(_CHANNEL.match(unit.name) for unit in units)
+    return named and any(u.name.rpartition(".")[2].upper() == "DATA" and len(u.shape) == 2 for u in units)
 
 
 def _array(path: Path, units: list[Hdu], number: int | None, shape: tuple[int, ...]) -> np.ndarray | None:

@@ -89,6 +89,8 @@ class FrameStatistics:
         Small float32 picture of the frame, NaN where nothing is good.
     channel : numpy.ndarray
         Small float32 picture of the IFU's part of the field, see `frame_field.picture_of_channel`.
+    assumed : bool
+        Whether it is taken for an OBJECT_RED by its extensions alone: it has no PRO CATG.
     """
 
     file: str
@@ -115,6 +117,7 @@ class FrameStatistics:
     cosmics: CosmicRays | None
     thumbnail: np.ndarray = field(repr=False)
     channel: np.ndarray = field(repr=False)
+    assumed: bool = False
 
     @property
     def level(self) -> float:
@@ -161,6 +164,7 @@ def frame_statistics(frame: Frame) -> FrameStatistics:
         cosmics=cosmic_rays(frame, slices, counts) if red else None,
         thumbnail=thumbnail(sample),
         channel=picture_of_channel(sample, slices),
+        assumed=frame.assumed,
     )
 
 

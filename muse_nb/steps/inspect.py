@@ -63,9 +63,19 @@ class Inspection:
             files = sorted({Path(frame.file).name for frame in self.frames if lacks(frame)})
             if files:
                 what = "flags are unknown" if name == "DQ" else "the noise cannot be compared with its variance"
-                more = f" and {len(files) - 1} more" if len(files) > 1 else ""
-                said.append(f"{files[0]}{more} has no {name}: {what}.")
-        return said
+                said.append(f"{_first(files)} has no {name}: {what}.")
+        if files := sorted({Path(frame.file).name for frame in self.frames if frame.assumed}):
+            said.append(f"{_first(files)} has no ESO PRO CATG: taken for OBJECT_RED by the names of its extensions.")
+        return said + self.without_ifu
+
+    @property
+    def without_ifu(self) -> list[str]:
+        """A sentence on frames that have the form of an OBJECT_RED but do not say which IFU they are; else nothing."""
+        lost = [f for f in self.frames if not f.ifu and len(f.shape) == 2 and f.dq is not None and f.has_stat]
+        if not (files := sorted({Path(frame.file).name for frame in lost})):
+            return []
+        what = "it has no place in the mosaic, and slices and quadrants were not judged"
+        return [f"{_first(files)} does not say its IFU (EXTNAME CHANnn, ESO PRO CATG OBJECT_RED): {what}."]
 
     @cached_property
     def table(self) -> Table:
@@ -204,6 +214,10 @@ def inspect(
         measured, table, traces
     )
     return Inspection(tuple(measured), tuple(found), table)
+
+
+def _first(names: list[str]) -> str:
+    return f"{names[0]} and {len(names) - 1} more" if len(names) > 1 else names[0]
 
 
 def _row(frame: FrameStatistics, flags: list[str], findings: int) -> dict[str, Any]:

@@ -79,6 +79,7 @@ class Mosaic(Viewer):
                 for frame, values in zip(inspection.frames, statistics(inspection), strict=True)
             ],
             pictures=_pictures(inspection).tobytes(),
+            error=" ".join(inspection.without_ifu),
             **options,
         )
         self.observe(self._opened, ["chosen"])
@@ -120,7 +121,7 @@ class Mosaic(Viewer):
                 pen.rectangle((x - 1, y - 1, x + ACROSS, y + DEEP - 1), outline=FRAMED)
         low, top = self.spans[self.statistic]
         text = f"{STATISTICS[self.statistic]}: {low:.4g} (blue) to {top:.4g} (yellow)"
-        pen.text((6, page.size[1] - 18), text, fill=picture.INK, font=picture.font(12))
+        pen.text((6, page.size[1] - 18), self.error or text, fill=picture.INK, font=picture.font(12))
         return picture.as_png(page)
 
     def _coloured(self, tile: dict[str, Any], image: NDArray[np.uint8]) -> NDArray[np.uint8]:

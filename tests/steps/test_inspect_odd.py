@@ -13,6 +13,7 @@ from astropy.io import fits
 from muse_nb.cli import main
 from muse_nb.products.object_red import write_object_red
 from muse_nb.steps.inspect import inspect
+from muse_nb.widgets.mosaic import Mosaic
 
 SHAPES = [(1, 1), (3, 5), (4, 4096), (17, 61), (200, 96), (301, 1087)]
 
@@ -96,3 +97,42 @@ def test_the_mosaic_is_drawn_of_what_there_is(statistic: str, tmp_path: Path) ->
     axes = inspect([tmp_path / "3.fits", tmp_path / "5.fits"]).plot_mosaic(statistic)
     assert {"IFU 3", "IFU 4", "IFU 5"} <= {text.get_text() for text in axes.texts}
     plt.close(axes.figure)
+
+
+def unnamed(folder: Path, **cards: object) -> Path:
+    """A frame with DATA, DQ and STAT whose header lacks what says that it is an OBJECT_RED of IFU 7."""
+    top = header()
+    for keyword, value in cards.items():
+        keyword = keyword.replace("_", " ")
+        if value is None:
+            del top[keyword]
+        else:
+            top[keyword] = value
+    data = np.random.default_rng(0).normal(40, 6, (400, 1088)).astype(np.float32)
+    path = folder / "f.fits"
+    write_object_red(path, top, data, np.zeros(data.shape, np.int32), np.full(data.shape, 36, np.float32))
+    return path
+
+
+def test_an_object_red_without_its_category_is_one_all_the_same_and_that_is_said(tmp_path: Path) -> None:
+    found = inspect(unnamed(tmp_path, ESO_PRO_CATG=None))
+    (frame,) = found.frames
+    assert frame.ifu == 7
+    assert frame.cosmics is not None
+    assert any("f.fits has no ESO PRO CATG: taken for OBJECT_RED" in note for note in found.notes)
+    assert Mosaic(found).error == ""
+
+
+@pytest.mark.parametrize("cards", [{"ESO_PRO_CATG": None, "EXTNAME": None}, {"EXTNAME": "other"}], ids=str)
+def test_a_frame_that_does_not_say_its_ifu_is_told_by_the_mosaic(cards: dict[str, object], tmp_path: Path) -> None:
+    found = inspect(unnamed(tmp_path, **cards))
+    mosaic = Mosaic(found)
+    assert mosaic.error.startswith("f.fits does not say its IFU")
+    assert mosaic.error in found.notes
+    assert mosaic.picture().startswith(b"\x89PNG")
+
+
+def test_an_image_of_another_kind_is_not_taken_for_an_object_red(tmp_path: Path) -> None:
+    found = inspect(unnamed(tmp_path, ESO_PRO_CATG="IMAGE_FOV"))
+    assert found.frames[0].ifu is None
+    assert not any("taken for" in note for note in found.notes)
