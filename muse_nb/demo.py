@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import numpy as np
@@ -183,8 +184,8 @@ def _simulate(work: Demo, say: Callable[[str], object]) -> None:
 
 def _reduce(work: Demo, say: Callable[[str], object]) -> None:
     """Bring each exposure to pixel table, cube and image, several side by side."""
-    task = _reduce_by_recipes if work.engine == "eso" else _cube_by_ourselves
-    todo = task(work)
+    task, stop = _reduce_by_recipes if work.engine == "eso" else _cube_by_ourselves, Event()
+    todo = task(work, stop)
     from tqdm import tqdm
 
     bar = tqdm(total=len(todo), unit="exposure", disable=not sys.stderr.isatty())
@@ -195,11 +196,12 @@ def _reduce(work: Demo, say: Callable[[str], object]) -> None:
                 future.result()
                 bar.update()
         except BaseException:
+            stop.set()
             pool.shutdown(wait=False, cancel_futures=True)
             raise
 
 
-def _reduce_by_recipes(work: Demo) -> list[Callable[[], Any]]:
+def _reduce_by_recipes(work: Demo, stop: Event) -> list[Callable[[], Any]]:
     from functools import partial
 
     from muse_nb.recipes.calibrations import find_calibrations
@@ -207,10 +209,10 @@ def _reduce_by_recipes(work: Demo) -> list[Callable[[], Any]]:
 
     found = find_calibrations(work.night / "calib")
     raws = sorted((work.night / "raw").glob("MUSE.*.fits"))[: work.exposures]
-    return [partial(reduce, raw, found, work.night / "reduced", jobs=1) for raw in raws]
+    return [partial(reduce, raw, found, work.night / "reduced", jobs=1, cancel=stop) for raw in raws]
 
 
-def _cube_by_ourselves(work: Demo) -> list[Callable[[], Any]]:
+def _cube_by_ourselves(work: Demo, stop: Event) -> list[Callable[[], Any]]:
     from functools import partial
 
     from muse_nb.steps.combine import cube
@@ -219,7 +221,7 @@ def _cube_by_ourselves(work: Demo) -> list[Callable[[], Any]]:
     for table in sorted((work.night / "reduced").glob("*/PIXTABLE_REDUCED_0001.fits")):
         output = table.with_name("DATACUBE_FINAL.fits")
         if not output.exists():
-            todo.append(partial(cube, table, output=output, filters=(), threads=1))
+            todo.append(partial(cube, table, output=output, filters=(), threads=1, cancel=stop))
     return todo
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 from pathlib import Path
 
 from muse_nb.products.errors import MuseError
 from muse_nb.products.whole import whole
+from muse_nb.recipes.process import dies_with_parent, run
 from muse_nb.recipes.work import scratch_folder
+from muse_nb.sharing.run import near
 
 __all__ = ["chromium", "print_page"]
 
@@ -20,6 +21,7 @@ _PLACES = (
 )
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome", "msedge")
 _LONGEST = 180  # seconds
+_ROOM = 14  # characters of the folder for temporary files; Chromium adds some ninety for a socket, and 107 are allowed
 
 
 def chromium() -> str:
@@ -41,7 +43,7 @@ def print_page(page: Path, output: Path, *, force: bool = False) -> Path:
     browser = chromium()
     if not browser:
         raise MuseError("a PDF needs Chromium (Debian: apt install chromium); print the page from your browser instead")
-    with whole(output, force=force) as part, scratch_folder() as profile:
+    with whole(output, force=force) as part, scratch_folder(near(_ROOM)) as profile:
         command = [
             *(browser, "--headless", "--disable-gpu", "--no-pdf-header-footer", "--disable-extensions"),
             *("--host-resolver-rules=MAP * ~NOTFOUND", f"--user-data-dir={profile}", f"--print-to-pdf={part}"),
@@ -49,11 +51,13 @@ def print_page(page: Path, output: Path, *, force: bool = False) -> Path:
             *(["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []),
             page.absolute().as_uri(),
         ]
-        try:
-            run = subprocess.run(command, capture_output=True, text=True, timeout=_LONGEST)
-        except (OSError, subprocess.TimeoutExpired) as error:
-            raise MuseError(f"{page} could not be printed ({type(error).__name__}): print it from a browser") from error
-        if run.returncode or not part.exists() or not part.stat().st_size:
-            reason = (run.stderr.strip().splitlines() or ["no message"])[-1]
-            raise MuseError(f"{page} could not be printed ({reason}): print it from a browser")
+        log = profile / "log"
+        try:  # in a process group that ends as a whole, also after Ctrl-C: Chromium is a family of processes
+            own = os.environ | {"TMPDIR": str(profile)}  # where it leaves its sockets
+            ended = run(dies_with_parent(command), folder=profile, output=log, env=own, timeout=_LONGEST)
+        except OSError as error:
+            raise MuseError(f"{page} could not be printed ({error.strerror}): print it from a browser") from error
+        if ended.code or ended.stopped or not part.exists() or not part.stat().st_size:
+            said = log.read_text(errors="replace").strip().splitlines() or ["no message"]
+            raise MuseError(f"{page} could not be printed ({ended.stopped or said[-1]}): print it from a browser")
     return output

@@ -19,7 +19,7 @@ from muse_nb.products.errors import MuseError
 from muse_nb.recipes.work import scratch_folder
 from muse_nb.sharing.opened import opened
 
-__all__ = ["Ran", "read_notebook", "run_notebook"]
+__all__ = ["Ran", "near", "read_notebook", "run_notebook"]
 
 _LONGEST_SOCKET = 100  # characters in the path of a Unix socket
 
@@ -102,7 +102,7 @@ def run_notebook(
     where = str(Path(folder or Path(path).parent).absolute())
     started, problem = time.monotonic(), ""
     os.environ.setdefault("JUPYTER_PLATFORM_DIRS", "1")
-    with scratch_folder(_near()) as scratch:
+    with scratch_folder(near()) as scratch:
         log = scratch / "opened"
         client = NotebookClient(
             notebook,
@@ -156,10 +156,12 @@ def _to_its_end(loop: asyncio.AbstractEventLoop, task: asyncio.Task[Any], kernel
         loop.close()
 
 
-def _near() -> Path | None:
-    """Where sockets can lie, whose paths are short; a port instead may be taken by another before the kernel has it."""
-    long = len(tempfile.gettempdir()) > _LONGEST_SOCKET / 2
-    return Path("/tmp") if long and os.name == "posix" else None
+def near(longest: int = _LONGEST_SOCKET // 2) -> Path | None:
+    """Where sockets can lie, whose paths are short, if the path of the system's folder is longer than that.
+
+    A port instead of a socket may be taken by another process before the kernel has it.
+    """
+    return Path("/tmp") if len(tempfile.gettempdir()) > longest and os.name == "posix" else None
 
 
 def _kernel(scratch: Path) -> Any:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -88,19 +90,27 @@ NAMES = [
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Path:
-    """A working folder with a notebook that takes its time once, and a folder for temporary files."""
+def place(tmp_path: Path) -> Iterator[Path]:
+    """A working folder with a notebook that takes its time once, and a folder for temporary files.
+
+    Its name is short: a kernel's sockets would else lie elsewhere, where nobody would look for what is left.
+    """
     book = json.loads(json.dumps(NOTEBOOK))
     book["cells"][0] |= {"source": PICTURE, "outputs": [], "execution_count": None}
     (tmp_path / "book.ipynb").write_text(json.dumps(book))
-    (tmp_path / "tmp").mkdir()
-    return tmp_path
+    with tempfile.TemporaryDirectory(prefix="i", dir="/tmp") as short:
+        (tmp_path / "tmp").symlink_to(short)
+        yield tmp_path
 
 
 @pytest.fixture
 def environment(place: Path) -> dict[str, str]:
     """Environment whose processes can be told from all others."""
-    return os.environ | {"TMPDIR": str(place / "tmp"), "MUSE_NB_MARK": uuid.uuid4().hex, "MPLBACKEND": "Agg"}
+    return os.environ | {
+        "TMPDIR": str((place / "tmp").resolve()),
+        "MUSE_NB_MARK": uuid.uuid4().hex,
+        "MPLBACKEND": "Agg",
+    }
 
 
 def marked(environment: dict[str, str]) -> list[int]:
@@ -121,12 +131,11 @@ def until(true: Callable[[], bool]) -> None:
         time.sleep(0.005)
 
 
-def left(place: Path) -> list[str]:
-    """Temporary files and folders; the combine's own, from which a rerun goes on, is meant to stay."""
+def left(place: Path, *kept: str) -> list[str]:
+    """Temporary files and folders; a combine's own, from which a rerun goes on, are meant to stay."""
     hidden = [path.name for path in place.rglob(".*") if HIDDEN.match(path.name)]
-    return [name for name in hidden if not name.startswith(".part-C.fits")] + [
-        p.name for p in (place / "tmp").iterdir()
-    ]
+    unfinished = {f".part-{name}{end}" for name in ("C.fits", *kept) for end in ("", ".journal")}
+    return [name for name in hidden if name not in unfinished] + [p.name for p in (place / "tmp").iterdir()]
 
 
 @pytest.fixture
@@ -191,4 +200,78 @@ def test_ctrl_c_at_the_shell(name: str, how: int, works: dict[str, Work], place:
     again = subprocess.run(command, cwd=place, env=environment, capture_output=True, text=True, check=False)
     assert again.returncode == 0, again.stderr
     assert has(work.made)(place)
+    assert left(place) == []
+
+
+CUBES = ("DATACUBE_FINAL.fits", "DATACUBE_without_offsets.fits")
+STAGES = [
+    pytest.param("own", "night/reduced/*/.part-DATACUBE_FINAL.fits", id="cubes"),
+    pytest.param("own", "products/.part-DATACUBE*.fits", id="combine"),
+    pytest.param("own", "../tmp/muse_nb-*/.muse_nb-*/kernel.json", id="pages"),
+    pytest.param("eso", "night/reduced/*/.muse_nb-*/*/.muse_nb-*/log", id="recipes", marks=pytest.mark.eso),
+]
+
+
+@pytest.fixture(scope="module")
+def begun_demo(night, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A demo's folder with its night, in which each stage is interrupted in turn: the next run goes on from there."""
+    folder = tmp_path_factory.mktemp("demo")
+    shutil.copytree(night.folder, folder / "night")
+    shutil.rmtree(folder / "night" / "reduced")
+    shutil.copytree(night.folder / "reduced", folder / "night" / "reduced", ignore=shutil.ignore_patterns("DATACUBE*"))
+    return folder
+
+
+@pytest.mark.parametrize(("engine", "begun"), STAGES)
+def test_ctrl_c_in_the_demo(engine: str, begun: str, begun_demo: Path, place: Path, environment) -> None:
+    out = begun_demo if engine == "own" else place / "out"
+    if engine == "eso":
+        for part in ("raw", "calib", "truth"):
+            shutil.copytree(begun_demo / "night" / part, out / "night" / part)
+    else:
+        (place / "out").symlink_to(out)
+    words = [sys.executable, "-m", "muse_nb", "demo", "-o", "out", "--exposures", "4", "--engine", engine]
+    process = subprocess.Popen(
+        words, cwd=place, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    look = has(begun.removeprefix("../")) if begun.startswith("..") else has(f"out/{begun}")
+    until(lambda: look(place) or process.poll() is not None)
+    process.send_signal(signal.SIGINT)
+    said, err = process.communicate(timeout=LIMIT)
+    assert process.returncode in (130, -signal.SIGINT), said + err
+    assert err.splitlines()[-1] == "muse-nb demo: interrupted"
+    assert "Traceback" not in err
+    until(lambda: marked(environment) == [])
+    assert left(out.parent if engine == "eso" else place, *CUBES) == []
+    assert [
+        name for name in map(str, out.rglob(".*")) if HIDDEN.match(Path(name).name) and ".part-DATACUBE" not in name
+    ] == []
+    assert not (out / "index.html").exists()
+
+
+@pytest.mark.browser
+def test_ctrl_c_while_a_page_is_printed(place: Path, environment) -> None:
+    """The page stays, whole; Chromium and its profile go; a rerun prints it."""
+    from muse_nb.sharing.pdf import chromium
+
+    if not chromium():
+        pytest.skip("Chromium is not installed")
+    words = [sys.executable, "-m", "muse_nb", "share", "book.ipynb", "-o", "out", "--no-run", "--pdf", "--force"]
+    process = subprocess.Popen(
+        words, cwd=place, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    until(lambda: has("tmp/muse_nb-*/.muse_nb-*/Default")(place) or process.poll() is not None)
+    assert len(marked(environment)) > 1
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=LIMIT)
+    assert process.returncode in (130, -signal.SIGINT), err
+    assert err.splitlines()[-1] == "muse-nb share: interrupted"
+    until(lambda: marked(environment) == [])
+    assert left(place) == []
+    assert has("out/book.html")(place)
+    assert not has("out/book.pdf")(place)
+    again = subprocess.run(words, cwd=place, env=environment, capture_output=True, text=True, check=False)
+    assert again.returncode == 0, again.stderr
+    assert (place / "out" / "book.pdf").read_bytes().startswith(b"%PDF-")
+    assert marked(environment) == []
     assert left(place) == []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import http.server
 import re
+import tempfile
 import threading
 from pathlib import Path
 
@@ -62,6 +63,19 @@ def test_printing_asks_the_network_for_nothing(tmp_path: Path) -> None:
         assert pdf.print_page(tmp_path / "page.html", tmp_path / "page.pdf").stat().st_size
         server.shutdown()
     assert asked == []
+
+
+@pytest.mark.browser
+@pytest.mark.usefixtures("chromium")
+@pytest.mark.parametrize("length", [15, 40, 120])
+def test_a_deep_folder_for_temporary_files_is_no_matter(length: int, tmp_path: Path, monkeypatch) -> None:
+    """Chromium's socket has a path of 107 characters at most."""
+    deep = tempfile.mkdtemp(prefix="d" * (length - 13), dir="/tmp")
+    monkeypatch.setattr(tempfile, "tempdir", deep)
+    monkeypatch.setenv("TMPDIR", deep)
+    (tmp_path / "page.html").write_text(document("Page", "<p>text</p>"))
+    assert pdf.print_page(tmp_path / "page.html", tmp_path / "page.pdf").stat().st_size
+    Path(deep).rmdir()  # nothing is in it
 
 
 def test_without_chromium_it_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -151,6 +151,6 @@ def test_a_kernel_needs_no_port_however_deep_temporary_files_lie(
     deep = tmp_path / ("deep" * 20)
     deep.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(deep))
-    with scratch_folder(run._near()) as scratch:
+    with scratch_folder(run.near()) as scratch:
         assert run._kernel(scratch).transport == "ipc"
         assert scratch.stat().st_mode & 0o077 == 0, "nobody else's"
