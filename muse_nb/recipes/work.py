@@ -37,7 +37,8 @@ def work_folder(output: Path) -> Iterator[Path]:
         raise MuseError(f"{output} cannot be written to: {error.strerror}") from error
     try:
         with (work / "lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+            with suppress(OSError):  # a file system without locks: nobody else will remove the folder there
+                fcntl.flock(lock, fcntl.LOCK_EX)
             yield work
     finally:
         shutil.rmtree(work, ignore_errors=True)

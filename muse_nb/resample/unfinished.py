@@ -17,6 +17,9 @@ from muse_nb.products.errors import MuseError
 __all__ = ["Interrupted", "Piece", "Unfinished", "write_at"]
 
 
+_NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)  # of network file systems without a lock service
+
+
 class Interrupted(MuseError):
     """The work ends through no fault of the data: what is done is kept for a rerun."""
 
@@ -101,8 +104,14 @@ class Unfinished:
             if not os.path.samestat(os.fstat(self.fd), self.part.stat()):  # it has its name, and is not ours to cut
                 raise FileNotFoundError(self.part)
         except OSError as error:
+            if error.errno in _NO_LOCKS:
+                raise MuseError(
+                    f"{self.path} cannot be locked against other processes ({error.strerror}): write to a disk of this"
+                    " machine, or have locks switched on for the file system"
+                ) from error
             raise MuseError(
-                f"{self.path} is being made by another process: wait for it, or choose another name"
+                f"{self.path} is being made by another process: wait for it, or choose another name; if none runs, on"
+                f" no other machine either, remove {self.part}"
             ) from error
 
     def _kept(self) -> dict[str, dict[str, object]]:

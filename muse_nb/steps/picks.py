@@ -18,6 +18,7 @@ __all__ = ["PickFile", "empty_picks", "merge_picks", "read_picks", "save_picks"]
 COLUMNS: dict[str, Any] = {
     "star": int, "ra": float, "dec": float, "exposure": str, "x": float, "y": float, "dropped": bool,
 }  # fmt: skip
+_PATIENCE = 10.0  # seconds for another notebook to finish its save
 
 
 def empty_picks() -> Table:
@@ -101,10 +102,10 @@ class PickFile:
         """
         from filelock import FileLock, Timeout
 
-        path = self.path
+        path, lock = self.path, self.path.with_name(f".{self.path.name}.lock")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            with FileLock(path.with_name(f".{path.name}.lock"), timeout=10):
+            with FileLock(lock, timeout=_PATIENCE):
                 stamp = self._stamp()
                 if stamp not in (self._seen, None):
                     picks = merge_picks(self.picks, picks, read_picks(path))
@@ -112,7 +113,10 @@ class PickFile:
                     picks.write(part, format="ascii.ecsv", overwrite=True)
                 self.picks, self._seen = picks.copy(), self._stamp()
         except Timeout as error:
-            raise MuseError(f"{path} is locked by another notebook: close it, or save to another name") from error
+            raise MuseError(
+                f"{path} is locked by another notebook: close it, or save to another name; if there is none, a machine"
+                f" that went down has left the lock: remove {lock}"
+            ) from error
         except OSError as error:
             raise MuseError(f"{path} cannot be written: {error.strerror or error}") from error
         return picks
