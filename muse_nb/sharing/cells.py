@@ -49,6 +49,18 @@ def findings_of(notebook: Any) -> list[str]:
     return texts
 
 
+def with_stills(outputs: list[Any]) -> list[Any]:
+    """Put the picture that stands in for a view, an output of its own in JupyterLab, back beside the view."""
+    joined: list[Any] = []
+    for output in outputs:
+        model = output.get("metadata", {}).get("muse_nb", {}).get("still_of")
+        if joined and model is not None and view_of(joined[-1].get("data", {})) == model:
+            joined[-1] = type(output)({**joined[-1], "data": {**joined[-1]["data"], **output["data"]}})
+        else:
+            joined.append(output)
+    return joined
+
+
 @dataclass(frozen=True)
 class Cells:
     """Makes HTML of cells.
@@ -83,7 +95,7 @@ class Cells:
             return f"<section class='text'>{self._markdown(cell.source, cell.get('attachments', {}))}</section>"
         if cell.cell_type != "code":
             return f"<pre>{escape(cell.source)}</pre>"
-        outputs = "".join(self._output(output) for output in cell.outputs)
+        outputs = "".join(self._output(output) for output in with_stills(cell.outputs))
         return (
             f"<section class='cell'><div class='code'>{_highlight(self.places.hide(cell.source))}</div>"
             f"<div class='outputs'>{outputs}</div></section>"

@@ -12,7 +12,7 @@ import anywidget
 import traitlets
 
 from muse_nb.products.errors import MuseError
-from muse_nb.widgets.front_end import for_whoever_looks
+from muse_nb.widgets.front_end import apart, for_whoever_looks
 from muse_nb.widgets.static import style
 
 __all__ = ["COLOUR_MAPS", "Viewer", "colour_map", "guarded"]
@@ -52,6 +52,7 @@ class Viewer(anywidget.AnyWidget):
 
     _esm = "export default { render() {} }"
     _css = style()
+    _stands_in = "image/png"  # what is shown of it without it
 
     error = traitlets.Unicode("", help="What went wrong last; empty when nothing did.").tag(sync=True)
     colour_maps = traitlets.Dict(help="Colour maps by name, 256 RGB triples each.").tag(sync=True)
@@ -86,3 +87,14 @@ class Viewer(anywidget.AnyWidget):
         except Exception as error:  # a picture that fails must not cost the live viewer
             self.error = f"no static picture: {error}"
         return for_whoever_looks(data), metadata
+
+    def _ipython_display_(self, **kwargs: Any) -> None:
+        """Show view and picture as two outputs where that is better; IPython goes on as usual where it is not."""
+        from IPython.display import publish_display_data
+
+        bundle = self._repr_mimebundle_(**kwargs)
+        outputs = apart(bundle[0], self._stands_in) if bundle is not None else []
+        if not outputs:
+            raise NotImplementedError
+        for data, metadata in outputs:
+            publish_display_data(data, metadata)

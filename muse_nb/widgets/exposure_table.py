@@ -44,6 +44,7 @@ class ExposureTable(Viewer):
     """
 
     _esm = module("exposure_table")
+    _stands_in = "text/html"
     _css = style() + (files("muse_nb.widgets") / "static" / "exposure_table.css").read_text(encoding="utf-8")
 
     selected = traitlets.Unicode("").tag(sync=True)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 from typing import Any
 
-__all__ = ["STILL", "VIEW", "for_a_page", "for_whoever_looks"]
+__all__ = ["STILL", "VIEW", "apart", "for_a_page", "for_whoever_looks"]
 
 VIEW = "application/vnd.jupyter.widget-view+json"
 STILL = "application/vnd.muse-nb.view+json"  # the same, for our own shared pages only
+MARK = "muse_nb"  # of our own metadata of outputs
 
 
 def for_a_page() -> bool:
@@ -28,11 +29,52 @@ def for_whoever_looks(data: dict[str, Any]) -> dict[str, Any]:
     return data
 
 
-def _runs_alone() -> bool:
-    """JupyterLab, Notebook and VS Code name the cell that they run; nbclient, which knows no browser, does not."""
+def apart(data: dict[str, Any], stands_in: str) -> list[tuple[dict[str, Any], dict[str, Any]]]:
+    """Split what JupyterLab is shown into the view and, in an output of its own, the picture that stands in for it.
+
+    JupyterLab may save the widgets' states (Settings, Save Widget State Automatically), and then whatever renders the
+    notebook takes the view and never the picture beside it. A picture in the next output is shown there in any case;
+    where the view is alive its style sheet hides it.
+
+    Parameters
+    ----------
+    data
+        A widget's mimebundle.
+    stands_in
+        Type of what can be shown without the widget, as ``image/png``.
+
+    Returns
+    -------
+    list of tuple
+        Data and metadata of each output; empty where one output serves better.
+    """
+    if VIEW not in data or stands_in not in data or not _in_jupyterlab():
+        return []
+    live = {VIEW: data[VIEW], "text/html": "<div></div>", "text/plain": data.get("text/plain", "")}
+    # the marks by which the style sheet knows the picture, and a shared page whose it is
+    marks = {"image/png": {"unconfined": True}, MARK: {"still_of": data[VIEW]["model_id"]}}
+    still = {stands_in: data[stands_in], "text/plain": "the picture of the view above"}
+    if stands_in == "text/html":
+        still[stands_in] = f'<div class="mnb-still">{data[stands_in]}</div>'
+    return [(live, {}), (still, marks)]
+
+
+def _request() -> dict[str, Any]:
+    """What this process works on for a front end; empty where it is no kernel."""
     from IPython.core.getipython import get_ipython
 
     kernel = getattr(get_ipython(), "kernel", None)
     request = {} if kernel is None else kernel.get_parent()
-    is_cell = request.get("header", {}).get("msg_type") == "execute_request"
-    return is_cell and "cellId" not in request.get("metadata", {})
+    return request if request.get("header", {}).get("msg_type") == "execute_request" else {}
+
+
+def _runs_alone() -> bool:
+    """JupyterLab, Notebook and VS Code name the cell that they run; nbclient, which knows no browser, does not."""
+    request = _request()
+    return bool(request) and "cellId" not in request.get("metadata", {})
+
+
+def _in_jupyterlab() -> bool:
+    """Whether JupyterLab or Notebook runs the cell; VS Code names its cells by address, and draws outputs otherwise."""
+    cell = _request().get("metadata", {}).get("cellId")
+    return isinstance(cell, str) and not cell.startswith("vscode")

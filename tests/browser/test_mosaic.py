@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import nbformat
 import pytest
-from nbconvert import HTMLExporter
 from sky import object_reds
 
 CELLS = (
@@ -35,14 +33,6 @@ def place(book, exposure: int, ifu: int) -> tuple[float, float]:
     box = canvas.bounding_box()
     x, y = book.page.evaluate(PLACE, [exposure, ifu])
     return box["x"] + x, box["y"] + y
-
-
-def test_what_jupyterlab_saves_shows_the_picture_where_there_is_no_kernel(opened) -> None:
-    opened.save()
-    shown = [output["data"] for output in nbformat.read(opened.file, 4).cells[1].outputs]
-    assert {"application/vnd.jupyter.widget-view+json", "image/png"} <= set(shown[0])
-    html, _ = HTMLExporter(template_name="basic").from_filename(str(opened.file))
-    assert html.count('src="data:image/png;base64,') == 2
 
 
 def test_a_click_on_a_tile_opens_its_frame(opened) -> None:
