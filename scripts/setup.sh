@@ -45,7 +45,7 @@ fi
 # ---- Python --------------------------------------------------------------------------------------------------------
 python=${PYTHON:-python3}
 "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { say "$python is older than 3.11: set PYTHON to a newer one"; exit 1; }
-[ -x "$venv/bin/python" ] || "$python" -m venv "$venv"
+"$venv/bin/python" -m pip --version >/dev/null 2>&1 || "$python" -m venv --clear "$venv"   # none, or one half made
 pip() { PYTHONWARNINGS=ignore "$venv/bin/python" -m pip --disable-pip-version-check -q "$@"; }
 pip install -c requirements.lock pip setuptools wheel
 if ! command -v "${CC:-cc}" >/dev/null && ! command -v gcc >/dev/null; then

@@ -74,11 +74,14 @@ class CrossCheck:
         top = "".join(f"<th>{escape(name)} [mas]</th>" for name in self.methods)
         body = ""
         for row in self.table:
-            cells = [f"{1e3 * row[f'{name}_ra']:+.1f}, {1e3 * row[f'{name}_dec']:+.1f}" for name in self.methods]
-            cells = [str(row["date_obs"]), *cells, f"{row['verdict']} {row['why']}"]
-            body += "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells) + "</tr>"
+            cells = [f"{1e3 * row[f'{name}_ra']:+.1f},\u00a0{1e3 * row[f'{name}_dec']:+.1f}" for name in self.methods]
+            verdict = escape(f"{row['verdict']} {row['why']}".strip())
+            body += f"<tr><td>{escape(str(row['date_obs']))}</td>" + "".join(
+                f"<td>{escape(cell)}</td>" for cell in cells
+            )
+            body += f"<td class='said'>{verdict}</td></tr>"
         notes = "".join(f"<p>{escape(note)}</p>" for note in self.notes)
-        head = f"<thead><tr><th>exposure</th>{top}<th>verdict</th></tr></thead>"
+        head = f"<thead><tr><th>exposure</th>{top}<th class='text'>verdict</th></tr></thead>"
         return f"<table>{head}<tbody>{body}</tbody></table>{notes}"
 
 

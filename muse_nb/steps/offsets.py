@@ -146,21 +146,22 @@ class Offsets:
     def _repr_html_(self) -> str:
         good = int(self.accepted.sum())
         head = f"<p><b>Offsets</b> of {good} of {len(self.table)} exposures, relative to {escape(self.reference)}</p>"
-        names = ["exposure", "RA [mas]", "Dec [mas]", "stars", "χ²", "FWHM [″]", "flux", "verdict"]
+        names = ["exposure", "RA [mas]", "Dec [mas]", "stars", "χ²", "FWHM [″]", "flux"]
         body = []
         for row in self.table:
             cells = [
                 str(row["date_obs"]),
-                f"{1e3 * row['ra_offset']:+.1f} ± {1e3 * row['ra_error']:.1f}",
-                f"{1e3 * row['dec_offset']:+.1f} ± {1e3 * row['dec_error']:.1f}",
+                f"{1e3 * row['ra_offset']:+.1f}\u00a0±\u00a0{1e3 * row['ra_error']:.1f}",
+                f"{1e3 * row['dec_offset']:+.1f}\u00a0±\u00a0{1e3 * row['dec_error']:.1f}",
                 str(row["n_stars"]),
                 f"{row['chi2']:.2f}",
                 f"{row['fwhm']:.2f}",
                 f"{row['flux']:.3f}",
-                f"{row['verdict']} {row['why']}".strip(),
             ]
-            body.append("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells) + "</tr>")
-        top = "".join(f"<th>{escape(name)}</th>" for name in names)
+            verdict = f"{row['verdict']} {row['why']}".strip()
+            said = f"<td class='said'>{escape(verdict)}</td>"
+            body.append("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells) + f"{said}</tr>")
+        top = "".join(f"<th>{escape(name)}</th>" for name in names) + "<th class='text'>verdict</th>"
         return f"{head}<table><thead><tr>{top}</tr></thead><tbody>{''.join(body)}</tbody></table>"
 
 
