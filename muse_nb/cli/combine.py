@@ -49,6 +49,9 @@ def add_cube_arguments(parser: argparse.ArgumentParser, pixfrac: float, crsigma:
     parser.add_argument("--lambdamax", type=float, default=10000.0, metavar="A", help="[Angstrom]")
     parser.add_argument("--filter", nargs="+", default=["white"], metavar="NAME", help="images: white V R I ...")
     parser.add_argument("--filter-list", metavar="FILE", help="FILTER_LIST with further filters")
+    parser.add_argument(
+        "--extensions", nargs="+", default=[], choices=["DQ", "EXPMAP"], help="why voxels are NaN; exposures in each"
+    )
     parser.add_argument("--memory", type=memory_size, metavar="4GB", help="memory to stay within")
     parser.add_argument("--threads", type=int, metavar="N", help="default: the processors at hand")
     parser.add_argument("--grid", metavar="FILE", help="grid of the cube: an OUTPUT_WCS or another cube")
@@ -84,6 +87,7 @@ def run(args: argparse.Namespace) -> int:
             lambdamin=args.lambdamin,
             lambdamax=args.lambdamax,
             memory=args.memory,
+            extensions=args.extensions,
         )
         print(json.dumps(asdict(ahead), indent=1) if args.json else ahead)
         return 0
@@ -122,6 +126,7 @@ def make(args: argparse.Namespace, **settings: Any) -> int:
             lambdamax=args.lambdamax,
             filters=args.filter,
             filter_list=args.filter_list,
+            extensions=args.extensions,
             memory=args.memory,
             threads=args.threads,
             grid=args.grid,

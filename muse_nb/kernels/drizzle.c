@@ -1,5 +1,5 @@
 // Drizzle: every row goes to the 2 x 2 x 2 voxels around it, weighted by the overlap of its drop with each of them.
-#include "stream.h"
+#include "drop.h"
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,46 +17,21 @@ typedef struct {
     int64_t flagged[MAXTHREADS];
 } Drizzle;
 
-// Overlap of a drop with a voxel along one axis, in voxels, when their centres are this far apart.
-INLINE float overlap(float reach, float distance, float drop) {
-    float x = reach - fabsf(distance);
-    x = x > 0 ? x : 0;
-    return x < drop ? x : drop;
-}
-
-typedef struct { float reach_x, reach_y, reach_z, drop_x, drop_y, drop_z; double lambda, per_plane; } Sizes;    // in voxels
-
-// What the voxels around each row get of it: 2 x 2 cells from `corner` on, in two planes of which the lower may be the one before.
+// The drops of rows, column by column, so that the processor can work on several at once.
 typedef struct { float sky[4][DROPS], depth[2][DROPS]; int32_t corner[DROPS], lower[DROPS]; } Drops;
 
 // Rows in the order of their cells; `cell` counts with the border, weight is 0 where a row is rejected.
 typedef struct { const Row *row; const float *value; float weight[DROPS]; int32_t cell[DROPS]; } Batch;
 
-INLINE float along(Slope slope, float cells) { return slope.start + slope.change * cells; }
-
-// Overlaps of drops with the voxels around them; `line` is the number of the line's first cell. A cell's neighbours lie by the slopes,
-// which is good to 1e-6 of a voxel.
 INLINE void prepare_body(int swap, int width, const Sizes *s, const Slopes *slopes, int line, const Batch *rows, int n, Drops *to,
                          int vectors) {
     (void)vectors;
     for (int i = 0; i < n; i++) {
-        const Row row = rows->row[i];
-        const float cells = (float)(rows->cell[i] - line);
-        const float ra_fast = along(slopes->ra_fast, cells), ra_slow = along(slopes->ra_slow, cells);
-        const float dec_fast = along(slopes->dec_fast, cells), dec_slow = along(slopes->dec_slow, cells);
-        const float p = -(row.fast * ra_fast + row.slow * ra_slow), q = -(row.fast * dec_fast + row.slow * dec_slow);
-        const float l = (float)((row.lambda - s->lambda) * s->per_plane);
-        const int west = p < 0, south = q > 0, fast = swap ? south : west, slow = swap ? west : south, lower = l < 0;
-        const float f = (float)-fast, h = (float)-slow, z = (float)-lower;
-        const float x = p + f * ra_fast + h * ra_slow, y = q + f * dec_fast + h * dec_slow;
-        to->sky[0][i] = overlap(s->reach_x, x, s->drop_x) * overlap(s->reach_y, y, s->drop_y);
-        to->sky[1][i] = overlap(s->reach_x, x + ra_fast, s->drop_x) * overlap(s->reach_y, y + dec_fast, s->drop_y);
-        to->sky[2][i] = overlap(s->reach_x, x + ra_slow, s->drop_x) * overlap(s->reach_y, y + dec_slow, s->drop_y);
-        to->sky[3][i] = overlap(s->reach_x, x + (ra_fast + ra_slow), s->drop_x) * overlap(s->reach_y, y + (dec_fast + dec_slow), s->drop_y);
-        to->depth[0][i] = overlap(s->reach_z, z - l, s->drop_z) * rows->weight[i];
-        to->depth[1][i] = overlap(s->reach_z, z + 1 - l, s->drop_z) * rows->weight[i];
-        to->corner[i] = rows->cell[i] - fast - slow * width;
-        to->lower[i] = lower;
+        const Drop drop = drop_of(swap, width, s, slopes, line, rows->cell[i], rows->row[i]);
+        for (int k = 0; k < 4; k++) to->sky[k][i] = drop.sky[k];
+        for (int k = 0; k < 2; k++) to->depth[k][i] = drop.depth[k] * rows->weight[i];
+        to->corner[i] = drop.corner;
+        to->lower[i] = drop.lower;
     }
 }
 THRICE(void, prepare,
@@ -94,10 +69,7 @@ static int64_t drizzle_row(const Drizzle *d, int slow_index) {
     const Plane *plane = plane_at(ring, d->z);
     const int fast = g->swap ? g->ny : g->nx;
     const int64_t width = fast + 2, line = (slow_index + 1) * width + 1;
-    const Sizes sizes = {.reach_x = (float)(.5 * (g->drop_ra + 1)), .reach_y = (float)(.5 * (g->drop_dec + 1)),
-                         .reach_z = (float)(.5 * (g->drop_lambda + 1)), .drop_x = (float)g->drop_ra, .drop_y = (float)g->drop_dec,
-                         .drop_z = (float)g->drop_lambda, .lambda = d->z * g->lambda_step + g->lambda_min,
-                         .per_plane = 1 / g->lambda_step};
+    const Sizes sizes = sizes_of(g, d->z);
     float *const sum[3] = {ring->sum[(d->z + 2) % 3], ring->sum[d->z % 3], ring->sum[(d->z + 1) % 3]};
     const uint32_t *start = plane->start + (int64_t)slow_index * fast;
     Batch batch;

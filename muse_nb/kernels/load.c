@@ -83,10 +83,12 @@ THRICE(void, convert, (float flux, uint32_t *const *word, int skip, const Places
        flux, word, skip, p, n, plane, to)
 
 // Stage rows: those of one wavelength lie side by side in a table, so that runs of them go to the same plane.
-static int keep(const Load *load, int number, Buffers *b, int skip, int n) {
+static int keep(const Load *load, int number, int thread, Buffers *b, int skip, int n) {
     const Ring *ring = load->ring;
     int *plane = b->places->plane + skip;
     const Rows *rows = b->rows;
+    if (ring->reasons && put_aside(ring, thread, load->first, n, plane, b->places->fast, b->places->slow, b->places->cell,
+                                   b->word[LAMBDA] + skip, b->word[DATA], b->word[STAT], b->word[DQ])) return -1;
     convert(load->exposure[number].flux, b->word, skip, b->places, n, plane, b->rows);
     for (int i = 0, end; i < n; i = end) {
         const int z = plane[i];
@@ -108,7 +110,7 @@ static int keep(const Load *load, int number, Buffers *b, int skip, int n) {
 }
 
 // Read one exposure's blocks [block, end), those that reach into the slab, in pieces of at most CHUNK rows.
-static int read_blocks(const Load *load, int number, Buffers *b, int64_t block, int64_t end) {
+static int read_blocks(const Load *load, int number, int thread, Buffers *b, int64_t block, int64_t end) {
     const Exposure *e = load->exposure + number;
     const Grid *g = load->grid;
     double low = g->lambda_min + (load->first - .5) * g->lambda_step - 1e-3;
@@ -128,7 +130,7 @@ static int read_blocks(const Load *load, int number, Buffers *b, int64_t block, 
         for (int column = 0; column < NCOLUMN; column++)
             if (column != LAMBDA && read_column(e, column, first + skip, n, b->word[column])) return -1;
         place(g, e, b->word[XPOS], b->word[YPOS], n, b->places);
-        if (keep(load, number, b, skip, n)) return -1;
+        if (keep(load, number, thread, b, skip, n)) return -1;
     }
     return 0;
 }
@@ -152,7 +154,7 @@ static void load_share(void *argument, int thread, int threads) {
     for (int i = 0; i < ring->exposures && !load->failed[thread]; i++) {
         int64_t blocks = (load->exposure[i].nrow + BLOCK - 1) / BLOCK;
         int64_t first = from - before > 0 ? from - before : 0, end = to - before < blocks ? to - before : blocks;
-        if (first < end) load->failed[thread] |= read_blocks(load, i, &b, first, end);
+        if (first < end) load->failed[thread] |= read_blocks(load, i, thread, &b, first, end);
         for (int z = 0; z < planes; z++) b.pile[z]->end[i] = b.pile[z]->count;
         before += blocks;
     }

@@ -1,4 +1,4 @@
-// The streaming combine, shared by limits.c, load.c, sort.c, ring.c, cosmics.c, others.c, drizzle.c and nearest.c. Exposure and Grid are
+// The streaming combine, shared by limits.c, load.c, sort.c, ring.c, cosmics.c, others.c, drizzle.c, nearest.c and reasons.c. Exposure and Grid are
 // mirrored in stream.py.
 #ifndef STREAM_H
 #define STREAM_H
@@ -107,6 +107,7 @@ typedef struct {                        // planes by number, modulo the number t
     Guess *guess;                       // of each cell, from the last plane that was searched
     float *sum[3];                      // (weight, weight x data, weight^2 x variance, unused) of three planes, with a border of one cell
     Slopes *slopes;                     // of each line of cells
+    struct Reasons *reasons;            // see reasons.c; 0 where nobody asks for them
 } Ring;
 
 static inline Plane *plane_at(const Ring *ring, int z) { return ring->plane + z % ring->nplane; }
@@ -117,6 +118,8 @@ static inline float swapped(uint32_t word) {
 }
 
 int stream_sort(Ring *ring, int last);
+int put_aside(const Ring *ring, int thread, int first, int n, const int *plane, const float *fast, const float *slow, const int *cell,
+              const uint32_t *lambda, const uint32_t *data, const uint32_t *stat, const uint32_t *dq);
 int read_column(const Exposure *e, int column, int64_t first, int64_t rows, uint32_t *words);
 
 typedef void (*Task)(void *argument, int thread, int threads);

@@ -125,6 +125,11 @@ class Planes:
         if not self._ring:
             raise MemoryError("not enough memory for a slab of planes, or more than 16383 exposures")
 
+    @property
+    def parts(self) -> tuple[Grid, ctypes.Array[Exposure], int]:
+        """The grid, the exposures and the ring of planes, for other kernels."""
+        return self._grid, self._exposures, self._ring
+
     def close(self) -> None:
         """Give the memory back."""
         if self._ring:

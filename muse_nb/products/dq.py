@@ -7,7 +7,7 @@ from enum import IntFlag
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["DQ", "MEANING", "count", "names"]
+__all__ = ["DQ", "MEANING", "NOT_FINITE", "NO_ROW", "REJECTED", "count", "names"]
 
 
 class DQ(IntFlag):
@@ -29,6 +29,11 @@ class DQ(IntFlag):
     MISSDATA = 1 << 30
     OUTSDRANGE = 1 << 31
 
+
+# What the DQ of a cube made by muse_nb says of a voxel that is NaN. Where all its rows are flagged it has their flags.
+NO_ROW = DQ.MISSDATA
+NOT_FINITE = DQ.OUTSDRANGE
+REJECTED = DQ.COSMICRAY | DQ.OUTLIER  # by the combine, which is no cosmic ray that a pixel table knew of
 
 MEANING: dict[DQ, str] = {
     DQ.TELLURIC: "telluric absorption, not corrected",

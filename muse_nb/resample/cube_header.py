@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, datetime
 
 from muse_nb import __version__
 from muse_nb.products.blocks import hdus
 from muse_nb.products.cards import card, keyword_of, split
+from muse_nb.products.dq import NO_ROW, NOT_FINITE, REJECTED
 from muse_nb.resample.grid import CubeGrid
 from muse_nb.resample.inputs import Input
 
-__all__ = ["extension", "primary"]
+__all__ = ["CAUSES", "extension", "primary"]
 
 _OURS = {
     *(
@@ -31,6 +32,14 @@ _OURS = {
 }
 _WCS = ("CRPIX", "CRVAL", "CTYPE", "CUNIT", "CDELT", "CD1_", "CD2_", "CD3_", "WCSAXES")
 _TABLE = ("ESO DRS MUSE PIXTABLE ", "ESO QC ")
+_BITPIX = {"DQ": 32, "EXPMAP": 16}
+_CONTENT = {"DATA": "data values", "STAT": "data variance", "DQ": "bad pixel status", "EXPMAP": "exposure counts"}
+CAUSES = "ESO DRS MUSE DQ CAUSES"  # in the DQ of a cube whose DQ says why a voxel is NaN
+_WHY = {
+    "NONE": (NO_ROW, "no pixel"),
+    "INFINITE": (NOT_FINITE, "not finite"),
+    "REJECTED": (REJECTED, "cosmic rays"),
+}
 
 
 def primary(
@@ -125,13 +134,15 @@ def _exposure(number: int, exposure: Input) -> list[str]:
     return cards
 
 
-def extension(name: str, shape: tuple[int, ...], grid: CubeGrid, unit: str, object_name: str) -> list[str]:
-    """Write the cards of a DATA or STAT extension of a cube (3 axes) or an image (2).
+def extension(
+    name: str, shape: tuple[int, ...], grid: CubeGrid, unit: str, object_name: str, more: Collection[str] = ()
+) -> list[str]:
+    """Write the cards of an extension of a cube (3 axes) or an image (2).
 
     Parameters
     ----------
     name
-        ``DATA`` or ``STAT``.
+        ``DATA``, ``STAT``, ``DQ`` or ``EXPMAP``.
     shape
         In Python's order.
     grid
@@ -140,23 +151,29 @@ def extension(name: str, shape: tuple[int, ...], grid: CubeGrid, unit: str, obje
         BUNIT.
     object_name
         OBJECT of the first exposure.
+    more
+        Extensions that the file has beside DATA and STAT.
     """
     axes = len(shape)
     cards = [
         card("XTENSION", "IMAGE", "IMAGE extension"),
-        card("BITPIX", -32, "number of bits per data pixel"),
+        card("BITPIX", _BITPIX.get(name, -32), "number of bits per data pixel"),
         card("NAXIS", axes, "number of data axes"),
         *(card(f"NAXIS{n}", length, f"length of data axis {n}") for n, length in enumerate(reversed(shape), 1)),
         card("PCOUNT", 0, "required keyword; must = 0"),
         card("GCOUNT", 1, "required keyword; must = 1"),
         card("OBJECT", f"{object_name} ({name})"),
         *(card(key, value) for key, value in grid.cards() if axes == 3 or "3" not in key),
-        card("EXTNAME", name, f"This extension contains data {'values' if name == 'DATA' else 'variance'}"),
+        card("EXTNAME", name, f"This extension contains {_CONTENT[name]}"),
         card("HDUCLASS", "ESO", "class name (ESO format)"),
         card("HDUDOC", "DICD", "document with class description"),
         card("HDUVERS", "DICD version 6", "version number (according to spec v2.5.1)"),
         card("HDUCLAS1", "IMAGE", "Image data format"),
     ]
+    if name == "EXPMAP":
+        return [*cards, card("SCIDATA", "DATA", "pointer to the data extension")]
+    if name == "DQ":
+        return [*cards, *_quality()]
     if name == "STAT":
         cards += [
             card("HDUCLAS2", "ERROR", "this extension contains variance"),
@@ -167,7 +184,27 @@ def extension(name: str, shape: tuple[int, ...], grid: CubeGrid, unit: str, obje
         cards.append(card("HDUCLAS2", "DATA", "this extension contains the data itself"))
         if axes == 3:
             cards.append(card("ERRDATA", "STAT", "pointer to the variance extension"))
+    if "DQ" in more:
+        cards.append(card("QUALDATA", "DQ", "pointer to the extension that says why voxels are NaN"))
     return [*cards, card("BUNIT", unit)]
+
+
+def _quality() -> list[str]:
+    """Cards of DQ: what its values mean, so that a reader needs no other source."""
+    return [
+        card("HDUCLAS2", "QUALITY", "this extension contains bad pixel mask"),
+        card("HDUCLAS3", "FLAG32BIT", "extension contains 32bit Euro3D flags"),
+        card("SCIDATA", "DATA", "pointer to the data extension"),
+        card("ERRDATA", "STAT", "pointer to the variance extension"),
+        card(CAUSES, True, "why a voxel is NaN; 0: it is not"),
+        *(card(f"{CAUSES} {name}", _signed(value), why) for name, (value, why) in _WHY.items()),
+        "COMMENT Other values: the flags (OR) of its pixels, all of which are flagged.",
+    ]
+
+
+def _signed(value: int) -> int:
+    """Bit 31 is the sign of what FITS stores."""
+    return value - (1 << 32) if value >> 31 else value
 
 
 def _number(exposure: Input, keyword: str, default: float) -> float:

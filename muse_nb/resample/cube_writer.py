@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from types import TracebackType
 
@@ -14,7 +15,7 @@ from muse_nb.products.filters import Filter, throughput
 from muse_nb.products.whole import whole
 from muse_nb.resample.cube_header import extension
 from muse_nb.resample.grid import CubeGrid
-from muse_nb.resample.stream import Resampled
+from muse_nb.resample.stream import EXTENSIONS, Resampled
 from muse_nb.resample.unfinished import Piece, Unfinished
 
 __all__ = ["CubeWriter", "Images", "piece_of", "refuse_existing", "write_image"]
@@ -75,6 +76,10 @@ class CubeWriter:
         OBJECT of the first exposure.
     recipe
         All that the content depends on, for a rerun after an interruption.
+    more
+        Extensions of `muse_nb.resample.stream.EXTENSIONS` that its planes have.
+    tail
+        What follows behind the last extension, as it is in the file.
     force
         Replace a file that is there.
     """
@@ -88,20 +93,23 @@ class CubeWriter:
         object_name: str,
         recipe: dict[str, object],
         *,
+        more: tuple[str, ...] = (),
+        tail: bytes = b"",
         force: bool = False,
     ) -> None:
-        self.shape = nz, ny, nx = grid.shape
-        size = -(-nz * ny * nx * 4 // BLOCK) * BLOCK
-        heads = [
-            header_block(extension(n, self.shape, grid, u, object_name))
-            for n, u in zip(("DATA", "STAT"), units, strict=True)
-        ]
-        first = header_block(primary)
-        self.start = (len(first) + len(heads[0]), len(first) + len(heads[0]) + size + len(heads[1]))
-        self.file = Unfinished(path, self.start[1] + size, recipe, force=force)
+        self.shape = grid.shape
+        self._forms = {"DATA": ">f4", "STAT": ">f4", **{name: EXTENSIONS[name] for name in more}}
+        parts, at = [(0, header_block(primary))], len(header_block(primary))
+        starts = []
+        for (name, form), unit in zip(self._forms.items(), (*units, *("",) * len(more)), strict=True):
+            parts.append((at, header_block(extension(name, self.shape, grid, unit, object_name, more))))
+            starts.append(at + len(parts[-1][1]))
+            at = starts[-1] + -(-math.prod(self.shape) * np.dtype(form).itemsize // BLOCK) * BLOCK
+        self.start = tuple(starts)
+        self.file = Unfinished(path, at + len(tail), recipe, force=force)
         try:
-            self.file.write(0, first + heads[0])
-            self.file.write(self.start[1] - len(heads[1]), heads[1])
+            for position, content in (*parts, (at, tail)):
+                self.file.write(position, content)
         except BaseException as error:
             self.file.__exit__(type(error), error, None)
             raise
@@ -120,8 +128,12 @@ class CubeWriter:
         if found is None:
             return None
         facts, blocks = found
-        data, stat = (np.frombuffer(block, ">f4").astype(np.float32).reshape(self.shape[1:]) for block in blocks)
-        return Resampled(number, data, stat, facts["rows"], facts["flagged"], facts["not_finite"])  # type: ignore[arg-type]
+        arrays = {
+            name: np.frombuffer(block, form).astype(np.dtype(form).newbyteorder("=")).reshape(self.shape[1:])
+            for (name, form), block in zip(self._forms.items(), blocks, strict=True)
+        }
+        rows = (facts["rows"], facts["flagged"], facts["not_finite"])
+        return Resampled(number, arrays.pop("DATA"), arrays.pop("STAT"), *rows, arrays)  # type: ignore[arg-type]
 
     def missing(self) -> list[range]:
         """List the runs of planes that are not in the file."""
@@ -143,7 +155,7 @@ class CubeWriter:
         return self.file.collect(note)
 
 
-def piece_of(plane: Resampled, starts: tuple[int, int]) -> Piece:
+def piece_of(plane: Resampled, starts: tuple[int, ...]) -> Piece:
     """Turn a plane into bytes and where they go.
 
     Parameters
@@ -151,10 +163,10 @@ def piece_of(plane: Resampled, starts: tuple[int, int]) -> Piece:
     plane
         As resampled.
     starts
-        Bytes at which DATA and STAT begin in the file.
+        Bytes at which DATA, STAT and what more there is begin in the file.
     """
     blocks = []
-    for start, array in zip(starts, (plane.data, plane.stat), strict=True):
+    for start, array in zip(starts, (plane.data, plane.stat, *plane.more.values()), strict=True):
         blocks.append((start + plane.number * array.nbytes, array.byteswap().data.cast("B")))
     return Piece(
         str(plane.number),

@@ -53,7 +53,7 @@ class SlabTask:
     file : str
         The file in the making, which is there at its full size.
     starts : tuple of int
-        Bytes at which DATA and STAT begin in it.
+        Bytes at which DATA, STAT and what more there is begin in it.
     first, last : int
     """
 
@@ -61,7 +61,7 @@ class SlabTask:
     grid: CubeGrid
     settings: Settings
     file: str
-    starts: tuple[int, int]
+    starts: tuple[int, ...]
     first: int
     last: int
 
@@ -102,7 +102,7 @@ class SlabTask:
 
 
 def cut(
-    inputs: Inputs, grid: CubeGrid, settings: Settings, file: Path, starts: tuple[int, int], slabs: list[range]
+    inputs: Inputs, grid: CubeGrid, settings: Settings, file: Path, starts: tuple[int, ...], slabs: list[range]
 ) -> Iterator[SlabTask]:
     """Make the tasks of some slabs, each with the part of the wavelength index that it needs.
 

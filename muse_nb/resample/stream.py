@@ -5,23 +5,28 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from muse_nb.kernels.reasons import Reasons
 from muse_nb.kernels.stream import MAXTHREADS, Planes
+from muse_nb.products.dq import NO_ROW, NOT_FINITE, REJECTED
 from muse_nb.products.errors import MuseError
 from muse_nb.resample.grid import CubeGrid
 from muse_nb.resample.inputs import Inputs
 
-__all__ = ["Resampled", "Settings", "default_threads", "planes", "slab_for"]
+__all__ = ["EXTENSIONS", "Resampled", "Settings", "default_threads", "planes", "slab_for"]
 
 STAGED_BYTES = 26  # a row of a loaded plane: 24, some room
 SORTED_BYTES = 24  # a row of a plane in the order of its cells: 22, some room
 CELL_BYTES = 136  # a spaxel: three planes of sums with their border, centres, output, its median
+REASON_WORDS = 6  # of a spaxel, for the extensions: three planes of flags and fate; one more for each 32 exposures
 BASE_BYTES = 60_000_000  # Python, numpy and FITS headers
+
+EXTENSIONS = {"DQ": ">i4", "EXPMAP": ">i2"}  # that a cube may have beside DATA and STAT, in the order of the file
 
 
 @dataclass(frozen=True)
@@ -43,6 +48,8 @@ class Settings:
         ``drizzle``, or ``nearest``: a voxel is its nearest row.
     crtype : str
         How cosmic rays are searched: ``median``, as by the recipes, or ``others``, against the other exposures.
+    extensions : tuple of str
+        Those of `EXTENSIONS` to make, in that order: why a voxel is NaN, and how many exposures are in it.
     """
 
     pixfrac: tuple[float, float] = (0.6, 0.6)
@@ -53,6 +60,7 @@ class Settings:
     threads: int = 1
     resample: str = "drizzle"
     crtype: str = "median"
+    extensions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -68,6 +76,8 @@ class Resampled:
         Rows of the plane; of these, rejected as cosmic rays.
     not_finite : list of int
         For each exposure, rows left out because data or variance are not finite though dq is 0.
+    more : dict of str to numpy.ndarray
+        By extension: DQ, int32, why a voxel is NaN; EXPMAP, int16, how many exposures are in it.
     """
 
     number: int
@@ -76,6 +86,7 @@ class Resampled:
     rows: int
     flagged: int
     not_finite: list[int]
+    more: dict[str, NDArray[Any]] = field(default_factory=dict)
 
 
 def planes(
@@ -109,24 +120,36 @@ def planes(
     last = nz if last is None else min(last, nz)
     along_x, whole = search_direction(inputs.exposures[0].table.header)
     kernel_grid = grid.kernel(settings.pixfrac, (settings.low, settings.high), swap=along_x)
-    slab = slab_for(inputs.rows, grid.shape, settings)
+    slab = slab_for(inputs.rows, grid.shape, settings, len(inputs.exposures))
     kernels = [exposure.kernel for exposure in inputs.exposures]
+    work = reasons = None
     try:
         work = Planes(kernel_grid, kernels, slab, min(settings.threads, MAXTHREADS))
+        if settings.extensions:
+            reasons = Reasons(work, nearest=settings.resample == "nearest")
     except MemoryError as error:
+        if work is not None:
+            work.close()
         raise MuseError(f"{error}: give less --memory, or free some") from error
     counts: dict[int, list[int]] = {}
 
     def finished(number: int, data: NDArray[np.float32], stat: NDArray[np.float32]) -> Iterator[Resampled]:
+        more = {}
+        if reasons is not None:
+            expmap, dq = reasons.finish(number, data, REJECTED, NOT_FINITE, NO_ROW)
+            made: dict[str, NDArray[Any]] = {"DQ": dq, "EXPMAP": expmap}
+            more = {name: made[name] for name in settings.extensions}
         if first <= number < last:
             rows, flagged, *not_finite = counts.pop(number)
-            yield Resampled(number, data, stat, rows, flagged, not_finite)
+            yield Resampled(number, data, stat, rows, flagged, not_finite, more)
 
     try:
         # rows of the planes beside `first` and `last` reach into them, and a plane's cosmic rays need its neighbours
         end, done = min(last + 2, nz), max(first - 1, 0)
         for lower in range(max(first - 2, 0), end, slab):
             upper = min(lower + slab, end)
+            if reasons is not None:
+                reasons.forget(lower, upper)
             work.load(lower, upper)
             ready = min(last + 1, nz) if upper == end else upper - 1
             for plane in range(done, ready):
@@ -136,9 +159,13 @@ def planes(
                     work.cosmics(plane, settings.crsigma, whole=whole)
                 if settings.resample == "nearest":
                     data, stat, counts[plane] = work.nearest(plane)
+                    if reasons is not None:
+                        reasons.add(plane)
                     yield from finished(plane, data, stat)
                 else:
                     counts[plane] = work.drizzle(plane)
+                    if reasons is not None:
+                        reasons.add(plane)
                     yield from finished(plane - 1, *work.finish(plane - 1))
             done = max(done, ready)
         if last == nz and settings.resample != "nearest":
@@ -146,6 +173,8 @@ def planes(
     except OSError as error:
         raise MuseError(f"the exposures cannot be combined: {error}") from error
     finally:
+        if reasons is not None:
+            reasons.close()
         work.close()
 
 
@@ -168,7 +197,7 @@ def search_direction(header: Any) -> tuple[bool, bool]:
     return along_x, not along_x and min(angle, abs(angle - 180), abs(angle - 360)) >= 5
 
 
-def slab_for(rows: int, shape: tuple[int, int, int], settings: Settings) -> int:
+def slab_for(rows: int, shape: tuple[int, int, int], settings: Settings, exposures: int) -> int:
     """Return how many planes at a time fit into the memory that is allowed, 1 to 64.
 
     Parameters
@@ -178,11 +207,15 @@ def slab_for(rows: int, shape: tuple[int, int, int], settings: Settings) -> int:
     shape
         (nz, ny, nx) of the cube.
     settings
-        With the memory and the threads.
+        With the memory, the threads and the extensions.
+    exposures
+        How many.
     """
     nz, spaxels = shape[0], shape[1] * shape[2]
     sorted_plane = rows / nz * SORTED_BYTES + spaxels * 4
-    least = BASE_BYTES + rows / 16 + spaxels * CELL_BYTES + (min(settings.threads, MAXTHREADS) + 2) * sorted_plane
+    words = (REASON_WORDS + 3 * math.ceil(exposures / 32) + 3) * bool(settings.extensions)
+    least = BASE_BYTES + rows / 16 + spaxels * (CELL_BYTES + 4 * words)
+    least += (min(settings.threads, MAXTHREADS) + 2) * sorted_plane
     a_plane = rows / nz * STAGED_BYTES
     memory = settings.memory
     if memory is None:

@@ -14,7 +14,7 @@ from muse_nb.products.offset_list import OffsetList
 from muse_nb.products.pixtable import PixelTable
 from muse_nb.resample.cube_writer import refuse_existing
 from muse_nb.resample.given_grid import read_grid
-from muse_nb.resample.stream import Settings, default_threads
+from muse_nb.resample.stream import EXTENSIONS, Settings, default_threads
 from muse_nb.steps.combination import Combination
 from muse_nb.steps.combine_checks import check_list, check_offsets, check_tables
 from muse_nb.steps.combine_engines import Cluster, Job, run_stream
@@ -41,6 +41,7 @@ def combine(
     lambdamax: float = 10000.0,
     filters: Sequence[str] = ("white",),
     filter_list: str | Path | None = None,
+    extensions: Sequence[str] = (),
     memory: float | None = None,
     threads: int | None = None,
     grid: str | Path | None = None,
@@ -83,6 +84,9 @@ def combine(
         Images to make: ``white``, ``V``, ``R``, ``I``, or names in `filter_list`.
     filter_list
         FILTER_LIST.
+    extensions
+        What the cube says of its voxels beside DATA and STAT: ``EXPMAP``, how many exposures are in each; ``DQ``, why
+        it is NaN, with which `muse_nb.audit_nans` needs no pixel tables. For the stream engine only.
     memory
         Bytes that the stream engine stays within.
     threads
@@ -126,8 +130,19 @@ def combine(
         notes += check_list(Path(offsets))
     fractions = pixfrac if isinstance(pixfrac, tuple) else (pixfrac, pixfrac)
     settings = Settings(
-        fractions, crsigma, lambdamin, lambdamax, memory, threads or default_threads(), resample, crtype
+        fractions,
+        crsigma,
+        lambdamin,
+        lambdamax,
+        memory,
+        threads or default_threads(),
+        resample,
+        crtype,
+        tuple(name for name in EXTENSIONS if name in extensions),
     )
+    unknown = sorted(set(extensions) - set(EXTENSIONS))
+    if unknown:
+        raise MuseError(f"there is no extension {unknown[0]!r}: choose from {', '.join(EXTENSIONS)}")
     _check_settings(settings, engine, cluster=bool(scheduler or workers), split=bool(split))
     curves = read_filter_list(filter_list) if filter_list else None
     for name in filters:
@@ -196,6 +211,8 @@ def _check_settings(settings: Settings, engine: str, *, cluster: bool, split: bo
         raise MuseError(f"there is no crtype {settings.crtype!r}: choose {' or '.join(CRTYPES)}")
     if settings.crtype == "others" and engine == "eso":
         raise MuseError("muse_exp_combine has no crtype 'others': take the stream engine")
+    if settings.extensions and engine == "eso":
+        raise MuseError(f"muse_exp_combine makes no {' or '.join(settings.extensions)}: take the stream engine")
     if not all(0 < fraction <= 1 for fraction in settings.pixfrac):
         raise MuseError(f"pixfrac is {settings.pixfrac}: it is above 0 and at most 1")
     if cluster and engine == "eso":

@@ -17,6 +17,7 @@ from muse_nb.resample.cube_header import primary
 from muse_nb.resample.cube_writer import CubeWriter, Images, write_image
 from muse_nb.resample.grid import CubeGrid, drop_size, lay_out
 from muse_nb.resample.inputs import Inputs
+from muse_nb.resample.slices import slices_table
 from muse_nb.resample.stream import Resampled, Settings, planes, slab_for
 from muse_nb.resample.weights import exposure_weights
 from muse_nb.steps.combination import Combination
@@ -113,7 +114,7 @@ def run_stream(job: Job) -> Combination:
                 borders |= make_slabs(job, inputs, grid, writer, gaps)
                 gaps = []
             elif gaps:
-                slab = slab_for(inputs.rows, grid.shape, s)
+                slab = slab_for(inputs.rows, grid.shape, s, len(inputs.exposures))
                 borders |= {start for gap in gaps for start in range(gap.start, gap.stop, slab)}
             for plane in _all_planes(job, inputs, grid, writer, gaps):
                 images.add(plane.number, plane.data)
@@ -198,9 +199,14 @@ def open_cube(job: Job, inputs: Inputs, grid: CubeGrid) -> CubeWriter:
         "grid": [*grid.shape, *grid.crval, *grid.crpix],
         "parameters": job.parameters,
     }
+    more, tail = job.settings.extensions, b""
+    if more:
+        recipe["extensions"] = list(more)
+    if "DQ" in more:
+        tail = slices_table(inputs, grid, job.settings)
     cards = primary(inputs.exposures, job.output.name, "DATACUBE_FINAL", job.parameters)
     target = str(first.header.get("OBJECT") or "")
-    return CubeWriter(job.output, cards, grid, units, target, recipe, force=job.force)  # type: ignore[arg-type]
+    return CubeWriter(job.output, cards, grid, units, target, recipe, more=more, tail=tail, force=job.force)  # type: ignore[arg-type]
 
 
 def _peak_memory() -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
@@ -13,6 +13,7 @@ from muse_nb.products.header import number_of
 from muse_nb.products.pixtable import PixelTable
 from muse_nb.resample.grid import LAMBDA_STEP, STEP
 from muse_nb.resample.inputs import nearest_turn
+from muse_nb.resample.stream import EXTENSIONS
 
 __all__ = ["Forecast", "forecast"]
 
@@ -101,6 +102,7 @@ def forecast(
     lambdamin: float = 4000.0,
     lambdamax: float = 10000.0,
     memory: float | None = None,
+    extensions: Sequence[str] = (),
 ) -> Forecast:
     """Forecast a combine.
 
@@ -114,6 +116,8 @@ def forecast(
         Wavelength limits [Angstrom].
     memory
         Bytes that the stream engine is told to stay within.
+    extensions
+        That the stream engine adds to the cube, see `muse_nb.combine`.
 
     Raises
     ------
@@ -123,6 +127,9 @@ def forecast(
     tables = [PixelTable.open(path) for path in pixtables]
     rows = sum(table.nrow for table in tables)
     shape = _shape(tables, lambdamin, lambdamax)
+    a_voxel = 8 + sum(
+        int(form[-1]) for name, form in EXTENSIONS.items() if name in extensions
+    )  # DATA and STAT: 8 bytes
     return Forecast(
         exposures=len(tables),
         rows=rows,
@@ -133,7 +140,7 @@ def forecast(
         seconds_stream=rows * _STREAM_SECONDS,
         memory_free=_free_memory(),
         shape=shape,
-        disk=4.0 * shape[1] * shape[2] * (2 * shape[0] + 1),
+        disk=float(shape[1] * shape[2] * (a_voxel * shape[0] + 4)),
         disk_free=_free_disk(Path(output)),
     )
 

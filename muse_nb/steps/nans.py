@@ -25,6 +25,7 @@ from muse_nb.products.whole import whole
 from muse_nb.steps.nan_causes import Cause, Holes, causes_of_plane
 from muse_nb.steps.nan_layout import Empty, at_the_edge, border, explain_empty
 from muse_nb.steps.nan_progress import Progress, watched
+from muse_nb.steps.nan_told import slice_centres, tells, told_holes
 from muse_nb.steps.nan_trace import Reach, Tables, coverage_of, trace
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ class NanAudit:
     cube : CubeFile
         The cube.
     exact : bool
-        True when the pixel tables were there: then every cause is known.
+        True when the pixel tables were there, or the cube's own DQ says why: then every cause is known.
     first, last : numpy.ndarray
         First and last plane of each spaxel with data (or, with pixel tables, that rows reach), shape (ny, nx).
     count : numpy.ndarray
@@ -242,7 +243,8 @@ def audit_nans(
         DATACUBE_FINAL or any cube with a DATA extension.
     pixtables
         The pixel tables it was made from (PIXTABLE_REDUCED of each exposure, or PIXTABLE_COMBINED). With them every
-        cause is known; without, only the field and the ends of the wavelength range can be told from other holes.
+        cause is known, as it is where the cube has a DQ that says so (``combine(..., extensions=["DQ"])``). Without
+        either, only the field and the ends of the wavelength range can be told from other holes.
     badpix
         BADPIX_TABLE that went into the reduction, to tell its flags from those that the recipes set.
     progress
@@ -262,7 +264,7 @@ def audit_nans(
     if not paths:
         if badpix is not None:
             raise MuseError("a bad-pixel table tells nothing without the pixel tables: give them too")
-        return _without_tables(opened, coverage)
+        return _told(opened, coverage, step) if tells(opened) else _without_tables(opened, coverage)
     from muse_nb.steps.nan_geometry import Placement
 
     tables = [PixelTable.open(path) for path in paths]
@@ -286,6 +288,16 @@ def audit_nans(
         holes,
         source,
         reach,
+    )
+
+
+def _told(cube: CubeFile, coverage: Coverage, progress: Progress) -> NanAudit:
+    """Audit by the cube's own DQ; the way back to the detector needs the tables all the same."""
+    first, last, holes = told_holes(cube, progress)
+    empty = explain_empty(last >= 0, slice_centres(cube.path))
+    holes = at_the_edge(holes, border(empty.inside))
+    return NanAudit(
+        cube, True, first, last, coverage.count, coverage.missing, coverage.infinite, empty, holes, None, None
     )
 
 
