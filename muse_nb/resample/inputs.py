@@ -12,11 +12,11 @@ from typing import Any
 
 from muse_nb.kernels.stream import COLUMNS, Exposure, scan
 from muse_nb.products.errors import MuseError
-from muse_nb.products.header import need
+from muse_nb.products.header import need, number_of
 from muse_nb.products.offset_list import OffsetList
 from muse_nb.products.pixtable import PixelTable
 
-__all__ = ["Input", "Inputs", "nearest_turn"]
+__all__ = ["Input", "Inputs", "applied", "nearest_turn"]
 
 _KINDS = {"rad": 0, "deg": 1}
 
@@ -219,6 +219,14 @@ def across_slices(posang: object) -> tuple[int, int]:
     return round(-math.sin(angle) / largest * 0.99), round(math.cos(angle) / largest * 0.99)
 
 
+def applied(table: PixelTable, exposure: int = 1) -> tuple[float, float]:
+    """Return the offset in RA and DEC [deg] that a PIXTABLE_POSITIONED or _COMBINED has in its positions already."""
+    if table.kind != "deg":
+        return 0.0, 0.0
+    d_ra, d_dec = (number_of(table.header.get(f"ESO DRS MUSE OFFSET{exposure} {key}")) for key in ("DRA", "DDEC"))
+    return d_ra or 0.0, d_dec or 0.0
+
+
 def nearest_turn(angle: float) -> float:
     """Bring a difference of right ascensions to -180 .. 180 [deg]."""
     return angle - 360 if angle > 180 else angle + 360 if angle < -180 else angle
@@ -239,9 +247,12 @@ def _exposures(table: PixelTable, offsets: OffsetList | None, weight: float) -> 
         for number, rows in enumerate(_rows_of_exposures(table), 1):
             own = float(table.read("weight", rows.start, rows.start + 1)[0])
             date = str(table.header.get(f"ESO DRS MUSE OFFSET{number} DATE-OBS", f"exposure {number}"))
-            yield Input.open(table, (ra, dec), (0.0, 0.0), weight * own, 1.0, rows, date)
+            yield Input.open(table, (ra, dec), applied(table, number), weight * own, 1.0, rows, date)
         return
     date = str(table.header.get("DATE-OBS"))
+    if any(applied(table)):
+        yield Input.open(table, (ra, dec), applied(table), weight, 1.0, range(table.nrow), date)
+        return
     d_ra, d_dec, scale = (offsets.of(date) if offsets else None) or (0.0, 0.0, math.nan)
     flux = scale if math.isfinite(scale) and scale else 1.0
     yield Input.open(table, (ra - d_ra, dec - d_dec), (d_ra, d_dec), weight, flux, range(table.nrow), date)

@@ -12,6 +12,7 @@ from muse_nb.products.pixtable import PixelTable
 from muse_nb.recipes.check_sets import judge_offsets, stars
 from muse_nb.recipes.faults import Fault, Frame, Run, Severity
 from muse_nb.recipes.prechecks import DATA, examine
+from muse_nb.resample.inputs import applied
 
 __all__ = ["check_list", "check_offsets", "check_tables"]
 
@@ -70,8 +71,15 @@ def check_offsets(tables: list[PixelTable], offsets: OffsetList | None, *, allow
     Raises
     ------
     MuseError
-        An exposure has no row (unless `allow_missing`), or an offset is too large to be one.
+        An exposure has no row (unless `allow_missing`) or its offset already, or an offset is too large to be one.
     """
+    moved = [table.path for table in tables if any(applied(table))]
+    if moved and offsets is not None:
+        raise MuseError(
+            f"{moved[0]} has its offset applied already (ESO DRS MUSE OFFSET1): combine it without an offset list"
+        )
+    if moved:
+        return []
     if offsets is None:
         return ["no offsets were given: stars will be smeared by the derotator's wobble"] if len(tables) > 1 else []
     dates = [str(table.header["DATE-OBS"]) for table in tables]
