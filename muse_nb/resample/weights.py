@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from muse_nb.products.errors import MuseError
-from muse_nb.products.header import need
+from muse_nb.products.header import need, number_of
 from muse_nb.products.pixtable import PixelTable
 
-__all__ = ["WEIGHTS", "exposure_weights"]
+__all__ = ["WEIGHTS", "exposure_weights", "weight_notes"]
 
 WEIGHTS = ("exptime", "fwhm", "header", "none")
 _SEEING = ("ESO OCS SGS AG FWHMX AVG", "ESO OCS SGS AG FWHMY AVG")  # by the autoguider
@@ -22,7 +22,8 @@ def exposure_weights(tables: list[PixelTable], kind: str) -> list[float]:
     tables
         The exposures.
     kind
-        ``exptime``: by exposure time; ``fwhm``: by exposure time over seeing, the autoguider's or else the DIMM's;
+        ``exptime``: by exposure time; ``fwhm``: by exposure time over seeing, the autoguider's or else the DIMM's,
+        whichever all exposures have, and where they have neither by exposure time (see `weight_notes`);
         ``header``: by exposure time and ESO DRS MUSE WEIGHT; ``none``: all alike.
 
     Raises
@@ -36,8 +37,8 @@ def exposure_weights(tables: list[PixelTable], kind: str) -> list[float]:
         return [1.0] * len(tables)
     times = [_positive(table, "EXPTIME") for table in tables]
     weights = [time / times[0] for time in times]
-    if kind == "fwhm":
-        seeing = [_seeing(table) for table in tables]
+    seeing = _seeing(tables) if kind == "fwhm" else None
+    if seeing:
         weights = [weight * seeing[0] / value for weight, value in zip(weights, seeing, strict=True)]
     if kind == "header":
         weights = [weight * _positive(table, _OWN) for weight, table in zip(weights, tables, strict=True)]
@@ -51,9 +52,27 @@ def _positive(table: PixelTable, keyword: str) -> float:
     return float(value)
 
 
-def _seeing(table: PixelTable) -> float:
+def weight_notes(tables: list[PixelTable], kind: str) -> list[str]:
+    """Say where weights are not those asked for: without the seeing they are exposure times, as the recipe's are."""
+    if kind != "fwhm" or not tables or _seeing(tables):
+        return []
+    lacking = [table.path.name for table in tables if not _measured(table, _AMBIENT)]
+    return [
+        f"{', '.join(lacking)} lack{'s' * (len(lacking) == 1)} the seeing ({' and '.join(_AMBIENT)}, or the"
+        " autoguider's): all exposures are weighted by exposure time alone, as by muse_exp_combine"
+    ]
+
+
+def _seeing(tables: list[PixelTable]) -> list[float]:
+    """Seeing of all exposures by one and the same instrument; none where neither has measured all of them."""
     for keywords in (_SEEING, _AMBIENT):
-        found = [v for k in keywords if isinstance(v := table.header.get(k), (int, float)) and v > 0]
-        if found:
-            return float(sum(found) / len(found))
-    raise MuseError(f"{table.path} lacks {_AMBIENT[0]}: its seeing is unknown, choose another weight")
+        found = [_measured(table, keywords) for table in tables]
+        if all(found):
+            return found
+    return []
+
+
+def _measured(table: PixelTable, keywords: tuple[str, str]) -> float:
+    """Mean of two measurements; 0 where one is missing or not positive."""
+    values = [number_of(table.header.get(keyword)) or 0.0 for keyword in keywords]
+    return sum(values) / 2 if min(values) > 0 else 0.0

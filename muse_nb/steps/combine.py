@@ -15,6 +15,7 @@ from muse_nb.products.pixtable import PixelTable
 from muse_nb.resample.cube_writer import refuse_existing
 from muse_nb.resample.given_grid import read_grid
 from muse_nb.resample.stream import EXTENSIONS, Settings, default_threads
+from muse_nb.resample.weights import weight_notes
 from muse_nb.steps.combination import Combination
 from muse_nb.steps.combine_checks import check_list, check_offsets, check_tables
 from muse_nb.steps.combine_engines import Cluster, Job, run_stream
@@ -126,6 +127,7 @@ def combine(
     notes = check_tables(tables, 0.0 if crtype == "others" else crsigma) + check_offsets(
         tables, listed, allow_missing=allow_missing
     )
+    notes += weight_notes(tables, weight)
     if isinstance(offsets, (str, Path)):
         notes += check_list(Path(offsets))
     fractions = pixfrac if isinstance(pixfrac, tuple) else (pixfrac, pixfrac)

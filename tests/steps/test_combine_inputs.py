@@ -127,6 +127,33 @@ def test_weights_are_the_recipe_s(tables: list[Path], tmp_path: Path, weight: st
     assert compare_cubes(made.products["DATACUBE_FINAL"][0], ours.path).differ_per_million <= 5
 
 
+@pytest.mark.eso
+@pytest.mark.parametrize(
+    "known",
+    [((), (), ()), (("DIMM",), (), ("DIMM",)), (("autoguider",), ("DIMM",), ("autoguider", "DIMM"))],
+    ids=["none", "one lacks it", "not by the same instrument"],
+)
+def test_without_the_seeing_of_all_the_weight_is_the_exposure_time_and_that_is_said(
+    tables: list[Path], tmp_path: Path, known: tuple[tuple[str, ...], ...]
+) -> None:
+    chosen = []
+    for number, path in enumerate(tables):
+        chosen.append(Path(shutil.copy(path, tmp_path)))
+        with fits.open(chosen[-1], mode="update") as table:
+            table[0].header["EXPTIME"] = (60.0, 120.0, 90.0)[number]
+            for who in known[number]:
+                values = zip(KEYWORDS[who], SEEING[who][number], strict=True)
+                table[0].header.update({f"HIERARCH {keyword}": value for keyword, value in values})
+    frames = [(path, "PIXTABLE_REDUCED") for path in chosen]
+    made = run_recipe("muse_exp_combine", frames, {"weight": "fwhm"}, output=tmp_path / "eso")
+    ours = combine(chosen, output=tmp_path / "ours.fits", weight="fwhm", checks=False)
+    assert compare_cubes(made.products["DATACUBE_FINAL"][0], ours.path).differ_per_million <= 5
+    assert [fits.getheader(ours.path)[f"ESO DRS MUSE EXP{n} WEIGHT"] for n in (1, 2, 3)] == [1.0, 2.0, 1.5]
+    (said,) = [note for note in ours.findings if "the seeing" in note]
+    lacking = [path.name for path, who in zip(chosen, known, strict=True) if "DIMM" not in who]
+    assert said.startswith(", ".join(lacking) + " lack")
+
+
 def test_weights_are_those_of_the_header(tables: list[Path], tmp_path: Path) -> None:
     longer = edited(tables[1], tmp_path / "P2.fits", EXPTIME=180.0)
     for weight, expected in (("exptime", 3.0), ("none", 1.0)):
