@@ -108,6 +108,20 @@ class Input:
         if not math.isfinite(self.kernel.limit[4]):
             raise MuseError(f"{self.table.path} has no row between {low:g} and {high:g} Angstrom: widen the limits")
 
+    def check_size(self) -> None:
+        """Refuse a file that has become too short for its rows since it was opened.
+
+        Raises
+        ------
+        MuseError
+            It has.
+        """
+        columns = [self.table.columns[name] for name in COLUMNS]
+        rows = self.first + self.kernel.nrow
+        end = max(column.offset + (rows - 1) * column.stride + column.dtype.itemsize for column in columns)
+        if os.fstat(self.kernel.fd).st_size < end:
+            raise MuseError(f"{self.table.path} became shorter while it was read: copy or make it again")
+
     def fingerprint(self) -> list[object]:
         """List what the exposure's part in a cube depends on."""
         state = self.table.path.stat()

@@ -171,6 +171,8 @@ def planes(
         if last == nz and settings.resample != "nearest":
             yield from finished(nz - 1, *work.finish(nz - 1))
     except OSError as error:
+        for exposure in inputs.exposures:
+            exposure.check_size()
         raise MuseError(f"the exposures cannot be combined: {error}") from error
     finally:
         if reasons is not None:

@@ -32,7 +32,7 @@ class Good:
         return self.kept.read_bytes()
 
 
-def _bintable(folder: Path) -> Path:
+def bintable(folder: Path) -> Path:
     (path,) = write_tables(folder / "image", 1, 7200, ifus=1)
     with fits.open(path) as opened:
         columns = [
@@ -112,7 +112,7 @@ def good_files(night, folder: Path) -> list[Good]:
         ("OBJECT_RED", small_frame, lambda p, o: ["inspect", p, "-o", o / "i.csv"]),
         ("pixel table", _table, lambda p, o: ["cube", p, "-o", o / "C.fits", "--threads", "1"]),
         ("pixel table, doctor", _table, doctor),
-        ("pixel table, bintable", _bintable, lambda p, o: ["cube", p, "-o", o / "C.fits", "--threads", "1"]),
+        ("pixel table, bintable", bintable, lambda p, o: ["cube", p, "-o", o / "C.fits", "--threads", "1"]),
         ("IMAGE_FOV", copy(image), lambda p, o: ["offsets", reduced["IMAGE_FOV"][0], p, "-o", o / "L.fits"]),
         ("IMAGE_FOV, doctor", copy(image), doctor),
         ("cube", _cube, lambda p, o: ["nans", p, "-o", o / "n.csv"]),
