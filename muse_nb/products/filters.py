@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from muse_nb.products.errors import MuseError
 
-__all__ = ["NAMES", "Filter", "read_filter_list", "throughput"]
+__all__ = ["NAMES", "Filter", "covered", "read_filter_list", "throughput"]
 
 
 # Wavelength [Angstrom] and throughput, after Bessell 1990 (PASP 102, 1181), table 2, every 200 A.
@@ -29,6 +29,7 @@ _CURVES: dict[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
 }
 _SHORT = {"V": "Johnson_V", "R": "Cousins_R", "I": "Cousins_I"}
 NAMES = ("white", "V", "R", "I")
+_WHITE = (4650.0, 9300.0)  # Angstrom
 
 Filter = tuple[NDArray[np.float64], NDArray[np.float64]]
 
@@ -69,6 +70,22 @@ def throughput(name: str, wavelength: ArrayLike, filters: dict[str, Filter] | No
             f"there is no filter {name!r}: choose from {', '.join(known)}, or give a FILTER_LIST that has it"
         )
     return np.interp(values, *curve, left=0.0, right=0.0)
+
+
+def covered(name: str, first: float, last: float, filters: dict[str, Filter] | None = None) -> float:
+    """Return how much of a filter lies between two wavelengths [Angstrom], in percent of its integral.
+
+    Raises
+    ------
+    MuseError
+        There is no such filter.
+    """
+    own = _CURVES.get(_SHORT.get(name, name), (_WHITE, ()))[0]
+    curve = next(((filters or {})[key][0] for key in (name, _SHORT.get(name, name)) if key in (filters or {})), own)
+    wavelength = np.arange(min(curve), max(curve))  # in steps of 1 Angstrom, as the recipes
+    through = throughput(name, wavelength, filters)
+    inside = (wavelength >= first) & (wavelength <= last)
+    return 100 * float(through[inside].sum() / through.sum()) if through.sum() > 0 else 0.0
 
 
 def read_filter_list(path: str | Path) -> dict[str, Filter]:

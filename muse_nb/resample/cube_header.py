@@ -43,7 +43,12 @@ _WHY = {
 
 
 def primary(
-    exposures: list[Input], name: str, category: str, parameters: Mapping[str, object], extra: Iterable[str] = ()
+    exposures: list[Input],
+    name: str,
+    category: str,
+    parameters: Mapping[str, object],
+    calibrations: Iterable[tuple[str, str]] = (),
+    through: str = "",
 ) -> list[str]:
     """Write the primary header's cards.
 
@@ -60,10 +65,13 @@ def primary(
         ESO PRO CATG.
     parameters
         Of the combine, put down in the recipes' manner.
-    extra
-        Further cards.
+    calibrations
+        Name and ESO PRO CATG of what else went in, the OFFSET_LIST and the like.
+    through
+        Filter of an image.
     """
     first = exposures[0].table
+    target = str(first.header.get("OBJECT", ""))
     cards = [
         card("SIMPLE", True, "file does conform to FITS standard"),
         card("BITPIX", 8, "number of bits per data pixel"),
@@ -71,28 +79,31 @@ def primary(
         card("EXTEND", True, "FITS dataset may contain extensions"),
         card("DATE", datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S"), "file creation date (YYYY-MM-DDThh:mm:ss UT)"),
         card("EXPTIME", float(sum(_number(e, "EXPTIME", 0.0) for e in exposures)), "[s] sum over the exposures"),
-        card("OBJECT", str(first.header.get("OBJECT", ""))),
+        card("OBJECT", f"{target} ({through})" if through else target),
         card("PIPEFILE", name, "Filename of data product"),
     ]
     kept = [line for line in split(hdus(first.path)[0].text) if not _replaced(keyword_of(line))]
+    kept = [line for line in kept if not (through and keyword_of(line) == "SPECSYS")]
     cards += kept
     cards += [
         card("ESO PRO CATG", category, "Category of pipeline product frame"),
         card("ESO PRO DATANCOM", len(exposures), "Number of combined frames"),
-        *_provenance(exposures, kept, parameters),
+        *_provenance(exposures, kept, parameters, calibrations),
     ]
     for number, exposure in enumerate(exposures, 1):
         cards += _exposure(number, exposure)
     if "ESO DRS MUSE PIXTABLE FFCORR" in first.header:
         cards.append(card("ESO DRS MUSE FLUX FFCORR", True, "Data was flat-field spectrum corrected"))
-    return [*cards, *extra]
+    return cards
 
 
 def _replaced(keyword: str) -> bool:
     return keyword in _OURS or keyword.startswith(_WCS) or keyword.startswith(_TABLE)
 
 
-def _provenance(exposures: list[Input], kept: list[str], parameters: Mapping[str, object]) -> list[str]:
+def _provenance(
+    exposures: list[Input], kept: list[str], parameters: Mapping[str, object], calibrations: Iterable[tuple[str, str]]
+) -> list[str]:
     """PRO REC keywords of the next free number."""
     there = [keyword_of(line) for line in kept]
     numbers = [int(k[11:].split()[0]) for k in there if k.startswith("ESO PRO REC") and k[11:].split()[0].isdigit()]
@@ -103,8 +114,11 @@ def _provenance(exposures: list[Input], kept: list[str], parameters: Mapping[str
     ]
     for number, exposure in enumerate(exposures, 1):
         cards.append(card(f"{start} RAW{number} NAME", exposure.table.path.name, "File name of raw frame"))
-        category = exposure.table.header.get("ESO PRO CATG", "PIXTABLE_REDUCED")
-        cards.append(card(f"{start} RAW{number} CATG", str(category), "Category of raw frame"))
+        made = exposure.table.header.get("ESO PRO CATG", "PIXTABLE_REDUCED")
+        cards.append(card(f"{start} RAW{number} CATG", str(made), "Category of raw frame"))
+    for number, (name, category) in enumerate(calibrations, 1):
+        cards.append(card(f"{start} CAL{number} NAME", name, "File name of calibration frame"))
+        cards.append(card(f"{start} CAL{number} CATG", category, "Category of calibration frame"))
     for number, (name, value) in enumerate(parameters.items(), 1):
         cards.append(card(f"{start} PARAM{number} NAME", name))
         cards.append(card(f"{start} PARAM{number} VALUE", str(value)))
@@ -118,6 +132,11 @@ def _exposure(number: int, exposure: Input) -> list[str]:
         card(f"{start} DRA", d_ra, f"[deg] (= {3600 * d_ra:.6f} arcsec) RA offset applied"),
         card(f"{start} DDEC", d_dec, f"[deg] (= {3600 * d_dec:.6f} arcsec) DEC offset applied"),
         card(f"{start} DATE-OBS", exposure.date_obs, f"offset {number} applied to this exposure"),
+        *(
+            [card(f"ESO DRS MUSE FLUX SCALE{number}", exposure.flux, "factor on the flux")]
+            if exposure.flux != 1
+            else []
+        ),
         card(f"{ours} DATE-OBS", exposure.date_obs),
         card(f"{ours} WEIGHT", float(exposure.weight), "weight relative to exposure 1"),
         card(f"{ours} FLUX SCALE", float(exposure.flux), "factor on the flux"),
@@ -182,6 +201,8 @@ def extension(
         ]
     else:
         cards.append(card("HDUCLAS2", "DATA", "this extension contains the data itself"))
+        if axes == 2:
+            cards.append(card("INHERIT", True, "the primary header holds, too"))
         if axes == 3:
             cards.append(card("ERRDATA", "STAT", "pointer to the variance extension"))
     if "DQ" in more:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from muse_nb.products.cards import card, header_block
 from muse_nb.products.errors import MuseError
-from muse_nb.products.filters import Filter, throughput
+from muse_nb.products.filters import Filter, covered, throughput
 from muse_nb.products.whole import whole
 from muse_nb.resample.cube_header import extension
 from muse_nb.resample.grid import CubeGrid
@@ -39,6 +39,7 @@ class Images:
     def __init__(self, grid: CubeGrid, filters: tuple[str, ...], curves: dict[str, Filter] | None = None) -> None:
         nz, ny, nx = grid.shape
         wavelength = grid.crval[2] + (np.arange(nz) + 1 - grid.crpix[2]) * grid.lambda_step
+        self._covered = [covered(name, grid.wavelength(0), grid.wavelength(nz), curves) for name in filters]
         self._through = [throughput(name, wavelength, curves) for name in filters]
         self._sum = np.zeros((len(filters), ny, nx))
         self._weight = np.zeros((len(filters), ny, nx))
@@ -57,6 +58,10 @@ class Images:
         """Return the mean over a filter, NaN where there are no data."""
         with np.errstate(invalid="ignore", divide="ignore"):
             return (self._sum[number] / self._weight[number]).astype(np.float32)
+
+    def fraction(self, number: int) -> float:
+        """Return how much of a filter the cube covers [%]."""
+        return self._covered[number]
 
 
 class CubeWriter:
@@ -176,16 +181,26 @@ def piece_of(plane: Resampled, starts: tuple[int, ...]) -> Piece:
 
 
 def write_image(
-    path: Path, primary: list[str], grid: CubeGrid, name: str, unit: str, data: NDArray[np.float32], *, force: bool
+    path: Path,
+    primary: list[str],
+    grid: CubeGrid,
+    through: tuple[str, float],
+    unit: str,
+    data: NDArray[np.float32],
+    *,
+    force: bool,
 ) -> None:
-    """Write an IMAGE_FOV.
+    """Write an IMAGE_FOV; `through` names its filter and how much of that the cube covers [%].
 
     Raises
     ------
     MuseError
         The file is there, or cannot be written.
     """
-    head = header_block([*primary, card("ESO DRS MUSE FILTER NAME", name, "filter name used")])
+    name, fraction = through
+    cards = [card("ESO DRS MUSE FILTER NAME", name, "filter name used")]
+    cards.append(card("ESO DRS MUSE FILTER FRACTION", fraction, "[%] fraction of filter covered"))
+    head = header_block([*primary, *cards])
     body = data.astype(">f4").tobytes()
     cards = [line for line in extension("DATA", data.shape, grid, unit, "") if not line.startswith("OBJECT")]
     with whole(path, force=force) as part:

@@ -170,6 +170,11 @@ def combine(
         grid=read_grid(grid) if grid is not None else None,
         filter_list=Path(filter_list) if filter_list else None,
         split=split,
+        calibrations=tuple(
+            (Path(file).name, category)
+            for file, category in ((offsets, "OFFSET_LIST"), (filter_list, "FILTER_LIST"), (grid, "OUTPUT_WCS"))
+            if isinstance(file, (str, Path))
+        ),
     )
     result = _run_eso(job) if engine == "eso" else run_stream(job)
     for note in (*result.findings, *(check.text for check in result.checks if check.good is False)):

@@ -23,7 +23,7 @@ from muse_nb.resample.weights import exposure_weights
 from muse_nb.steps.combination import Combination
 from muse_nb.steps.combine_after import check_cube
 
-__all__ = ["Cluster", "Job", "grid_of", "open_cube", "run_stream"]
+__all__ = ["Cluster", "Job", "grid_of", "open_cube", "run_stream", "write_images"]
 
 
 @dataclass(frozen=True)
@@ -62,6 +62,7 @@ class Job:
     grid: CubeGrid | None = None
     filter_list: Path | None = None
     split: int = 0
+    calibrations: tuple[tuple[str, str], ...] = ()  # name and category of what else goes in
 
     def stop_if_cancelled(self) -> None:
         """Raise a MuseError where the user wants it to end."""
@@ -120,10 +121,7 @@ def run_stream(job: Job) -> Combination:
                 images.add(plane.number, plane.data)
                 used, flagged = used + plane.rows, flagged + plane.flagged
                 bad = [a + b for a, b in zip(bad, plane.not_finite, strict=True)]
-        unit = job.tables[0].columns["data"].unit
-        for number, (name, path) in enumerate(job.images.items()):
-            cards = primary(inputs.exposures, path.name, "IMAGE_FOV", job.parameters)
-            write_image(path, cards, grid, name, unit, images.image(number), force=job.force)
+        write_images(job, inputs, grid, images)
         rows = inputs.rows
         notes = [
             f"{count} rows of {exposure.table.path.name} ({exposure.date_obs}) have dq 0 but data that are not finite:"
@@ -181,6 +179,21 @@ def _all_planes(job: Job, inputs: Inputs, grid: CubeGrid, writer: CubeWriter, ga
         at = gap.stop
 
 
+def write_images(job: Job, inputs: Inputs, grid: CubeGrid, images: Images) -> None:
+    """Write the images beside the cube.
+
+    Raises
+    ------
+    MuseError
+        One is there already, or cannot be written.
+    """
+    unit = job.tables[0].columns["data"].unit
+    for number, (name, path) in enumerate(job.images.items()):
+        cards = primary(inputs.exposures, path.name, "IMAGE_FOV", job.parameters, job.calibrations, name)
+        through = (name, images.fraction(number))
+        write_image(path, cards, grid, through, unit, images.image(number), force=job.force)
+
+
 def open_cube(job: Job, inputs: Inputs, grid: CubeGrid) -> CubeWriter:
     """Open the cube's file.
 
@@ -204,7 +217,7 @@ def open_cube(job: Job, inputs: Inputs, grid: CubeGrid) -> CubeWriter:
         recipe["extensions"] = list(more)
     if "DQ" in more:
         tail = slices_table(inputs, grid, job.settings)
-    cards = primary(inputs.exposures, job.output.name, "DATACUBE_FINAL", job.parameters)
+    cards = primary(inputs.exposures, job.output.name, "DATACUBE_FINAL", job.parameters, job.calibrations)
     target = str(first.header.get("OBJECT") or "")
     return CubeWriter(job.output, cards, grid, units, target, recipe, more=more, tail=tail, force=job.force)  # type: ignore[arg-type]
 

@@ -11,8 +11,7 @@ from muse_nb.products.errors import MuseError
 from muse_nb.recipes.reduce import exp_combine
 from muse_nb.recipes.run import RecipeResult
 from muse_nb.recipes.work import work_folder
-from muse_nb.resample.cube_header import primary
-from muse_nb.resample.cube_writer import Images, write_image
+from muse_nb.resample.cube_writer import Images
 from muse_nb.resample.given_grid import cut_planes, read_grid, write_output_wcs
 from muse_nb.resample.grid import CubeGrid, drop_size
 from muse_nb.resample.inputs import Inputs
@@ -21,7 +20,7 @@ from muse_nb.resample.stream import Resampled
 from muse_nb.resample.weights import exposure_weights
 from muse_nb.steps.combination import Combination
 from muse_nb.steps.combine_after import Check, check_cube
-from muse_nb.steps.combine_engines import Job, grid_of, open_cube
+from muse_nb.steps.combine_engines import Job, grid_of, open_cube, write_images
 from muse_nb.steps.forecast import Forecast, forecast
 
 __all__ = ["AS_NEEDED", "run_eso"]
@@ -150,10 +149,7 @@ def _in_ranges(job: Job, ranges: int, work: Path, listed: Path | None) -> Made:
                 job.report(wanted.stop, grid.shape[0])
             for plane in filter(None, map(writer.plane, range(grid.shape[0]))):
                 images.add(plane.number, plane.data)
-        for number, (name, path) in enumerate(job.images.items()):
-            cards = primary(inputs.exposures, path.name, "IMAGE_FOV", job.parameters)
-            unit = job.tables[0].columns["data"].unit
-            write_image(path, cards, grid, name, unit, images.image(number), force=job.force)
+        write_images(job, inputs, grid, images)
         borders = range(size, grid.shape[0], size)
         checks = check_cube(job.output, inputs, grid, job.settings, borders) if job.checks else []
     return dict(job.images), results, checks

@@ -69,6 +69,32 @@ def test_pointings_side_by_side_make_the_recipe_s_mosaic(tables: list[Path], tmp
     assert min(ours.shape[1:]) > 500
     assert_same_cube(theirs["DATACUBE_FINAL"][0], ours.path)
     assert_same_image(theirs["IMAGE_FOV"][0], ours.images["white"])
+    same_keywords(theirs["DATACUBE_FINAL"][0], ours.path)
+    same_keywords(theirs["IMAGE_FOV"][0], ours.images["white"])
+    header = fits.getheader(ours.path)
+    assert header["EXPTIME"] == 4 * 60, "all exposures', where the recipe writes the first one's"
+    for number, path in enumerate(files, 1):
+        own = fits.getheader(path)
+        assert header[f"ESO DRS MUSE EXP{number} POSANG"] == own["ESO INS DROT POSANG"]
+        assert header[f"ESO DRS MUSE EXP{number} EXPTIME"] == own["EXPTIME"]
+        assert header[f"ESO DRS MUSE EXP{number} DATE-OBS"] == own["DATE-OBS"]
+        assert header[f"ESO DRS MUSE OFFSET{number} DRA"] == listed.ra_offset[number - 1]
+        assert header[f"ESO DRS MUSE OFFSET{number} DDEC"] == listed.dec_offset[number - 1]
+        assert header[f"ESO DRS MUSE EXP{number} WEIGHT"] == 1.0
+
+
+OTHERS = ("CHECKSUM", "DATASUM", "DATAMD5", "ESO QC ", "ESO PRO ")  # what says who made the file
+
+
+def same_keywords(theirs: Path, ours: Path) -> None:
+    """What the recipe's headers say, ours say, too; who made the file, when, and EXPTIME are ours to say."""
+    with fits.open(theirs) as a, fits.open(ours) as b:
+        for one, other in zip(a, b, strict=False):
+            for key, value in one.header.items():
+                if key.startswith(OTHERS) or key in ("EXPTIME", "DATE", "PIPEFILE", "COMMENT", ""):
+                    continue
+                said = other.header.get(key)
+                assert said == (pytest.approx(value, rel=1e-6) if isinstance(value, float) else value), key
 
 
 @pytest.mark.parametrize(
@@ -87,7 +113,12 @@ def test_images_through_the_filters_of_a_list_are_the_recipe_s(
     made = {fits.getheader(path)["ESO DRS MUSE FILTER NAME"]: path for path in theirs["IMAGE_FOV"]}
     assert set(made) == set(wanted)
     for name in wanted:
-        assert fits.getheader(ours.images[name])["ESO DRS MUSE FILTER NAME"] == name
+        header, theirs_ = fits.getheader(ours.images[name]), fits.getheader(made[name])
+        assert header["ESO DRS MUSE FILTER NAME"] == name
+        assert header["ESO DRS MUSE FILTER FRACTION"] == pytest.approx(
+            theirs_["ESO DRS MUSE FILTER FRACTION"], rel=1e-3
+        )
+        assert header["OBJECT"] == theirs_["OBJECT"]
         assert_same_image(made[name], ours.images[name])
     short = {"V": "Johnson_V", "R": "Cousins_R", "I": "Cousins_I"}
     asked = [name for name in short if short[name] in wanted]
