@@ -9,6 +9,7 @@
 #include <string.h>
 
 #define STRIPES 16                      // even, then odd ones, as in the drizzle: no two threads share a voxel
+#define SAMPLE 7                        // of so many rows one is measured for the places of slices, at all pixels along a slice in turn
 #define HEAD 2                          // words of a voxel before those that hold a bit for each exposure
 enum { FLAGS, FATE };                   // flags of all flagged rows that reach it; and bits:
 enum { REJECTED_ROW = 1, INFINITE_ROW = 2 };
@@ -177,7 +178,7 @@ void stream_reasons_finish(const Grid *grid, Ring *ring, int z, const float *dat
     memset(voxel, 0, bordered(grid) * r->words * sizeof *voxel);
 }
 
-// For each IFU and slice, up to 25 and 64 of them: rows of an exposure that fall on the cube, and the sums of their x and y [pixel].
+// For each IFU and slice, up to 25 and 64 of them: rows of a sample that fall on the cube, and the sums of their x and y [pixel].
 // The column of dq is to be that of the origin. 0 where the table can be read.
 int stream_slices(const Grid *g, const Exposure *e, double *sums) {
     const Pole pole = pole_at(e->sin_dec, e->cos_dec);
@@ -187,7 +188,7 @@ int stream_slices(const Grid *g, const Exposure *e, double *sums) {
     for (int64_t first = 0; first < e->nrow && !failed; first += CHUNK) {
         const int n = (int)(e->nrow - first < CHUNK ? e->nrow - first : CHUNK);
         for (int c = 0; c < 4; c++) failed |= read_column(e, columns[c], first, n, words + c * CHUNK);
-        for (int i = 0; i < n && !failed; i++) {
+        for (int i = (int)((SAMPLE - first % SAMPLE) % SAMPLE); i < n && !failed; i += SAMPLE) {
             const float lambda = swapped(words[2 * CHUNK + i]);
             if (!(lambda >= g->lambda_low && lambda <= g->lambda_high)) continue;
             float ra = swapped(words[i]), dec = swapped(words[CHUNK + i]);

@@ -102,7 +102,7 @@ class Reasons:
 
 
 def slice_sums(grid: Grid, exposure: Exposure, origin: tuple[int, int]) -> NDArray[np.float64]:
-    """Count the rows of each slice of an exposure that fall on the cube.
+    """Place the slices of an exposure on the cube, by one row in seven.
 
     Parameters
     ----------
@@ -116,7 +116,7 @@ def slice_sums(grid: Grid, exposure: Exposure, origin: tuple[int, int]) -> NDArr
     Returns
     -------
     numpy.ndarray
-        Shape (25, 64, 3), by IFU and slice: rows, and the sums of their x and y [pixel, from 0].
+        Shape (25, 64, 3), by IFU and slice: rows that were placed, and the sums of their x and y [pixel, from 0].
 
     Raises
     ------
