@@ -90,24 +90,24 @@ def _starts(table: PixelTable) -> list[int]:
 def zero_rows(run: Run) -> Iterator[Fault]:
     """Rows of a pixel table are 0 with variance 0 and not flagged; looked for in some of the rows."""
     for frame in run.tagged("PIXTABLE_REDUCED", "PIXTABLE_POSITIONED"):
-        good, zero = _zeros(PixelTable.open(frame.path))
+        looked, zero = _zeros(PixelTable.open(frame.path))
         if zero:
-            what = f"has data 0 with variance 0 and dq 0 in about {100 * zero / good:.2g} % of its rows, {_CAUSE}"
+            what = f"has data 0 with variance 0 and dq 0 in about {100 * zero / looked:.2g} % of its rows, {_CAUSE}"
             consequence = "a cube would take the zeros for light"
             yield Fault("zero_rows", (frame.path,), what, consequence, f"{_REMEDY} {_CUT}", Severity.FLAG)
 
 
 def _zeros(table: PixelTable) -> tuple[int, int]:
-    """Rows with dq 0 among those looked at, and how many of them are 0 with variance 0."""
-    good = zero = 0
+    """Rows that are looked at, and how many of them are 0 with variance 0 and not flagged."""
+    looked = zero = 0
     for start in _starts(table):
         data = table.read("data", start, start + _BLOCK)
-        fine = table.read("dq", start, start + _BLOCK) == 0
-        good += int(np.count_nonzero(fine))
-        suspect = fine & (data == 0)
+        looked += len(data)
+        suspect = data == 0
         if suspect.any():
-            zero += int(np.count_nonzero(suspect & (table.read("stat", start, start + _BLOCK) == 0)))
-    return good, zero
+            fine = table.read("dq", start, start + _BLOCK) == 0
+            zero += int(np.count_nonzero(suspect & fine & (table.read("stat", start, start + _BLOCK) == 0)))
+    return looked, zero
 
 
 def zero_planes(run: Run) -> Iterator[Fault]:

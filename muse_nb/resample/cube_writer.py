@@ -48,11 +48,11 @@ class Images:
     def add(self, number: int, data: NDArray[np.float32]) -> None:
         """Add a plane."""
         good = np.isfinite(data)
+        known = np.where(good, data, 0)
         for through, total, weight in zip(self._through, self._sum, self._weight, strict=True):
             if through[number] > 0:
-                np.multiply(data, through[number], out=self._term)
-                np.add(total, self._term, out=total, where=good)
-                np.add(weight, through[number], out=weight, where=good)
+                total += np.multiply(known, through[number], out=self._term)
+                weight += np.multiply(good, through[number], out=self._term)
 
     def image(self, number: int) -> NDArray[np.float32]:
         """Return the mean over a filter, NaN where there are no data."""
