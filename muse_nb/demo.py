@@ -288,7 +288,9 @@ def _combine(work: Demo, say: Callable[[str], object]) -> None:
         if not output.exists():
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", MuseWarning)  # that one has no offsets is its purpose
-                result = combine(tables, offsets, output=output, threads=work.jobs, force=True)
+                result = combine(
+                    tables, offsets, output=output, extensions=("DQ", "EXPMAP"), threads=work.jobs, force=True
+                )
             say(f"  {result}")
     images = [cube.with_name(f"{cube.stem}_IMAGE_FOV_white.fits") for cube in (work.cube_without, work.cube)]
     widths = np.asarray(star_widths([*night.files_of("IMAGE_FOV"), *images])["fwhm"], float)

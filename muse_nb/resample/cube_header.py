@@ -190,7 +190,7 @@ def extension(
         card("HDUCLAS1", "IMAGE", "Image data format"),
     ]
     if name == "EXPMAP":
-        return [*cards, card("SCIDATA", "DATA", "pointer to the data extension")]
+        return [*cards, card("SCIDATA", "DATA", "pointer to the data extension"), card("BUNIT", "", "a number")]
     if name == "DQ":
         return [*cards, *_quality()]
     if name == "STAT":

@@ -27,8 +27,8 @@ _COLUMNS = (
 def slices_table(inputs: Inputs, grid: CubeGrid, settings: Settings) -> bytes:
     """Make the binary table of all slices that are there.
 
-    A row for each exposure, IFU and slice: how many pixels of it were placed on the cube, one in seven of all, and their
-    mean x and y, counted from 0.
+    A row for each exposure, IFU and slice: how many pixels of it were placed on the cube, one in seven of all, and
+    their mean x and y, counted from 0.
 
     Raises
     ------
