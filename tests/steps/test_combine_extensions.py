@@ -173,11 +173,11 @@ from muse_nb.products.pixtable import PixelTable
 from muse_nb.resample.grid import lay_out
 from muse_nb.resample.inputs import Inputs
 from muse_nb.resample.stream import Settings, planes
-files, threads, cuts, memory = json.loads(sys.argv[1])
+files, threads, cuts, memory, resample = json.loads(sys.argv[1])
 tables = [PixelTable.open(file) for file in files]
 with Inputs(tables, None, [1.0] * len(tables), 4000, 10000, threads) as inputs:
     grid, check = lay_out(inputs.exposures), 0
-    settings = Settings(threads=threads, memory=memory, crsigma=4, extensions=("DQ", "EXPMAP"))
+    settings = Settings(threads=threads, memory=memory, resample=resample, crsigma=4, extensions=("DQ", "EXPMAP"))
     for first, last in zip([0, *cuts], [*cuts, grid.shape[0]]):
         for plane in planes(inputs, grid, settings, first, last):
             for array in (plane.data, plane.stat, *plane.more.values()):
@@ -187,16 +187,23 @@ print(check)
 
 
 def digest(
-    files: list[Path], threads: int = 1, cuts: tuple[int, ...] = (), memory: float | None = None, **env: str
+    files: list[Path],
+    threads: int = 1,
+    cuts: tuple[int, ...] = (),
+    memory: float | None = None,
+    resample: str = "drizzle",
+    **env: str,
 ) -> str:
-    command = [sys.executable, "-c", DIGEST, json.dumps([[str(file) for file in files], threads, cuts, memory])]
+    arguments = json.dumps([[str(file) for file in files], threads, cuts, memory, resample])
+    command = [sys.executable, "-c", DIGEST, arguments]
     return subprocess.run(command, env=os.environ | env, check=True, capture_output=True, text=True).stdout
 
 
 def test_the_same_bytes_however_it_is_run(tables: list[Path]) -> None:
     expected = digest(tables)
-    for how in ({"MUSE_NB_SCALAR": "1"}, {"threads": 2}, {"threads": 5}, {"cuts": (1, 2, 5)}, {"memory": 95e6}):
+    for how in ({"MUSE_NB_SCALAR": "1"}, {"threads": 2}, {"threads": 5}, {"cuts": (1, 2, 5)}, {"memory": 85e6}):
         assert digest(tables, **how) == expected, how
+    assert digest(tables, resample="nearest", memory=85e6, threads=2) == digest(tables, resample="nearest")
 
 
 def test_an_interrupted_run_and_one_by_workers_make_the_same_file(tables: list[Path], tmp_path: Path) -> None:
