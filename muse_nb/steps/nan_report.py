@@ -36,7 +36,8 @@ def findings(audit: NanAudit) -> list[str]:
     if not audit.exact:
         said.append(
             "Without the pixel tables, flags, gaps between slices, missing IFUs, rejected cosmic rays and data that are"
-            " not finite cannot be told apart: give them with pixtables=... (--pixtable)."
+            " not finite cannot be told apart: give them with pixtables=... (--pixtable), or combine with"
+            " --extensions DQ."
         )
     return said
 

@@ -156,6 +156,25 @@ def positioned(night: Night, tmp_path_factory: pytest.TempPathFactory) -> Positi
     return Positioned(folder / "OFFSET_LIST.fits", *found.values())
 
 
+def test_tables_that_the_recipes_save_as_binary_tables_give_the_same_cube(
+    positioned: Positioned, night: Night, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MUSE_PIXTABLE_SAVE_AS_TABLE", "1")
+    frames = [(path, "PIXTABLE_OBJECT") for path in sorted(positioned.offsets.parent.glob("*/PIXTABLE_OBJECT_*"))[:3]]
+    frames += [*find_calibrations(night.folder / "calib").for_scipost(), (positioned.offsets, "OFFSET_LIST")]
+    how = {"save": "positioned,individual", "skymethod": "none", "lambdamin": 6450, "lambdamax": 6530}
+    products = run_recipe("muse_scipost", frames, how, output=tmp_path / "eso").products
+    for kind, image in (("REDUCED", positioned.reduced[0]), ("POSITIONED", positioned.positioned[0])):
+        (table,) = products[f"PIXTABLE_{kind}"]
+        assert (PixelTable.open(table).form, PixelTable.open(image).form) == ("bintable", "image")
+        one, other = (
+            cube(path, output=tmp_path / f"{kind}{n}.fits", checks=False) for n, path in enumerate((table, image))
+        )
+        with fits.open(one.path) as a, fits.open(other.path) as b:
+            assert a["DATA"].data.tobytes() == b["DATA"].data.tobytes()
+            assert a["STAT"].data.tobytes() == b["STAT"].data.tobytes()
+
+
 def test_a_positioned_table_gives_the_cube_of_muse_scipost(positioned: Positioned, tmp_path: Path) -> None:
     for number, (table, theirs) in enumerate(zip(positioned.positioned, positioned.cubes, strict=True)):
         ours = cube(table, output=tmp_path / f"{number}.fits", checks=False)

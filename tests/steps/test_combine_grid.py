@@ -129,6 +129,16 @@ def test_eso_is_refused_with_the_numbers_where_it_cannot_fit(
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.eso
+def test_eso_runs_all_the_same_where_it_is_forced(
+    tables: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("muse_nb.steps.forecast._free_memory", lambda: 1e7)
+    made = combine(tables, output=tmp_path / "C.fits", engine="eso", force=True, checks=False)
+    assert made.engine == "eso"
+    assert made.path.exists()
+
+
 def test_the_forecast_of_the_cube_is_near_what_is_made(tables: list[Path], whole_cube: Path) -> None:
     ahead = forecast(tables, whole_cube)
     assert ahead.rows == 446_400
