@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import sysconfig
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -20,6 +21,13 @@ _TEXT = """a abbr b blockquote br caption code col colgroup dd del details div d
 _KEPT = """align alt class colspan dir height id lang name open rowspan scope start style title width"""
 _WHOLE = re.compile(r"<(script|style|noscript|iframe|object|template)\b.*?(</\1\s*>|\Z)", re.S | re.I)
 _HOMES = re.compile(r"(?:/home|/Users|[A-Z]:\\Users)[/\\][^/\\\s\"'<>&]+")
+
+
+@cache
+def _code() -> tuple[str, ...]:
+    """Folders of Python code, as tracebacks name them: where packages lie, the standard library, this package."""
+    known = [*map(sysconfig.get_path, ("purelib", "platlib", "stdlib")), str(Path(__file__).parents[2])]
+    return tuple(sorted({f"{place}{os.sep}" for place in known if len(place) > 1}, key=len, reverse=True))
 
 
 @cache
@@ -65,13 +73,15 @@ class Places:
         return cls(folder.absolute(), tuple(path for path in named if path.is_absolute() and path.name))
 
     def hide(self, text: str) -> str:
-        """Make paths relative, and leave the names of home folders out."""
+        """Make paths relative, those of installed code too, and leave the names of home folders out."""
         for place in sorted([self.folder, *self.others], key=lambda path: -len(str(path))):
             for written in dict.fromkeys((str(place), escape(str(place)))):
                 if place in self.others:
                     text = text.replace(written, place.name)
                 elif len(written) > 1:
                     text = text.replace(written + os.sep, "").replace(written, ".")
+        for code in _code():
+            text = text.replace(code, "")
         home = str(Path.home())
         if len(home) > 1:
             text = re.sub(re.escape(home) + r"(?=[/\\\s\"'<>&,;:)]|$)", "~", text)

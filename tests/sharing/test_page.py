@@ -8,6 +8,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import ipywidgets
+import numpy as np
 import pytest
 from books import book, shown, with_widgets
 from nbformat.v4 import new_code_cell, new_output
@@ -159,3 +160,12 @@ def test_the_index_says_which_failed_and_why() -> None:
     elements = Elements(page)
     assert [a.get("href") for tag, a in elements.found if tag == "a"] == ["good.html"]
     assert "KeyError: <no> 'x'" in elements.text
+
+
+def test_tracebacks_name_code_without_the_folder_where_it_is_installed(tmp_path: Path) -> None:
+    import json as standard
+
+    import muse_nb
+
+    code = f"File {muse_nb.__file__}:80 called {np.__file__} and {standard.__file__}"
+    assert Places(tmp_path).hide(code) == "File muse_nb/__init__.py:80 called numpy/__init__.py and json/__init__.py"

@@ -14,8 +14,9 @@ from muse_nb.products.detector import TraceTable, WavecalTable
 from muse_nb.products.errors import MuseError
 from muse_nb.products.object_red import write_object_red
 from muse_nb.steps.picks import empty_picks
-from muse_nb.widgets import picking, picture
+from muse_nb.widgets import front_end, picking, picture
 from muse_nb.widgets.base import Viewer, guarded
+from muse_nb.widgets.front_end import STILL, VIEW
 from muse_nb.widgets.geometry import BORDER_ROWS, Geometry
 from muse_nb.widgets.object_red import ObjectRedViewer
 from muse_nb.widgets.static import module, style
@@ -191,3 +192,34 @@ def test_stretches_rise_from_0_to_1() -> None:
         q = picture.stretched(np.linspace(-5, 15, 50), 0, 10, stretch)
         assert (np.diff(q) >= 0).all()
         assert (q[0], q[-1]) == (0, pytest.approx(1))
+
+
+@pytest.mark.parametrize(
+    ("cell", "outputs"),
+    [
+        ("3c1fd2a1-97f2", [{"text/html", "text/plain", VIEW}, {"image/png", "text/plain"}]),
+        ("vscode-notebook-cell:/home/a/b.ipynb#W0sZmlsZQ==", [{"image/png", "text/plain", VIEW}]),
+        (None, [{"image/png", "text/plain", STILL}]),
+    ],
+    ids=["JupyterLab", "VS Code", "no browser"],
+)
+def test_each_front_end_gets_view_and_picture_in_the_form_that_it_shows(
+    cell: str | None, outputs: list[set[str]], viewer: ObjectRedViewer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """JupyterLab two outputs, VS Code one with its fallbacks, whoever runs without a browser a picture alone."""
+    from IPython.core.interactiveshell import InteractiveShell
+    from IPython.utils.capture import capture_output
+
+    request = {"header": {"msg_type": "execute_request"}, "metadata": {} if cell is None else {"cellId": cell}}
+    monkeypatch.setattr(front_end, "_request", lambda: request)
+    shell = InteractiveShell.instance()
+    try:
+        with capture_output(stdout=False, stderr=False) as caught:
+            data, _ = shell.display_formatter.format(viewer)
+    finally:
+        InteractiveShell.clear_instance()
+    shown = [output.data for output in caught.outputs] or [data]
+    assert [set(output) for output in shown] == outputs
+    if len(caught.outputs) == 2:
+        view, still = caught.outputs
+        assert still.metadata["muse_nb"] == {"still_of": view.data[VIEW]["model_id"]}
