@@ -11,12 +11,13 @@ from astropy.wcs import WCS
 from numpy.typing import NDArray
 from scipy.signal import fftconvolve
 
-from muse_nb.kernels.psf import moffat_stamps
+from muse_nb.kernels.psf import Stamps, moffat_stamps
 from muse_nb.steps.starfit.geometry import Plane
 from muse_nb.steps.starfit.psf import kernel, round_psf
 
 SCALE = 0.2  # arcsec per pixel
 FLOOR, SLOPE = 1.0, 0.05  # variance = FLOOR + SLOPE * light, so that amplitudes are in units of the sky's noise
+CORE, HALO, HALO_BETA = 0.9, 2.6, 1.8  # of a PSF that is no Moffat: share of the core, width and beta of the halo
 
 
 @dataclass(frozen=True)
@@ -50,11 +51,27 @@ KINDS = {
 
 @dataclass(frozen=True)
 class Field:
-    """A simulated field: files, true offsets (n, 2) [arcsec, first 0] and the bound on each exposure's (n, 2)."""
+    """A simulated field: files, true offsets (n, 2) [arcsec, first 0] and the bound on each exposure's (n, 2).
+
+    `chance` (n, 2) is the error that the noise of these very pixels gives to a fit that knows all else.
+    """
 
     files: list[Path]
     offset: NDArray
     bound: NDArray
+    chance: NDArray
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """One exposure as it was drawn: peaks (K,), PSF, inverse variance (0 where no data) and noise, each (ny, nx)."""
+
+    plane: Plane
+    amplitude: NDArray
+    psf: NDArray
+    width: float
+    weight: NDArray
+    noise: NDArray
 
 
 def make(kind: Kind, seed: int, folder: Path) -> Field:
@@ -86,14 +103,15 @@ def make(kind: Kind, seed: int, folder: Path) -> Field:
         light, psf = _draw(kind, plane.pixel(sky + offset[i]), amplitude, width, rng)
         light += kind.galaxy * _galaxy(plane, kind.side, offset[i], width)
         variance = FLOOR + SLOPE * light
-        image = light + 20 + rng.normal(0, np.sqrt(variance))
+        noise = rng.normal(0, np.sqrt(variance))
+        image = light + 20 + noise
         _cosmic_rays(image, rng)
         blank = _blank(kind.side, angle[i], missing)
         image[blank] = np.nan
         files.append(folder / f"IMAGE_FOV_{i + 1:04d}.fits")
         _write(files[-1], image, header, i, angle[i], origin)
-        frames.append((plane, amplitude, psf, np.where(blank, 0, 1 / variance)))
-    return Field(files, offset, bound(frames, sky, offset))
+        frames.append(Drawn(plane, amplitude, psf, width, np.where(blank, 0, 1 / variance), noise))
+    return Field(files, offset, *bound(kind, frames, sky, offset))
 
 
 def _wcs(kind: Kind, origin: tuple[float, float], dither: NDArray) -> fits.Header:
@@ -108,16 +126,33 @@ def _wcs(kind: Kind, origin: tuple[float, float], dither: NDArray) -> fits.Heade
 
 
 def _draw(kind: Kind, position: NDArray, amplitude: NDArray, width: float, rng: np.random.Generator) -> tuple:
-    shape = (kind.side,) * 2
     radius = np.full(len(position), int(9 * width))
     psf = round_psf(width, rng.uniform(2.2, 2.9))
     stretch = rng.normal(0, 0.02, 2)
     psf[:3] += psf[0] * np.array([stretch[0], stretch[1], -stretch[0]])
-    light = moffat_stamps(position, amplitude, radius, psf, shape).model
-    if not kind.moffat:  # a narrow core on a wide halo
-        halo = round_psf(2.6 * width, 1.8)
-        light = 0.9 * light + moffat_stamps(position, 0.1 * amplitude, radius, halo, shape).model
-    return light, psf
+    return _stars(kind, position, amplitude, radius, psf, width, (kind.side,) * 2).model, psf
+
+
+def _stars(
+    kind: Kind,
+    position: NDArray,
+    amplitude: NDArray,
+    radius: NDArray,
+    psf: NDArray,
+    width: float,
+    shape: tuple[int, int],
+    matrix: NDArray | None = None,
+) -> Stamps:
+    """Stamps of a Moffat or, where the kind says so, of a narrow core on a wide halo."""
+    core = moffat_stamps(position, amplitude, radius, psf, shape, matrix)
+    if kind.moffat:
+        return core
+    halo = moffat_stamps(position, amplitude, radius, round_psf(HALO * width, HALO_BETA), shape, matrix)
+
+    def mixed(name: str) -> NDArray:
+        return CORE * getattr(core, name) + (1 - CORE) * getattr(halo, name)
+
+    return Stamps(core.box, core.start, *map(mixed, ("value", "east", "north", "model", "shape")))
 
 
 def _galaxy(plane: Plane, side: int, offset: NDArray, width: float) -> NDArray:
@@ -161,43 +196,57 @@ def _write(path: Path, image: NDArray, wcs: fits.Header, i: int, angle: float, o
     fits.HDUList([primary, data]).writeto(path, overwrite=True)
 
 
-def bound(frames: list[tuple], sky: NDArray, offset: NDArray) -> NDArray:
-    """Cramer-Rao bound (n, 2) [arcsec] on the offsets against the first exposure.
+def bound(kind: Kind, frames: list[Drawn], sky: NDArray, offset: NDArray) -> tuple[NDArray, NDArray]:
+    """Cramer-Rao bound (n, 2) [arcsec] on the offsets against the first exposure, and what chance makes of them (n, 2).
 
-    Fluxes (of each exposure) and positions of all stars above 5 sigma in the stack are free; PSF and fainter stars are
-    known.
+    Fluxes (of each exposure) and positions of all stars above 5 sigma in the stack are free; PSF, galaxy, cosmic rays
+    and fainter stars are known. The same least squares, linear about the truth, turn the noise into errors of the
+    offsets.
     """
     n, stars = len(frames), len(sky)
-    worth = sum(amplitude**2 * np.pi * 4 / (FLOOR + SLOPE * amplitude) for _, amplitude, _, _ in frames)
+    worth = sum(frame.amplitude**2 * np.pi * 4 / (FLOOR + SLOPE * frame.amplitude) for frame in frames)
     seen = np.flatnonzero(worth > 25) if stars else np.zeros(0, int)
     k = seen.size
     if not k:
-        return np.full((n, 2), np.inf)
+        return np.full((n, 2), np.inf), np.full((n, 2), np.nan)
     total, cross, own = np.zeros((2 * k, 2 * k)), np.zeros((n, 2 * k, 2)), np.zeros((n, 2, 2))
-    for i, (plane, amplitude, psf, weight) in enumerate(frames):
-        width = int(4 * np.sqrt(1 / psf[0]))
-        stamps = moffat_stamps(
-            plane.pixel(sky[seen] + offset[i]), amplitude[seen], np.full(k, width), psf, weight.shape, plane.matrix
-        )
-        row, column = stamps.pairs()
-        block = stamps.blocks(weight, row, column)
-        owner = np.repeat(np.arange(k), np.diff(row))
-        dense = np.zeros((3, k, 3, k))
-        dense[:, owner, :, column] = block
-        dense = dense.reshape(3 * k, 3 * k)
-        flux = dense[:k, :k] + 1e-9 * np.eye(k)
-        position = dense[k:, k:] - dense[k:, :k] @ np.linalg.solve(flux, dense[:k, k:])
+    pull, pulls = np.zeros(2 * k), np.zeros((n, 2))
+    for i, frame in enumerate(frames):
+        position, gradient = _positions(kind, frame, frame.plane.pixel(sky[seen] + offset[i]), frame.amplitude[seen])
         total += position
+        pull += gradient
         cross[i] = np.c_[position[:, :k].sum(1), position[:, k:].sum(1)]
         own[i] = np.array([[cross[i][:k].sum(0)], [cross[i][k:].sum(0)]]).reshape(2, 2)
+        pulls[i] = gradient[:k].sum(), gradient[k:].sum()
     total += 1e-3 * np.eye(2 * k)
     information = np.zeros((n, 2, n, 2))
     solved = np.linalg.solve(total, cross.transpose(1, 0, 2).reshape(2 * k, -1)).reshape(2 * k, n, 2)
     for i in range(n):
         information[i, :, i] += own[i]
         information[i] -= np.einsum("ka,kjb->ajb", cross[i], solved)
+    pulls -= np.einsum("kjb,k->jb", solved, pull)
     small = information.reshape(2 * n, 2 * n)[2:, 2:] + 1e-9 * np.eye(2 * n - 2)
-    return np.r_[np.zeros((1, 2)), np.sqrt(np.diag(np.linalg.inv(small))).reshape(-1, 2)]
+    inverse = np.linalg.inv(small)
+    chance = (inverse @ pulls.ravel()[2:]).reshape(-1, 2)
+    first = np.zeros((1, 2))
+    return np.r_[first, np.sqrt(np.diag(inverse)).reshape(-1, 2)], np.r_[first, chance]
+
+
+def _positions(kind: Kind, frame: Drawn, pixel: NDArray, amplitude: NDArray) -> tuple[NDArray, NDArray]:
+    """Normal equations (2k, 2k) of the stars' positions, east first, fluxes eliminated, and the noise's side (2k,)."""
+    k = len(pixel)
+    radius = np.full(k, int(4 * np.sqrt(1 / frame.psf[0])))
+    stamps = _stars(kind, pixel, amplitude, radius, frame.psf, frame.width, frame.weight.shape, frame.plane.matrix)
+    row, column = stamps.pairs()
+    block = stamps.blocks(frame.weight, row, column)
+    owner = np.repeat(np.arange(k), np.diff(row))
+    dense = np.zeros((3, k, 3, k))
+    dense[:, owner, :, column] = block
+    dense = dense.reshape(3 * k, 3 * k)
+    side = stamps.border(frame.weight, frame.noise)[0].T.ravel()
+    flux = dense[:k, :k] + 1e-9 * np.eye(k)
+    free = np.linalg.solve(flux, np.c_[dense[:k, k:], side[:k]])
+    return dense[k:, k:] - dense[k:, :k] @ free[:, :-1], side[k:] - dense[k:, :k] @ free[:, -1]
 
 
 __all__ = ["KINDS", "Field", "Kind", "bound", "make"]

@@ -1,6 +1,9 @@
 """Offsets against the photon-noise bound and muse_exp_align, on simulated fields of every kind.
 
-python benchmarks/offsets.py [--seeds 10] [--kinds cluster "one star"] [--no-eso]
+python -m benchmarks.offsets [--seeds 30] [--first 0] [--kinds cluster "one star"] [--fields] [--jobs 2] [--no-eso]
+
+Beside ours stands what chance does: the errors that the noise of the same pixels gives to a fit that knows all but the
+stars' fluxes and positions; and the rms, over the bound, of what ours add to these.
 """
 
 from __future__ import annotations
@@ -10,6 +13,10 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterable
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from shutil import which
 
@@ -22,6 +29,7 @@ from muse_nb.steps.measurement import Measurement
 from muse_nb.steps.offsets import measure_offsets
 
 AT_BOUND = 0.5e-3  # arcsec: an rms below counts as at the bound
+FAILED = 0.5  # arcsec: an rms above is no offset of these exposures
 
 
 def ours(field: Field) -> tuple[NDArray, NDArray, float]:
@@ -55,50 +63,84 @@ def esos(field: Field, dec: float) -> tuple[NDArray | None, float]:
     return np.where(np.isfinite(offset), offset, np.nan), spent
 
 
-def judge(name: str, seeds: int, eso: bool) -> str:
+@dataclass(frozen=True)
+class Result:
+    """One field: rms [arcsec], over the accepted exposures, of the bound and of errors: ours, by chance, the recipe's.
+
+    `added` is the rms of what is in our errors beside chance.
+    """
+
+    seed: int
+    bound: float
+    ours: float
+    chance: float
+    added: float
+    pull: NDArray  # (accepted exposures, 2)
+    refused: int
+    seconds: float
+    theirs: float = np.nan
+    their_seconds: float = np.nan
+
+    def over(self, rms: float) -> float:
+        """An rms over the bound."""
+        return rms / self.bound if rms > AT_BOUND else min(rms / self.bound, 1.0)
+
+    @property
+    def right(self) -> bool:
+        """Whether the recipe's offsets are those of these exposures, at least."""
+        return self.theirs < FAILED
+
+    @property
+    def wrong(self) -> int:
+        """Accepted exposures beyond 5 of their errors."""
+        return int((np.abs(self.pull) > 5).any(1).sum())
+
+
+def measure(name: str, eso: bool, seed: int) -> Result:
+    """One field by us and, where asked for, by the recipe."""
+    with tempfile.TemporaryDirectory() as folder:
+        field = make(KINDS[name], seed, Path(folder))
+        offset, error, seconds = ours(field)
+        miss = offset - offset[0] - field.offset
+        known = np.isfinite(miss).all(1)
+        known[0] = False
+        pull = miss[known] / np.maximum(error[known], 1e-9)
+        rms = [_rms(values[known]) for values in (field.bound, miss, field.chance, miss - field.chance)]
+        result = Result(seed, *rms, pull, int((~known[1:]).sum()), seconds)
+        if not eso:
+            return result
+        found, spent = esos(field, KINDS[name].dec)
+        use = known if known.any() else ~known
+        theirs = np.nan if found is None else _rms((found - field.offset)[use])
+        return replace(result, theirs=theirs, their_seconds=spent)
+
+
+def line(name: str, results: list[Result], eso: bool) -> str:
     """One line of the table."""
-    ratios, pulls, wrong, refused, seconds = [], [], 0, 0, []
-    theirs, their_seconds, failed, worse = [], [], 0, 0
-    for seed in range(seeds):
-        with tempfile.TemporaryDirectory() as folder:
-            field = make(KINDS[name], seed, Path(folder))
-            offset, error, spent = ours(field)
-            seconds.append(spent)
-            miss = (offset - offset[0] - field.offset)[1:]
-            known = np.isfinite(miss).all(1)
-            refused += int((~known).sum())
-            rms = np.sqrt(np.mean(miss[known] ** 2)) if known.any() else np.nan
-            if known.any():
-                bound = np.sqrt(np.mean(field.bound[1:][known] ** 2))
-                ratios.append(rms / bound if rms > AT_BOUND else min(rms / bound, 1.0))
-                pull = miss[known] / np.maximum(error[1:][known], 1e-9)
-                pulls.append(pull.ravel())
-                wrong += int((np.abs(pull) > 5).any(1).sum())
-            if eso:
-                found, spent = esos(field, KINDS[name].dec)
-                their_seconds.append(spent)
-                their = np.nan
-                if found is not None:
-                    their = float(np.sqrt(np.mean((found - field.offset)[1:][known if known.any() else ~known] ** 2)))
-                if not np.isfinite(their) or their > 0.5:
-                    failed += 1
-                elif known.any():
-                    theirs.append(their / bound)
-                    worse += int(rms > their)
-    all_pulls = np.concatenate(pulls) if pulls else np.zeros(0)
-    line = f"{name:16s} {seeds:5d} {_median(ratios):8.2f} {_share(ratios):6.0f} % {_rms(all_pulls):6.2f} {wrong:8d} "
-    line += f"{refused:8d} {np.median(seconds):8.2f}"
+    pull = np.concatenate([result.pull.ravel() for result in results])
+    accepted = [result for result in results if len(result.pull)]
+    text = f"{name:16s} {len(results):5d} {_ratios(r.over(r.ours) for r in accepted)} {_rms(pull):6.2f} "
+    text += f"{sum(result.wrong for result in results):8d} {sum(result.refused for result in results):8d} "
+    text += f"{np.median([result.seconds for result in results]):8.2f} | {_ratios(r.over(r.chance) for r in accepted)} "
+    text += f"{_rms(np.array([r.added / r.bound for r in accepted])):6.2f}"
     if eso:
-        line += f" | {_median(theirs):8.1f} {failed:6d} {worse:8d} {np.median(their_seconds):8.2f}"
-    return line
+        right = [result for result in accepted if result.right]
+        text += f" | {_median([r.over(r.theirs) for r in right]):8.1f} "
+        text += f"{sum(not result.right for result in results):6d} "
+        text += f"{sum(r.theirs < r.ours for r in right):6d} {sum(r.theirs < r.chance for r in right):6d} "
+        text += f"{np.median([result.their_seconds for result in results]):8.2f}"
+    return text
+
+
+def _ratios(values: Iterable[float]) -> str:
+    """Median, and share below 1.5."""
+    ratios = list(values)
+    share = 100 * float(np.mean(np.array(ratios) < 1.5)) if ratios else np.nan
+    return f"{_median(ratios):8.2f} {share:6.0f} %"
 
 
 def _median(values: list[float]) -> float:
     return float(np.median(values)) if values else np.nan
-
-
-def _share(values: list[float]) -> float:
-    return 100 * float(np.mean(np.array(values) < 1.5)) if values else np.nan
 
 
 def _rms(values: NDArray) -> float:
@@ -106,16 +148,33 @@ def _rms(values: NDArray) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seeds", type=int, default=10)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seeds", type=int, default=10, help="fields of each kind")
+    parser.add_argument("--first", type=int, default=0, help="seed of the first")
     parser.add_argument("--kinds", nargs="+", default=list(KINDS), choices=list(KINDS))
+    parser.add_argument("--fields", action="store_true", help="a line for each field, too")
+    parser.add_argument("--jobs", type=int, default=1, help="fields at once")
     parser.add_argument("--no-eso", action="store_true")
     args = parser.parse_args()
     eso = which("esorex") is not None and not args.no_eso
-    head = f"{'field':16s} seeds rms/bound  < 1.5    pull  > 5 sig  refused    s/exp"
-    print(head + (" | muse_exp_align: rms/bound, failed fields, better than ours, s/exp" if eso else ""))
-    for name in args.kinds:
-        print(judge(name, args.seeds, eso), flush=True)
+    head = f"{'field':16s} seeds rms/bound  < 1.5    pull  > 5 sig  refused    s/exp | by chance  < 1.5  added"
+    print(head + (" | muse_exp_align: rms/bound, failed, closer than ours, than chance, s/exp" if eso else ""))
+    seeds = range(args.first, args.first + args.seeds)
+    with ProcessPoolExecutor(args.jobs) as pool:
+        for name in args.kinds:
+            results = []
+            for result in pool.map(partial(measure, name, eso), seeds):
+                results.append(result)
+                if args.fields:
+                    print(f"  {name}, seed {result.seed}: {_one(result)}", flush=True)
+            print(line(name, results, eso), flush=True)
+
+
+def _one(result: Result) -> str:
+    names = ("ours", "chance", "theirs")
+    rms = ", ".join(f"{name} {result.over(getattr(result, name)):.2f}" for name in names)
+    pull = f"pull {_rms(result.pull):.2f} (largest {np.abs(result.pull).max(initial=0):.1f})"
+    return f"bound {1e3 * result.bound:.2f} mas, {rms}, added {result.added / result.bound:.2f}, {pull}"
 
 
 if __name__ == "__main__":
