@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from muse_nb.steps.starfit.frame import Frame
-from muse_nb.steps.starfit.matched_filter import Map, Peaks, filter_map, find_peaks
+from muse_nb.steps.starfit.matched_filter import Map, Peaks, filter_map, find_peaks, without_lobes
 
 __all__ = ["from_grid", "sky_grid", "stack_peaks"]
 
@@ -37,13 +37,15 @@ def stack_peaks(
     numerator, denominator = np.zeros((2, ny, nx))
     sharpest = min(frame.width * frame.plane.scale for frame in frames)
     for frame, offset in zip(frames, offsets, strict=True):
-        maps = filter_map(frame.residual, frame.weight, frame.width) if residual else frame.map
+        maps = filter_map(frame.residual, frame.weight, frame.width, not frame.box) if residual else frame.map
         gain = (sharpest / (frame.width * frame.plane.scale)) ** 2  # amplitude of the same flux
         matrix, zero = from_grid(frame, offset, low, scale)
         numerator += gain * _onto(maps.numerator, matrix, zero, (ny, nx))
         denominator += gain**2 * _onto(maps.denominator, matrix, zero, (ny, nx))
     denominator[denominator < 1e-9 * denominator.max()] = 0
     peaks = find_peaks(Map(numerator, denominator), threshold, margin=1)
+    if not (residual or frames[0].box):
+        peaks = without_lobes(peaks, max(frame.width for frame in frames))
     return Peaks(low + scale * peaks.position, peaks.significance, peaks.amplitude), sharpest
 
 

@@ -21,12 +21,15 @@ def share_diffuse_light(fit: Fit) -> None:
     """Replace the background of every frame by one light common to all, scaled and put on the frame's own sky.
 
     A background measured in each exposure by itself carries the noise of a few hundred pixels into every star's
-    position; the common one carries that of all exposures, and the same into each.
+    position; the common one carries that of all exposures, and the same into each. It is what the exposure of the best
+    seeing shows; the others see it blurred, which near a galaxy's centre is more than the noise.
     """
     low, shape, scale = sky_grid(fit.frames, list(fit.offsets))
     shining = [frame.raw - (frame.model - frame.level) - _sky(frame) for frame in fit.frames]
     common = np.zeros(shape)
     mine = [np.zeros(frame.shape) for frame in fit.frames]
+    seeing = np.array([frame.width for frame in fit.frames])
+    blur = np.sqrt(np.maximum(seeing**2 - seeing.min() ** 2, 0)) / 2.355
     for _ in range(PASSES):
         top, bottom = np.zeros((2, *shape))
         for frame, offset, light, known in zip(fit.frames, fit.offsets, shining, mine, strict=True):
@@ -39,8 +42,8 @@ def share_diffuse_light(fit: Fit) -> None:
                 target += ndimage.affine_transform(smooth, matrix, zero, output_shape=shape, order=1)
         common += np.where(bottom > COVERAGE, top / np.maximum(bottom, COVERAGE), 0.0)
         mine = [
-            _onto_frame(common, frame, offset, low, scale)
-            for frame, offset in zip(fit.frames, fit.offsets, strict=True)
+            ndimage.gaussian_filter(_onto_frame(common, frame, offset, low, scale), sigma)
+            for frame, offset, sigma in zip(fit.frames, fit.offsets, blur, strict=True)
         ]
     for frame, offset, known in zip(fit.frames, fit.offsets, mine, strict=True):
         covered = _onto_frame(bottom, frame, offset, low, scale) > COVERAGE

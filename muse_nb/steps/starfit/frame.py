@@ -97,7 +97,7 @@ class Frame:
 
     def filtered(self) -> Map:
         """Matched-filter map of the data."""
-        return filter_map(self.data, self.ok / self.floor, self.width)
+        return filter_map(self.data, self.ok / self.floor, self.width, sharp=not self.box)
 
     def variance(self, floor_fraction: float = 0.0) -> NDArray:
         """Variance of every pixel under the current model, with a share of the model as its own uncertainty."""

@@ -11,9 +11,10 @@ from scipy.signal import fftconvolve
 
 from muse_nb.steps.starfit.psf import kernel
 
-__all__ = ["Map", "Peaks", "filter_map", "find_peaks"]
+__all__ = ["Map", "Peaks", "filter_map", "find_peaks", "without_lobes"]
 
 COVERAGE = 0.4  # of the profile's square that must fall on data
+LOBE, LOBES = 0.06, 3.5  # of a star under the sharp filter: twice their height over the star's, and how many FWHM off
 
 
 @dataclass(frozen=True)
@@ -50,9 +51,12 @@ class Peaks:
         return Peaks(self.position[which], self.significance[which], self.amplitude[which])
 
 
-def filter_map(data: NDArray, weight: NDArray, width: float) -> Map:
-    """Filter `data` under inverse variances `weight` for stars of FWHM `width` [pixel]."""
-    profile = kernel(width)
+def filter_map(data: NDArray, weight: NDArray, width: float, sharp: bool = False) -> Map:
+    """Filter `data` under inverse variances `weight` for stars of FWHM `width` [pixel].
+
+    A `sharp` filter sees no light that changes smoothly, up to its second derivatives, over two FWHM to each side.
+    """
+    profile = _without_smooth_light(kernel(width)) if sharp else kernel(width)
     square = profile**2
     numerator = fftconvolve(weight * data, profile, mode="same")
     denominator = np.maximum(fftconvolve(weight, square, mode="same"), 0)
@@ -61,6 +65,31 @@ def filter_map(data: NDArray, weight: NDArray, width: float) -> Map:
         covered = fftconvolve(valid.astype(float), square, mode="same") >= COVERAGE * square.sum()
         numerator, denominator = numerator * covered, denominator * covered
     return Map(numerator, denominator)
+
+
+def _without_smooth_light(profile: NDArray) -> NDArray:
+    """What is left of a profile when a parabola is fitted to it in a disc: its product with any parabola is 0."""
+    reach = len(profile) // 2
+    y, x = np.mgrid[-reach : reach + 1, -reach : reach + 1]
+    inside = np.hypot(x, y) <= reach
+    x, y, sharp = x[inside], y[inside], np.zeros_like(profile)
+    surface = np.stack([np.ones(x.size), x, y, x * x, x * y, y * y], -1)
+    sharp[inside] = profile[inside] - surface @ np.linalg.lstsq(surface, profile[inside], rcond=None)[0]
+    return sharp
+
+
+def without_lobes(peaks: Peaks, width: float) -> Peaks:
+    """Leave out what may be the ring of positive lobes that a sharp filter makes of a bright star of FWHM `width`."""
+    from scipy.spatial import cKDTree
+
+    if not len(peaks):
+        return peaks
+    pairs = cKDTree(peaks.position).query_pairs(LOBES * width, output_type="ndarray")
+    amplitude = peaks.amplitude[pairs]
+    fainter = pairs[np.arange(len(pairs)), amplitude.argmin(1)]
+    keep = np.ones(len(peaks), bool)
+    keep[fainter[amplitude.min(1) < LOBE * amplitude.max(1)]] = False
+    return peaks.take(keep)
 
 
 def find_peaks(maps: Map, threshold: float, margin: int = 2) -> Peaks:

@@ -11,7 +11,7 @@ from scipy import ndimage
 
 from muse_nb.kernels.psf import discs
 from muse_nb.steps.starfit import catalogue, noise
-from muse_nb.steps.starfit.coarse import Placement, place_all
+from muse_nb.steps.starfit.coarse import Placement, Sources, place_all
 from muse_nb.steps.starfit.detect import stack_peaks
 from muse_nb.steps.starfit.diffuse import share_diffuse_light
 from muse_nb.steps.starfit.fit import Fit
@@ -86,8 +86,20 @@ def solve(frames: list[Frame], radius: float = 6.0, tell: Callable[[str], None] 
         [frames[i] for i in placed], first - first[0], sources.sky[:STARS] + first[0], sources.amplitude[:STARS],
         sources.width,
     )  # fmt: skip
+    if not fit.frames[0].box:
+        _diffuse_light_first(fit, sources)
     run(fit, tell)
     return finish(fit, placements, placed, len(frames))
+
+
+def _diffuse_light_first(fit: Fit, sources: Sources) -> None:
+    """Tell a galaxy from its stars before the fit, which would build what the background misses of it out of stars."""
+    for i, frame in enumerate(fit.frames):
+        frame.amplitude = sources.amplitude[:STARS] * (sources.width / (frame.width * frame.plane.scale)) ** 2
+        fit.draw(i)
+    share_diffuse_light(fit)
+    for i in range(len(fit.frames)):
+        fit.fluxes(i)
 
 
 def run(fit: Fit, tell: Callable[[str], None]) -> None:
