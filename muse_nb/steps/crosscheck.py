@@ -125,7 +125,8 @@ def cross_check(
             theirs, matched = _muse_exp_align(measurement, automatic.dec)
             found["muse_exp_align"] = theirs, np.zeros((n, 2))
         except MuseError as failure:
-            notes.append(f"muse_exp_align: {failure}")
+            reason = str(failure).rsplit("; its log is", 1)[0]  # which went with the scratch folder
+            notes.append(f"muse_exp_align: {reason}")
     methods = tuple(name for name in METHODS if name in found)
     columns: dict[str, Any] = {"date_obs": measurement.date_obs}
     for name in methods:

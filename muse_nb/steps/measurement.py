@@ -43,7 +43,7 @@ def open_images(images: Iterable[str | Path | ImageFov]) -> list[ImageFov]:
         raise MuseError(f"{what}: an offset lies between exposures, give at least two IMAGE_FOVs")
     opened.sort(key=lambda image: (image.date_obs, str(image.path)))
     for one, two in pairwise(opened):
-        if one.date_obs[:23] == two.date_obs[:23]:
+        if _moment(one.date_obs) == _moment(two.date_obs):
             raise MuseError(
                 f"{one.path} and {two.path} have the same DATE-OBS {one.date_obs}: the recipe matches offsets by it "
                 "and would use one of them only; give each exposure once"
@@ -161,6 +161,14 @@ def _quality(solution: Solution) -> tuple[int, float]:
         if (bright := frame.used() & (frame.model - frame.level > 5 * np.sqrt(frame.first_floor))).sum() > 20
     ]
     return len(solution.placed), -float(np.median(missed)) if missed else -np.inf
+
+
+def _moment(date_obs: str) -> np.datetime64 | str:
+    """DATE-OBS to the millisecond, however many digits it is written with."""
+    try:
+        return np.datetime64(date_obs[:23], "ms")
+    except ValueError:
+        return date_obs[:23]
 
 
 def _centre(image: ImageFov) -> tuple[float, float]:

@@ -72,6 +72,18 @@ def test_a_recipe_that_matched_too_few_stars_is_named(
     assert [row["muse_exp_align_matched"] for row in check.rows()] == [9, 2, 9, None]
 
 
+def test_a_recipe_that_fails_is_quoted_without_the_log_that_is_gone(
+    measurement: Measurement, measured: Offsets, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise MuseError("muse_exp_align failed: too few sources; its log is /scratch/muse_exp_align.log")
+
+    monkeypatch.setattr(crosscheck, "_muse_exp_align", fail)
+    check = cross_check(measurement, measured)
+    assert check.methods == ("automatic", "correlation")
+    assert check.notes == ("muse_exp_align: muse_exp_align failed: too few sources",)
+
+
 @pytest.mark.eso
 def test_muse_exp_align_stands_beside_ours(measurement: Measurement, measured: Offsets) -> None:
     check = cross_check(measurement, measured)

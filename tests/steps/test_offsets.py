@@ -162,6 +162,15 @@ def test_one_image_or_the_same_exposure_twice_is_one_sentence(files: list[Path])
         measure_offsets([files[0], files[0], files[1]])
 
 
+def test_the_same_exposure_is_known_however_its_time_is_written(files: list[Path], tmp_path: Path) -> None:
+    short = tmp_path / "IMAGE_FOV_0001.fits"
+    with fits.open(files[0]) as opened:
+        opened[0].header["DATE-OBS"] = opened[0].header["DATE-OBS"].removesuffix(".000")
+        opened.writeto(short)
+    with pytest.raises(MuseError, match="same DATE-OBS"):
+        measure_offsets([files[0], short, files[1]])
+
+
 def test_a_star_that_moved_is_named_and_left_out(tmp_path: Path) -> None:
     folder, sky = tmp_path / "all", []
     files = []
