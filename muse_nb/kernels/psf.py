@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 import numpy as np
@@ -21,10 +21,12 @@ def _kernel(name: str) -> ctypes._CFuncPtr:  # type: ignore[name-defined]
     function = getattr(library(), name)
     function.argtypes, function.restype = {
         "psf_stamps": ([_LONG, *[_ARRAY] * 7, _LONG, _LONG, *[_ARRAY] * 5], None),
-        "psf_pairs": ([_LONG, _ARRAY, _ARRAY, _ARRAY], _LONG),
+        "psf_pairs": ([_LONG, *[_ARRAY] * 4], _LONG),
         "psf_blocks": ([_LONG, *[_ARRAY] * 5, _LONG, *[_ARRAY] * 4], None),
-        "psf_support": ([_LONG, *[_ARRAY] * 3, _LONG, *[_ARRAY] * 5], None),
+        "psf_core": ([_LONG, *[_ARRAY] * 3, _LONG, *[_ARRAY] * 2], None),
+        "psf_support": ([_LONG, *[_ARRAY] * 3, _LONG, *[_ARRAY] * 3], None),
         "psf_squares": ([_LONG, *[_ARRAY] * 3, _LONG, *[_ARRAY] * 2], None),
+        "psf_above": ([_LONG, *[_ARRAY] * 3, _LONG, *[_ARRAY] * 2], None),
         "psf_border": ([_LONG, *[_ARRAY] * 5, _LONG, _LONG, *[_ARRAY] * 5], None),
         "psf_shape": ([_LONG, *[_ARRAY] * 5], None),
         "psf_weigh": ([_LONG, *[_ARRAY] * 4, _REAL, _REAL, *[_ARRAY] * 2], None),
@@ -45,7 +47,7 @@ class Stamps:
     ----------
     box : ndarray of int32, shape (K, 4)
         x0, y0, width and height of each stamp; width or height 0 for a star off the image.
-    start : ndarray of int64, shape (K + 1,)
+    start : ndarray of int64, shape (K,)
         Where each stamp begins in the arrays below.
     value, east, north : ndarray of float32
         Profile of peak 1, and the derivatives of amplitude x profile with respect to the position on the sky.
@@ -66,15 +68,21 @@ class Stamps:
     def image_of(self, k: int) -> tuple[NDArray, tuple[slice, slice]]:
         """Profile of star `k` as a small image, and where in the large one it is."""
         x0, y0, width, height = (int(v) for v in self.box[k])
-        profile = self.value[self.start[k] : self.start[k + 1]].reshape(height, width)
+        profile = self.value[self.start[k] : self.start[k] + width * height].reshape(height, width)
         return profile, np.s_[y0 : y0 + height, x0 : x0 + width]
+
+    def take(self, which: NDArray) -> Stamps:
+        """Stars that a mask or an index picks, under the same model."""
+        return replace(self, box=self.box[which], start=self.start[which])
 
     def pairs(self) -> tuple[NDArray, NDArray]:
         """Stars whose boxes overlap, in CSR form: (row pointer, column)."""
-        row = np.zeros(len(self.box) + 1, np.int64)
-        count = _kernel("psf_pairs")(len(self.box), _at(self.box), _at(row), None)
-        column = np.empty(count, np.int32)
-        _kernel("psf_pairs")(len(self.box), _at(self.box), _at(row), _at(column))
+        stars, (x0, y0, width, height) = len(self.box), self.box.T
+        side = np.stack([x0, x0 + width - 1, y0, y0 + height - 1])
+        row, hit = np.empty(stars + 1, np.int64), np.empty(stars, np.uint8)
+        arrays = [_at(array) for array in (side, hit, row)]
+        column = np.empty(_kernel("psf_pairs")(stars, *arrays, None), np.int32)
+        _kernel("psf_pairs")(stars, *arrays, _at(column))
         return row, column
 
     def blocks(self, weight: NDArray, row: NDArray, column: NDArray) -> NDArray:
@@ -103,13 +111,25 @@ class Stamps:
         _kernel("psf_shape")(weight.size, *map(_at, (weight, residual, self.shape, block, gradient)))
         return block, gradient
 
-    def support(self, ok: NDArray, weight: NDArray) -> tuple[NDArray, NDArray, NDArray]:
-        """Pixels of each star's core that are `ok`; sum of its squared profile, plain and under `weight`; each (K,)."""
-        ok, weight = np.ascontiguousarray(ok, bool), np.ascontiguousarray(weight, float)
-        core, square, weighted = np.empty((3, len(self.box)))
-        arrays = ok, weight, core, square, weighted
+    def core(self, ok: NDArray) -> NDArray:
+        """How many pixels of each star's core, above half of its peak, are `ok`; (K,)."""
+        ok, core = np.ascontiguousarray(ok, bool), np.empty(len(self.box), np.int64)
+        _kernel("psf_core")(len(self.box), *self._stamps()[:3], ok.shape[1], _at(ok), _at(core))
+        return core
+
+    def support(self, weight: NDArray) -> tuple[NDArray, NDArray]:
+        """Sum of each star's squared profile, plain and under `weight`; each (K,)."""
+        weight = np.ascontiguousarray(weight, float)
+        square, weighted = np.empty((2, len(self.box)))
+        arrays = weight, square, weighted
         _kernel("psf_support")(len(self.box), *self._stamps()[:3], weight.shape[1], *map(_at, arrays))
-        return core, square, weighted
+        return square, weighted
+
+    def above(self, limit: NDArray) -> NDArray:
+        """Mask of the pixels where the profile of a star is above its `limit` (K,)."""
+        limit, mask = np.ascontiguousarray(limit, float), np.zeros(self.model.shape, bool)
+        _kernel("psf_above")(len(self.box), *self._stamps()[:3], self.model.shape[1], _at(limit), _at(mask))
+        return mask
 
     def squares(self, factor: NDArray) -> NDArray:
         """Image of `factor` (K,) times the stars' squared profiles."""
@@ -152,8 +172,9 @@ def moffat_stamps(
     low = np.clip(centre - np.asarray(radius)[:, None], 0, [nx, ny])
     high = np.clip(centre + np.asarray(radius)[:, None] + 1, low, [nx, ny])
     box = np.ascontiguousarray(np.c_[low, high - low], np.int32)
-    start = np.r_[0, np.cumsum(np.prod(high - low, axis=1))].astype(np.int64)
-    value, east, north = np.empty((3, start[-1]), np.float32)
+    end = np.cumsum(np.prod(high - low, axis=1))
+    start = end - np.prod(high - low, axis=1)
+    value, east, north = np.empty((3, end[-1] if len(end) else 0), np.float32)
     model, derivatives = np.zeros(shape), np.zeros((4, *shape))
     x, y = np.ascontiguousarray(position.T)
     matrix = np.ascontiguousarray(np.eye(2) if matrix is None else matrix, float)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from muse_nb.steps.starfit.fit import Fit
 from muse_nb.steps.starfit.normal import FrameEquations
+from muse_nb.steps.starfit.one_thread import one_thread
 from muse_nb.steps.starfit.small import inverse_2x2
 
 __all__ = ["Adjustment", "StarShifts", "adjust", "star_shifts", "with_rejected"]
@@ -65,6 +66,7 @@ class Adjustment:
     rotation_error: NDArray
 
 
+@one_thread()
 def star_shifts(fit: Fit, parts: list[FrameEquations], most: int = MOST) -> StarShifts:
     """Free every star's position (of the `most` informative) in every exposure and solve, linearly, about the fit."""
     n, stars = len(fit.frames), len(fit.sky)

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
+from muse_nb.kernels.detect import add_maps
 from muse_nb.steps.starfit.frame import Frame
 from muse_nb.steps.starfit.matched_filter import Map, Peaks, filter_map, find_peaks, without_lobes
 
@@ -34,14 +34,14 @@ def stack_peaks(
         That seeing [arcsec].
     """
     low, (ny, nx), scale = sky_grid(frames, offsets)
-    numerator, denominator = np.zeros((2, ny, nx))
+    total = np.zeros((2, ny, nx))
     sharpest = min(frame.width * frame.plane.scale for frame in frames)
     for frame, offset in zip(frames, offsets, strict=True):
         maps = filter_map(frame.residual, frame.weight, frame.width, not frame.box) if residual else frame.map
         gain = (sharpest / (frame.width * frame.plane.scale)) ** 2  # amplitude of the same flux
-        matrix, zero = from_grid(frame, offset, low, scale)
-        numerator += gain * _onto(maps.numerator, matrix, zero, (ny, nx))
-        denominator += gain**2 * _onto(maps.denominator, matrix, zero, (ny, nx))
+        both = np.stack([maps.numerator, maps.denominator])
+        add_maps(total, both, np.array([gain, gain**2]), *from_grid(frame, offset, low, scale))
+    numerator, denominator = total
     denominator[denominator < 1e-9 * denominator.max()] = 0
     peaks = find_peaks(Map(numerator, denominator), threshold, margin=1)
     if not (residual or frames[0].box):
@@ -60,12 +60,6 @@ def sky_grid(frames: Sequence[Frame], offsets: Sequence[NDArray]) -> tuple[NDArr
 def from_grid(frame: Frame, offset: NDArray, low: NDArray, scale: float) -> tuple[NDArray, NDArray]:
     """Matrix and zero of (y, x) of the frame = matrix @ (row, column) of the grid + zero."""
     return scale * frame.plane.matrix[::-1, ::-1], frame.plane.pixel(low + offset)[::-1]
-
-
-def _onto(image: NDArray, matrix: NDArray, zero: NDArray, shape: tuple[int, int]) -> NDArray:
-    if abs(matrix[0, 1]) + abs(matrix[1, 0]) < 1e-7:  # along the axes is four times faster
-        matrix = np.diag(matrix)
-    return ndimage.affine_transform(image, matrix, zero, output_shape=shape, order=1)
 
 
 def _corners(frame: Frame) -> NDArray:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from muse_nb.kernels.psf import Stamps, moffat_stamps, weigh
 from muse_nb.steps.starfit import psf
 from muse_nb.steps.starfit.frame import Frame
-from muse_nb.steps.starfit.normal import Equations, FrameEquations, Vector
+from muse_nb.steps.starfit.normal import Equations, FrameEquations, Step
 
 __all__ = ["Fit"]
 
@@ -60,28 +60,29 @@ class Fit:
             position[near], frame.amplitude[near], radius[near], frame.psf, frame.shape, frame.plane.matrix
         )
 
-    def draw(self, i: int) -> tuple[NDArray, Stamps]:
-        """Set model, residual and weights of frame `i`; give up stars with less than half their core in the data."""
+    def draw(self, i: int, drawn: tuple[NDArray, Stamps] | None = None) -> Stamps:
+        """Set model, residual and weights of frame `i`; give up stars with less than half their core in the data.
+
+        Returns the stamps of the stars that are left, in the order of the list. `drawn` is what `stamps` gave, where
+        but the data and masks changed since.
+        """
         frame = self.frames[i]
-        near, stamps = self.stamps(i)
+        near, stamps = drawn or self.stamps(i)
+        bright = np.maximum(frame.amplitude[near], 0)
         frame.model = stamps.model + frame.level
-        core, _, _ = stamps.support(frame.ok & ~frame.edge, frame.weight)
-        lost = core < 0.5 * psf.core_area(frame.psf)
-        frame.wing = np.zeros(frame.shape, bool)
-        for k in np.flatnonzero(lost):
-            profile, at = stamps.image_of(int(k))
-            frame.wing[at] |= profile * max(frame.amplitude[near[k]], 0) > 0.7 * np.sqrt(frame.floor)
-        used = frame.used()
-        frame.weight, frame.residual = weigh(used, frame.data, frame.model, frame.galaxy, frame.floor, frame.slope)
-        _, square, seen = stamps.support(used, frame.weight)
-        full = square / (frame.floor + frame.slope * np.maximum(frame.amplitude[near], 0))
-        keep = ~lost & (seen > 0.1 * full)
+        lost = stamps.core(frame.ok & ~frame.edge) < 0.5 * psf.core_area(frame.psf)
+        frame.wing = stamps.above(np.where(lost, 0.7 * np.sqrt(frame.floor) / np.maximum(bright, 1e-300), np.inf))
+        frame.weight, frame.residual = weigh(
+            frame.used(), frame.data, frame.model, frame.galaxy, frame.floor, frame.slope
+        )
+        square, seen = stamps.support(frame.weight)
+        keep = ~lost & (seen > 0.1 * square / (frame.floor + frame.slope * bright))
         # what the star's own flux, and its share of the common position, take out of the residuals
         share = (1 + 2 / len(self.frames)) * keep / np.maximum(seen, 1e-300)
         frame.leverage = stamps.squares(share) * frame.weight
         self.active[i] = False
         self.active[i, near[keep]] = True
-        return np.flatnonzero(keep), stamps
+        return stamps.take(keep)
 
     def fluxes(self, i: int) -> None:
         """Linear fluxes at the present positions and PSF: the fit's start."""
@@ -90,19 +91,17 @@ class Fit:
 
         frame = self.frames[i]
         frame.level = 0.0
-        self.draw(i)
-        near, stamps = self.stamps(i)
-        keep = self.active[i, near]
+        stamps = self.draw(i)
         row, column = stamps.pairs()
         block = stamps.blocks(frame.weight, row, column)[:, 0, 0]
-        normal = csr_matrix((block, column, row), shape=(len(near),) * 2)[keep][:, keep]
+        if not len(block):
+            return
+        normal = csr_matrix((block, column, row), shape=(len(stamps.box),) * 2)
         gradient, _ = stamps.border(frame.weight, frame.data)
-        found = np.zeros(len(near))
-        if keep.any():
-            diagonal = np.sqrt(normal.diagonal())
-            scaled = normal.multiply(1 / diagonal[:, None]).multiply(1 / diagonal).tocsr()
-            found[keep] = cg(scaled, gradient[keep, 0] / diagonal, rtol=1e-2, maxiter=60)[0] / diagonal
-        frame.amplitude[near[keep]] = np.maximum(found[keep], 0.05 * np.sqrt(frame.floor))
+        diagonal = np.sqrt(normal.diagonal())
+        scaled = normal.multiply(1 / diagonal[:, None]).multiply(1 / diagonal).tocsr()
+        found = cg(scaled, gradient[:, 0] / diagonal, rtol=1e-2, maxiter=60)[0] / diagonal
+        frame.amplitude[self.active[i]] = np.maximum(found, 0.05 * np.sqrt(frame.floor))
 
     def parts(self) -> list[FrameEquations]:
         """Normal equations of each frame at the present parameters."""
@@ -115,22 +114,14 @@ class Fit:
     def frame_equations(self, i: int) -> FrameEquations:
         """Normal equations of frame `i` alone."""
         frame = self.frames[i]
-        keep, stamps = self.draw(i)
+        stamps = self.draw(i)
         row, column = stamps.pairs()
         block = stamps.blocks(frame.weight, row, column)
         gradient, border = stamps.border(frame.weight, frame.residual)
         shape_block, shape_gradient = stamps.shape_products(frame.weight, frame.residual)
         self._prior(frame, shape_block, shape_gradient)
-        near = np.flatnonzero(self.active[i])
-        if len(keep) < len(stamps.box):
-            inside = np.zeros(len(stamps.box), bool)
-            inside[keep] = True
-            owner = np.repeat(np.arange(len(inside)), np.diff(row))
-            both = inside[owner] & inside[column]
-            row = np.r_[0, np.cumsum(np.bincount(owner[both], minlength=len(inside))[keep])]
-            column = (np.cumsum(inside) - 1)[column[both]]
-            block, gradient, border = block[both], gradient[keep], border[keep]
-        return FrameEquations(near, row, column, block, border, gradient, shape_block, shape_gradient)
+        active = np.flatnonzero(self.active[i])
+        return FrameEquations(active, row, column, block, border, gradient, shape_block, shape_gradient)
 
     def _prior(self, frame: Frame, block: NDArray, gradient: NDArray) -> None:
         """Keep the PSF near a round Moffat of the first width with beta 2.5, as far as the data do not know better."""
@@ -151,9 +142,8 @@ class Fit:
 
     def step(self, limit: float) -> float:
         """Gauss-Newton step of at most `limit` pixel for any position; the largest offset's change [arcsec]."""
-        equations = self.equations()
-        step = equations.solve(equations.right_side())
-        sky, offset = step.sky[..., 0], step.frame[:, 5:, 0]
+        step = self.equations().step()
+        sky, offset = step.sky, step.frame[:, 5:]
         largest = limit * min(frame.plane.scale for frame in self.frames)
         sky *= np.minimum(1, largest / np.maximum(np.hypot(*sky.T), 1e-12))[:, None]
         offset *= np.minimum(1, largest / np.maximum(np.hypot(*offset.T), 1e-12))[:, None]
@@ -163,17 +153,17 @@ class Fit:
         self.offsets += offset
         return float(np.abs(offset).max())
 
-    def _advance(self, i: int, frame: Frame, step: Vector) -> None:
-        amplitude = frame.amplitude + np.where(self.active[i], step.amplitude[i, :, 0], 0.0)
+    def _advance(self, i: int, frame: Frame, step: Step) -> None:
+        amplitude = frame.amplitude + np.where(self.active[i], step.amplitude[i], 0.0)
         frame.amplitude = np.maximum(amplitude, 0.02 * np.sqrt(frame.floor))
-        change, size = step.frame[i, :4, 0], 1 / psf.scale(frame.psf)
+        change, size = step.frame[i, :4], 1 / psf.scale(frame.psf)
         low, high = np.array([-0.3, -0.15, -0.3, -0.4]), np.array([0.4, 0.15, 0.4, 0.4])
         unit = np.array([size, size, size, 1.0])
         frame.psf = frame.psf + np.clip(change, low * unit, high * unit)
         frame.psf[3] = np.clip(frame.psf[3], 1.5, 6.0)
         if frame.psf[0] * frame.psf[2] <= 1.05 * frame.psf[1] ** 2:  # no profile: start again
             frame.psf = psf.round_psf(frame.width)
-        frame.level += step.frame[i, 4, 0]
+        frame.level += step.frame[i, 4]
         frame.width = psf.fwhm(frame.psf)
 
     def keep_stars(self, keep: NDArray, more: NDArray, amplitude: NDArray, width: float) -> None:

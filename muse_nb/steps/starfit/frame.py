@@ -12,6 +12,7 @@ from muse_nb.kernels.psf import discs
 from muse_nb.steps.starfit import background, psf
 from muse_nb.steps.starfit.geometry import Plane
 from muse_nb.steps.starfit.matched_filter import Map, Peaks, filter_map, find_peaks
+from muse_nb.steps.starfit.one_thread import one_thread
 
 __all__ = ["Frame"]
 
@@ -55,6 +56,7 @@ class Frame:
     map: Map = field(init=False)
     peaks: Peaks = field(init=False)
 
+    @one_thread()
     def __post_init__(self) -> None:
         """Prepare the image: background, noise, cosmic rays, seeing, sources."""
         self.finite = np.isfinite(self.raw)

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
-from scipy.signal import fftconvolve
 
+from muse_nb.kernels.detect import convolve
 from muse_nb.steps.starfit.psf import kernel
 
 __all__ = ["Map", "Peaks", "filter_map", "find_peaks", "without_lobes"]
 
 COVERAGE = 0.4  # of the profile's square that must fall on data
 LOBE, LOBES = 0.06, 3.5  # of a star under the sharp filter: twice their height over the star's, and how many FWHM off
+NEIGHBOURS = [(dy, dx) for dy in (-1, 0, 1) for dx in (-1, 0, 1) if dy or dx]
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,7 @@ class Map:
     numerator: NDArray
     denominator: NDArray
 
-    @property
+    @cached_property
     def significance(self) -> NDArray:
         """Amplitude over its error, (ny, nx)."""
         return self.numerator / np.sqrt(np.maximum(self.denominator, 1e-300)) * (self.denominator > 0)
@@ -58,13 +59,11 @@ def filter_map(data: NDArray, weight: NDArray, width: float, sharp: bool = False
     """
     profile = _without_smooth_light(kernel(width)) if sharp else kernel(width)
     square = profile**2
-    numerator = fftconvolve(weight * data, profile, mode="same")
-    denominator = np.maximum(fftconvolve(weight, square, mode="same"), 0)
-    valid = weight > 0
-    if not valid.all():
-        covered = fftconvolve(valid.astype(float), square, mode="same") >= COVERAGE * square.sum()
-        numerator, denominator = numerator * covered, denominator * covered
-    return Map(numerator, denominator)
+    valid, most = weight > 0, weight.max()
+    covered = convolve(valid, square)
+    denominator = most * covered if (weight[valid] == most).all() else convolve(weight, square)
+    enough = covered >= COVERAGE * square.sum()
+    return Map(convolve(weight * data, profile) * enough, denominator * enough)
 
 
 def _without_smooth_light(profile: NDArray) -> NDArray:
@@ -93,12 +92,15 @@ def without_lobes(peaks: Peaks, width: float) -> Peaks:
 
 
 def find_peaks(maps: Map, threshold: float, margin: int = 2) -> Peaks:
-    """Local maxima above `threshold`, at least `margin` pixels inside, with their position to a fraction of a pixel."""
+    """Local maxima above `threshold`, at least `margin` >= 1 pixels inside, to a fraction of a pixel."""
     height = maps.significance
-    top = (height == ndimage.maximum_filter(height, 3)) & (height > threshold)
-    if margin:
-        top[:margin] = top[-margin:] = top[:, :margin] = top[:, -margin:] = False
+    ny, nx = height.shape
+    middle = height[margin : ny - margin, margin : nx - margin]
+    top = middle > threshold
+    for dy, dx in NEIGHBOURS:
+        top &= middle >= height[margin + dy : ny - margin + dy, margin + dx : nx - margin + dx]
     y, x = np.nonzero(top)
+    y, x = y + margin, x + margin
     order = np.argsort(-height[y, x], kind="stable")
     y, x = y[order], x[order]
     at = height[y, x]

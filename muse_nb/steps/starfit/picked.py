@@ -14,6 +14,7 @@ from muse_nb.steps.starfit.coarse import Placement, Sources, scan
 from muse_nb.steps.starfit.fit import Fit
 from muse_nb.steps.starfit.frame import Frame
 from muse_nb.steps.starfit.geometry import from_tangent, to_tangent
+from muse_nb.steps.starfit.one_thread import one_thread
 from muse_nb.steps.starfit.solve import Solution, finish
 
 if TYPE_CHECKING:
@@ -92,6 +93,7 @@ def _worth(solution: Solution) -> tuple[NDArray, NDArray, NDArray]:
     return fit.sky, np.where(moves, 0, mean / (1 + 5 * rival)), shown
 
 
+@one_thread()
 def solve_picks(measurement: Measurement, picks: Table) -> Solution:
     """Offsets from picked stars only; stars in between are fitted along, all others are subtracted."""
     n = len(measurement.frames)

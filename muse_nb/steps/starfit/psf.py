@@ -38,10 +38,8 @@ def kernel(width: float) -> NDArray:
     """Image of a round star of FWHM `width` and peak 1, centred on an odd square of 2 FWHM half width."""
     reach = int(np.ceil(2 * width))
     centre = np.array([[reach, reach]], float)
-    side = 2 * reach + 1
-    return moffat_stamps(centre, np.ones(1), np.array([reach]), round_psf(width), (side, side)).value.reshape(
-        side, side
-    )
+    shape = 2 * reach + 1, 2 * reach + 1
+    return moffat_stamps(centre, np.ones(1), np.array([reach]), round_psf(width), shape).image_of(0)[0]
 
 
 def first_width(image: NDArray, ok: NDArray, position: NDArray, significance: NDArray) -> float:
@@ -68,8 +66,7 @@ def first_width(image: NDArray, ok: NDArray, position: NDArray, significance: ND
         gain = (model @ data) ** 2 / (model**2).sum(axis=1)
         best = int(np.argmax(gain))
         if 0 < best < len(widths) - 1:
-            curve = np.polyfit(np.log(widths[best - 1 : best + 2]), gain[best - 1 : best + 2], 2)
-            estimates.append(np.exp(-curve[1] / 2 / curve[0]))
+            estimates.append(np.exp(_vertex(np.log(widths[best - 1 : best + 2]), gain[best - 1 : best + 2])))
             weights.append(min(strength, 60.0))
         else:
             estimates.append(widths[best])
@@ -79,3 +76,9 @@ def first_width(image: NDArray, ok: NDArray, position: NDArray, significance: ND
     order = np.argsort(estimates)
     share = np.cumsum(np.array(weights)[order]) / np.sum(weights)
     return float(np.array(estimates)[order][np.searchsorted(share, 0.4)])
+
+
+def _vertex(x: NDArray, y: NDArray) -> float:
+    """Where the parabola through three points peaks."""
+    left, right = (x[1] - x[0]) * (y[1] - y[2]), (x[1] - x[2]) * (y[1] - y[0])
+    return float(x[1] - 0.5 * ((x[1] - x[0]) * left - (x[1] - x[2]) * right) / (left - right))

@@ -16,6 +16,7 @@ from muse_nb.steps.starfit.detect import stack_peaks
 from muse_nb.steps.starfit.diffuse import share_diffuse_light
 from muse_nb.steps.starfit.fit import Fit
 from muse_nb.steps.starfit.frame import Frame
+from muse_nb.steps.starfit.one_thread import one_thread
 
 __all__ = ["Solution", "solve"]
 
@@ -59,6 +60,7 @@ class Solution:
     numbers: NDArray
 
 
+@one_thread()
 def solve(frames: list[Frame], radius: float = 6.0, tell: Callable[[str], None] | None = None) -> Solution:
     """Measure the offsets of all frames from all their stars.
 
@@ -124,11 +126,12 @@ def revise(fit: Fit) -> None:
     """Drop stars that vanished, merged or are galaxies; mask what is no star; add what the residuals show."""
     keep = _lasting(fit)
     for i, frame in enumerate(fit.frames):
-        fit.draw(i)
+        drawn = fit.stamps(i)
+        fit.draw(i, drawn)
         noise.mask_edges(frame)
         if fit.stage == 0:
             frame.refine_background()
-        fit.draw(i)
+        fit.draw(i, drawn)
     if not fit.frames[0].box:
         share_diffuse_light(fit)
         for i in range(len(fit.frames)):

@@ -1,0 +1,70 @@
+// Sources on images: convolution with a round star, and maps of several exposures added on one grid of the sky.
+#include <stdint.h>
+#include <string.h>
+
+#include "lanes.h"
+#include "stream.h"
+
+enum { BLOCKS = 4, STRIDE = BLOCKS * LANES };
+
+// out = image convolved with a profile that is symmetric along x and y, of which profile[dy][dx], dy, dx = 0 .. reach, is
+// given; beyond the image is 0. rows: room for reach + 1 rows of nx + 2 reach + STRIDE, zeros at first.
+HOT void detect_convolve(int64_t ny, int64_t nx, const double *image, int64_t reach, const double *profile, double *rows,
+                         double *out)
+{
+    const int64_t length = nx + 2 * reach + STRIDE;
+    for (int64_t y = 0; y < ny; y++) {
+        for (int64_t dy = 0; dy <= reach; dy++) { // the rows above and below weigh the same
+            const double *below = image + (y - dy) * nx, *above = image + (y + dy) * nx;
+            double *restrict both = rows + dy * length + reach;
+            if (dy == 0 || y + dy >= ny)
+                below = y - dy >= 0 ? below : NULL, above = NULL;
+            else if (y < dy)
+                below = above, above = NULL;
+            if (above)
+                for (int64_t x = 0; x < nx; x++)
+                    both[x] = below[x] + above[x];
+            else if (below)
+                memcpy(both, below, nx * sizeof *both);
+            else
+                memset(both, 0, nx * sizeof *both);
+        }
+        for (int64_t x = 0; x < nx; x += STRIDE) {
+            Lanes sum[BLOCKS] = {{0}};
+            for (int64_t dy = 0; dy <= reach; dy++) {
+                const double *at = rows + dy * length + reach + x, *weight = profile + dy * (reach + 1);
+                for (int b = 0; b < BLOCKS; b++)
+                    sum[b] += weight[0] * *(const Anywhere *)(at + b * LANES);
+                for (int64_t dx = 1; dx <= reach; dx++)
+                    for (int b = 0; b < BLOCKS; b++) {
+                        const Anywhere *left = (const Anywhere *)(at - dx + b * LANES);
+                        const Anywhere *right = (const Anywhere *)(at + dx + b * LANES);
+                        sum[b] += weight[dx] * (*left + *right);
+                    }
+            }
+            const int64_t count = nx - x < STRIDE ? nx - x : STRIDE;
+            memcpy(out + y * nx + x, sum, count * sizeof *out);
+        }
+    }
+}
+
+// total[image][row][column] += gain[image] * image at (y, x) = matrix (row, column) + zero, interpolated; 0 beyond it
+HOT void detect_add(int64_t images, int64_t ny, int64_t nx, const double *image, const double *gain, const double *matrix,
+                    const double *zero, int64_t rows, int64_t columns, double *total)
+{
+    for (int64_t j = 0; j < rows; j++)
+        for (int64_t i = 0; i < columns; i++) {
+            const double y = matrix[0] * j + matrix[1] * i + zero[0], x = matrix[2] * j + matrix[3] * i + zero[1];
+            if (!(x >= 0 && y >= 0 && x <= nx - 1 && y <= ny - 1))
+                continue;
+            const int64_t left = (int64_t)x, low = (int64_t)y;
+            const int64_t right = left + (left < nx - 1), high = low + (low < ny - 1);
+            const double u = x - left, v = y - low;
+            for (int64_t k = 0; k < images; k++) {
+                const double *below = image + (k * ny + low) * nx, *above = image + (k * ny + high) * nx;
+                const double lower = below[left] + u * (below[right] - below[left]);
+                const double upper = above[left] + u * (above[right] - above[left]);
+                total[(k * rows + j) * columns + i] += gain[k] * (lower + v * (upper - lower));
+            }
+        }
+}

@@ -1,0 +1,47 @@
+"""Convolution with a round star, and maps added on a grid of the sky (compiled, see detect.c)."""
+
+from __future__ import annotations
+
+import ctypes
+
+import numpy as np
+from numpy.typing import NDArray
+
+from muse_nb.kernels import library
+
+__all__ = ["add_maps", "convolve"]
+
+_LONG, _ARRAY = ctypes.c_int64, ctypes.c_void_p
+_STRIDE = 16  # pixels that the kernel takes at once
+
+
+def convolve(image: NDArray, profile: NDArray) -> NDArray:
+    """Image (ny, nx) convolved with a star, 0 beyond its borders.
+
+    Parameters
+    ----------
+    image
+        Finite everywhere.
+    profile : ndarray, shape (2 r + 1, 2 r + 1)
+        Symmetric along both axes.
+    """
+    image = np.ascontiguousarray(image, float)
+    reach = len(profile) // 2
+    quarter = np.ascontiguousarray(profile[reach:, reach:], float)
+    rows, out = np.zeros((reach + 1, image.shape[1] + 2 * reach + _STRIDE)), np.empty(image.shape)
+    function = library().detect_convolve
+    function.argtypes, function.restype = [_LONG, _LONG, _ARRAY, _LONG, *[_ARRAY] * 3], None
+    function(*image.shape, image.ctypes.data, reach, quarter.ctypes.data, rows.ctypes.data, out.ctypes.data)
+    return out
+
+
+def add_maps(total: NDArray, maps: NDArray, gain: NDArray, matrix: NDArray, zero: NDArray) -> None:
+    """Add `gain` (m,) times each of m `maps` (m, ny, nx), interpolated, to `total` (m, rows, columns).
+
+    A pixel of `total` at (row, column) lies at (y, x) = `matrix` (2, 2) @ (row, column) + `zero` (2,) of the maps.
+    """
+    maps, gain, matrix, zero = (np.ascontiguousarray(array, float) for array in (maps, gain, matrix, zero))
+    function = library().detect_add
+    function.argtypes, function.restype = [*[_LONG] * 3, *[_ARRAY] * 4, _LONG, _LONG, _ARRAY], None
+    arrays = (array.ctypes.data for array in (maps, gain, matrix, zero))
+    function(*maps.shape, *arrays, *total.shape[1:], total.ctypes.data)
