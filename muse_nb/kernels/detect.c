@@ -2,21 +2,21 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "lanes.h"
 #include "stream.h"
 
-enum { BLOCKS = 4, STRIDE = BLOCKS * LANES };
+typedef float Eight __attribute__((vector_size(32), aligned(4), may_alias)); // SSE2 and NEON do them in two halves
+enum { BLOCKS = 4, STRIDE = BLOCKS * 8 };
 
 // out = image convolved with a profile that is symmetric along x and y, of which profile[dy][dx], dy, dx = 0 .. reach, is
 // given; beyond the image is 0. rows: room for reach + 1 rows of nx + 2 reach + STRIDE, zeros at first.
-HOT void detect_convolve(int64_t ny, int64_t nx, const double *image, int64_t reach, const double *profile, double *rows,
-                         double *out)
+HOT void detect_convolve(int64_t ny, int64_t nx, const float *image, int64_t reach, const float *profile, float *rows,
+                         float *out)
 {
     const int64_t length = nx + 2 * reach + STRIDE;
     for (int64_t y = 0; y < ny; y++) {
         for (int64_t dy = 0; dy <= reach; dy++) { // the rows above and below weigh the same
-            const double *below = image + (y - dy) * nx, *above = image + (y + dy) * nx;
-            double *restrict both = rows + dy * length + reach;
+            const float *below = image + (y - dy) * nx, *above = image + (y + dy) * nx;
+            float *restrict both = rows + dy * length + reach;
             if (dy == 0 || y + dy >= ny)
                 below = y - dy >= 0 ? below : NULL, above = NULL;
             else if (y < dy)
@@ -30,15 +30,15 @@ HOT void detect_convolve(int64_t ny, int64_t nx, const double *image, int64_t re
                 memset(both, 0, nx * sizeof *both);
         }
         for (int64_t x = 0; x < nx; x += STRIDE) {
-            Lanes sum[BLOCKS] = {{0}};
+            Eight sum[BLOCKS] = {{0}};
             for (int64_t dy = 0; dy <= reach; dy++) {
-                const double *at = rows + dy * length + reach + x, *weight = profile + dy * (reach + 1);
+                const float *at = rows + dy * length + reach + x, *weight = profile + dy * (reach + 1);
                 for (int b = 0; b < BLOCKS; b++)
-                    sum[b] += weight[0] * *(const Anywhere *)(at + b * LANES);
+                    sum[b] += weight[0] * *(const Eight *)(at + b * 8);
                 for (int64_t dx = 1; dx <= reach; dx++)
                     for (int b = 0; b < BLOCKS; b++) {
-                        const Anywhere *left = (const Anywhere *)(at - dx + b * LANES);
-                        const Anywhere *right = (const Anywhere *)(at + dx + b * LANES);
+                        const Eight *left = (const Eight *)(at - dx + b * 8);
+                        const Eight *right = (const Eight *)(at + dx + b * 8);
                         sum[b] += weight[dx] * (*left + *right);
                     }
             }

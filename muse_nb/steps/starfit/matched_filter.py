@@ -59,11 +59,12 @@ def filter_map(data: NDArray, weight: NDArray, width: float, sharp: bool = False
     """
     profile = _without_smooth_light(kernel(width)) if sharp else kernel(width)
     square = profile**2
-    valid, most = weight > 0, weight.max()
+    valid, most = weight > 0, weight.max() or 1.0
+    relative, root = weight / most, np.sqrt(most)  # single precision does not hold the weights of every unit
     covered = convolve(valid, square)
-    denominator = most * covered if (weight[valid] == most).all() else convolve(weight, square)
+    denominator = covered if (relative[valid] == 1).all() else convolve(relative, square)
     enough = covered >= COVERAGE * square.sum()
-    return Map(convolve(weight * data, profile) * enough, denominator * enough)
+    return Map(root * convolve(relative * (root * data), profile) * enough, most * denominator * enough)
 
 
 def _without_smooth_light(profile: NDArray) -> NDArray:
