@@ -1,6 +1,6 @@
 """Offsets against the photon-noise bound and muse_exp_align, on simulated fields of every kind.
 
-python -m benchmarks.offsets [--seeds 30] [--first 0] [--kinds cluster "one star"] [--fields] [--jobs 2] [--no-eso]
+python benchmarks/offsets.py [--seeds 30] [--first 0] [--kinds cluster "one star"] [--fields] [--jobs 2] [--no-eso]
 
 Beside ours stands what chance does: the errors that the noise of the same pixels gives to a fit that knows all but the
 stars' fluxes and positions; and the rms, over the bound, of what ours add to these.
