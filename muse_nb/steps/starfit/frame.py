@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -91,6 +92,13 @@ class Frame:
     def shape(self) -> tuple[int, int]:
         """(ny, nx)."""
         return self.raw.shape
+
+    @cached_property
+    def to_hole(self) -> NDArray:
+        """From each pixel to the nearest without a value [pixel]."""
+        if self.finite.all():
+            return np.full(self.shape, np.inf)
+        return ndimage.distance_transform_edt(self.finite)
 
     @property
     def information(self) -> float:

@@ -94,7 +94,7 @@ class Equations:
         frame = np.concatenate([self.shape_gradient, offset], axis=1)
         right = np.concatenate([self.gradient[:, :, 0].ravel(), self.gradient[:, :, 1:].sum(0).ravel(), frame.ravel()])
         amplitude, sky, frame = np.split(
-            self.normal.solve(right[None], tolerance=1e-3, most=40)[0], [n * stars, (n + 2) * stars]
+            self.normal.solve(right[None], tolerance=1e-3, most=200)[0], [n * stars, (n + 2) * stars]
         )
         return Step(amplitude.reshape(n, stars), sky.reshape(stars, 2), frame.reshape(n, SHAPE + 2))
 
@@ -106,7 +106,7 @@ class Equations:
         offset = (first + free[:, None] * (SHAPE + 2) + SHAPE + np.arange(2)).ravel()
         right = np.zeros((offset.size, first + n * (SHAPE + 2)))
         right[np.arange(offset.size), offset] = 1
-        frame = self.normal.solve(right, tolerance=2e-3, most=40)[:, first:].reshape(-1, 2, n, SHAPE + 2)
+        frame = self.normal.solve(right, tolerance=2e-3, most=200)[:, first:].reshape(-1, 2, n, SHAPE + 2)
         covariance = np.zeros((n, 2, n, 2))
         covariance[free] = frame[..., SHAPE:]
         return (covariance + covariance.transpose(2, 3, 0, 1)) / 2
