@@ -175,10 +175,23 @@ def _corners(exposures: list[Input]) -> tuple[float, float, float, float]:
         limit = list(e.kernel.limit)
         if e.table.kind == "rad":
             limit[:2] = [math.degrees(math.atan(value)) for value in limit[:2]]
-            limit[2:4] = [math.degrees(math.asin(value + e.kernel.sin_dec)) - e.dec for value in limit[2:4]]
+            limit[2:4] = [math.degrees(math.asin(_sine(value + e.kernel.sin_dec, e))) - e.dec for value in limit[2:4]]
+        if not all(map(math.isfinite, limit)):
+            raise _damaged(e)
         for side, ends in ((low, (limit[0], limit[2])), (high, (limit[1], limit[3]))):
             side.append((_f4(_f4(ends[0]) + shift[0]), _f4(_f4(ends[1]) + shift[1])))
     return (min(c[0] for c in low), max(c[0] for c in high), min(c[1] for c in low), max(c[1] for c in high))
+
+
+def _sine(value: float, exposure: Input) -> float:
+    """Take off what rounding adds to a sine; refuse what is none."""
+    if not abs(value) < 1 + 1e-6:
+        raise _damaged(exposure)
+    return max(-1.0, min(1.0, value))
+
+
+def _damaged(exposure: Input) -> MuseError:
+    return MuseError(f"{exposure.table.path} has rows beyond the sky or at no wavelength: reduce the exposure again")
 
 
 def _tangent_plane(ra: float, dec: float, ra0: float, dec0: float) -> tuple[float, float]:

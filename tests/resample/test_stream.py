@@ -13,6 +13,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 from benchmarks.tables import write_tables
+from muse_nb.products.errors import MuseError
 from muse_nb.products.pixtable import PixelTable
 from muse_nb.resample.grid import lay_out
 from muse_nb.resample.inputs import Inputs
@@ -153,3 +154,12 @@ def test_nearest_takes_the_row_that_lies_closest_to_the_centre(tables: list[Path
         compared += len(expected)
         assert (ours == expected).mean() > 0.999  # float32 positions put a few rows on the other side of an edge
     assert compared > 1000
+
+
+@pytest.mark.parametrize(("which", "value"), [(3, 2.0), (2, -2.0), (0, float("nan")), (5, float("inf"))])
+def test_limits_that_lie_beyond_the_sky_are_one_sentence(tables: list[Path], which: int, value: float) -> None:
+    """A damaged table has rows whose declination has a sine of 2, or no wavelength."""
+    with Inputs([PixelTable.open(tables[0])], None, [1.0], 4000, 10000, 1) as inputs:
+        inputs.exposures[0].kernel.limit[which] = value
+        with pytest.raises(MuseError, match=f"{tables[0].name} has rows beyond the sky or at no wavelength"):
+            lay_out(inputs.exposures)
