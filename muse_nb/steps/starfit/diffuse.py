@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from muse_nb.kernels.detect import add_maps
 from muse_nb.steps.starfit.detect import from_grid, sky_grid
 from muse_nb.steps.starfit.fit import Fit
 from muse_nb.steps.starfit.frame import Frame
@@ -26,34 +27,52 @@ def share_diffuse_light(fit: Fit) -> None:
     """
     low, shape, scale = sky_grid(fit.frames, list(fit.offsets))
     shining = [frame.raw - (frame.model - frame.level) - _sky(frame) for frame in fit.frames]
+    places = [from_grid(frame, offset, low, scale) for frame, offset in zip(fit.frames, fit.offsets, strict=True)]
+    weights = [_weight(frame) for frame in fit.frames]
+    weight = _together(weights, places, shape)
     common = np.zeros(shape)
     mine = [np.zeros(frame.shape) for frame in fit.frames]
     seeing = np.array([frame.width for frame in fit.frames])
     blur = np.sqrt(np.maximum(seeing**2 - seeing.min() ** 2, 0)) / 2.355
     for _ in range(PASSES):
-        top, bottom = np.zeros((2, *shape))
-        for frame, offset, light, known in zip(fit.frames, fit.offsets, shining, mine, strict=True):
-            stars = np.maximum(frame.model - frame.level, 0)
-            weight = frame.weight * frame.floor / (1 + stars**2 / frame.floor)  # what lies under a star is not seen
-            left = np.where(weight > 0, light - known, 0.0)
-            matrix, zero = from_grid(frame, offset, low, scale)
-            for target, image in ((top, weight * left), (bottom, weight)):
-                smooth = ndimage.gaussian_filter(image, SMOOTH, mode="constant")
-                target += ndimage.affine_transform(smooth, matrix, zero, output_shape=shape, order=1)
-        common += np.where(bottom > COVERAGE, top / np.maximum(bottom, COVERAGE), 0.0)
-        mine = [
-            ndimage.gaussian_filter(_onto_frame(common, frame, offset, low, scale), sigma)
-            for frame, offset, sigma in zip(fit.frames, fit.offsets, blur, strict=True)
+        left = [
+            np.where(share > 0, share * (light - known), 0.0)
+            for share, light, known in zip(weights, shining, mine, strict=True)
         ]
-    for frame, offset, known in zip(fit.frames, fit.offsets, mine, strict=True):
-        covered = _onto_frame(bottom, frame, offset, low, scale) > COVERAGE
-        frame.follow(np.where(covered, known, np.nan))
+        common += np.where(weight > COVERAGE, _together(left, places, shape) / np.maximum(weight, COVERAGE), 0.0)
+        curve = ndimage.spline_filter(common, mode="nearest")
+        mine = [
+            ndimage.gaussian_filter(_onto_frame(curve, frame, place), sigma)
+            for frame, place, sigma in zip(fit.frames, places, blur, strict=True)
+        ]
+    curve = ndimage.spline_filter(weight, mode="nearest")
+    for frame, place, known in zip(fit.frames, places, mine, strict=True):
+        frame.follow(np.where(_onto_frame(curve, frame, place) > COVERAGE, known, np.nan))
 
 
-def _onto_frame(image: NDArray, frame: Frame, offset: NDArray, low: NDArray, scale: float) -> NDArray:
-    matrix, zero = from_grid(frame, offset, low, scale)
+def _weight(frame: Frame) -> NDArray:
+    """Weight of each pixel, 1 on dark sky: what lies under a star is not seen."""
+    stars = np.maximum(frame.model - frame.level, 0)
+    return frame.weight * frame.floor / (1 + stars**2 / frame.floor)
+
+
+def _together(images: list[NDArray], places: list[tuple[NDArray, NDArray]], shape: tuple[int, int]) -> NDArray:
+    """Sum of smoothed images on the grid of the sky."""
+    total = np.zeros((1, *shape))
+    for image, (matrix, zero) in zip(images, places, strict=True):
+        smooth = ndimage.gaussian_filter(image, SMOOTH, mode="constant")
+        add_maps(total, smooth[None], np.ones(1), matrix, zero)
+    return total[0]
+
+
+def _onto_frame(curve: NDArray, frame: Frame, place: tuple[NDArray, NDArray]) -> NDArray:
+    """Values of a spline on the grid of the sky at the pixels of a frame."""
+    matrix, zero = place
     inverse = np.linalg.inv(matrix)
-    return ndimage.affine_transform(image, inverse, -inverse @ zero, output_shape=frame.shape, order=3, mode="nearest")
+    shape = frame.shape
+    return ndimage.affine_transform(
+        curve, inverse, -inverse @ zero, output_shape=shape, order=3, mode="nearest", prefilter=False
+    )
 
 
 def _sky(frame: Frame) -> float:
