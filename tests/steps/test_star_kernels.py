@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 from scipy import ndimage
 from scipy.signal import convolve2d
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from muse_nb.kernels.detect import add_maps, convolve
 from muse_nb.kernels.psf import moffat_stamps
 from muse_nb.steps.starfit.normal import POSITION_PRIOR, Equations, FrameEquations
-from muse_nb.steps.starfit.one_thread import _openblas, one_thread
+from muse_nb.steps.starfit.one_thread import one_thread
 from muse_nb.steps.starfit.psf import kernel, round_psf
 
 
@@ -112,19 +113,16 @@ def test_the_normal_equations_are_solved_as_if_the_matrix_were_dense() -> None:
 
 
 def test_the_last_one_out_restores_the_threads_of_linear_algebra() -> None:
-    openblas = _openblas()
-    if openblas is None:
-        pytest.skip("this NumPy does not use OpenBLAS")
-    get, put = openblas
-    before = get()
-    put(2)
-    try:
+    def threads() -> list[int]:
+        return [library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"]
+
+    with threadpool_limits(2, "blas"):
+        before = threads()
         first, second = one_thread(), one_thread()
         first.__enter__()
         second.__enter__()
         first.__exit__(None, None, None)
-        assert get() == 1
+        assert set(threads()) == {1}
         second.__exit__(None, None, None)
-        assert get() == 2
-    finally:
-        put(before)
+        assert threads() == before
+    assert 2 in before

@@ -1,52 +1,42 @@
-"""Linear algebra on one thread: the matrices here are small, and OpenBLAS's threads cost more than they give."""
+"""Linear algebra on one thread: the matrices here are small, and a BLAS whose threads wait costs more than it gives."""
 
 from __future__ import annotations
 
-import ctypes
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from threading import Lock
+from typing import Any
+
+from threadpoolctl import ThreadpoolController
 
 __all__ = ["one_thread"]
 
 _lock = Lock()
-_threads: list[int] = []  # what there was when each of those inside came in
+_inside: list[Any] = []  # the limits set by each of those inside
 
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Keep NumPy's OpenBLAS on one thread inside, also as a decorator; nothing where NumPy uses another library.
+    """Keep NumPy's linear algebra on one thread inside, also as a decorator.
 
     Waiting threads spin: on two shared cores they doubled the CPU time of the fit. The number is one for the whole
     process; the last one out restores it.
     """
-    openblas = _openblas()
-    if openblas is None:
-        yield
-        return
-    get, put = openblas
     with _lock:
-        _threads.append(_threads[0] if _threads else get())
-        put(1)
+        _inside.append(_controller().limit(limits=1, user_api="blas"))
     try:
         yield
     finally:
         with _lock:
-            before = _threads.pop()
-            if not _threads:
-                put(before)
+            if len(_inside) == 1:
+                _inside[0].restore_original_limits()
+            _inside.pop()
 
 
 @cache
-def _openblas() -> tuple[ctypes._CFuncPtr, ctypes._CFuncPtr] | None:  # type: ignore[name-defined]
-    """How many threads the OpenBLAS of NumPy uses: functions that tell and set it."""
-    from numpy.linalg import _umath_linalg
+def _controller() -> ThreadpoolController:
+    """Libraries that are loaded; to look for them takes some milliseconds."""
+    import numpy.linalg  # noqa: F401  it brings the one that matters
 
-    library = ctypes.CDLL(_umath_linalg.__file__)
-    for name in ("scipy_openblas_{}_num_threads64_", "openblas_{}_num_threads64_", "openblas_{}_num_threads"):
-        try:
-            return getattr(library, name.format("get")), getattr(library, name.format("set"))
-        except AttributeError:
-            continue
-    return None
+    return ThreadpoolController()
