@@ -98,6 +98,9 @@ class Offsets:
         def number(value: float) -> float | None:
             return float(value) if np.isfinite(value) else None
 
+        reasons: dict[str, dict[str, str]] = {}
+        for row in self.left_out() if self._fit is not None else ():
+            reasons.setdefault(str(row["date_obs"]), {})[str(row["star"])] = str(row["why"])
         return [
             {
                 "date_obs": str(row["date_obs"]),
@@ -110,6 +113,8 @@ class Offsets:
                 "fwhm_arcsec": number(row["fwhm"]),
                 "flux": number(row["flux"]),
                 "rotation_deg": number(row["rotation"]),
+                "rotation_error_deg": number(row["rotation_error"]),
+                "stars_left_out": reasons.get(str(row["date_obs"]), {}),
                 "method": str(row["method"]),
                 "verdict": str(row["verdict"]),
                 "why": str(row["why"]),
@@ -142,6 +147,20 @@ class Offsets:
         if self._fit is None:
             raise MuseError("these offsets come without their fit: measure them again to see their stars")
         return star_stamps(*self._fit, star)
+
+    def left_out(self) -> Table:
+        """Stars that an exposure's offset goes without: star, ra, dec [deg], date_obs, why.
+
+        Raises
+        ------
+        MuseError
+            These offsets come without their fit.
+        """
+        from muse_nb.steps.left_out import left_out
+
+        if self._fit is None:
+            raise MuseError("these offsets come without their fit: measure them again to see which stars are left out")
+        return left_out(*self._fit)
 
     def _repr_html_(self) -> str:
         good = int(self.accepted.sum())
