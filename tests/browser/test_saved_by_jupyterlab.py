@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 STATE = "application/vnd.jupyter.widget-state+json"
 VIEW = "application/vnd.jupyter.widget-view+json"
 KINDS = ("mnb-object-red", "mnb-mosaic-viewer", "mnb-exposures")
+FIGURE = ".jp-RenderedImage img:not(.jp-mod-unconfined)"
 VISIBLE = "() => [...document.images].filter((i) => i.naturalWidth > 100 && i.checkVisibility()).length"
 
 
@@ -40,7 +41,7 @@ def opened(open_notebook: Callable, night: Night) -> Iterator[Any]:
         book.run()
         for kind in KINDS:
             book.page.wait_for_selector(f".{kind}", timeout=90_000)
-        book.until("'plt' in globals()", 60)
+        book.page.wait_for_selector(FIGURE, state="attached", timeout=90_000)  # a new machine first looks for its fonts
         book.page.wait_for_timeout(1500)
         yield book
 
@@ -65,7 +66,7 @@ def test_beside_a_living_view_its_picture_is_hidden_and_no_other(opened: Any) ->
     assert opened.page.locator("img.jp-mod-unconfined").count() == 3
     assert opened.page.locator("img.jp-mod-unconfined:visible").count() == 0
     assert opened.page.locator(".mnb-still:visible").count() == 0
-    assert opened.page.locator(".jp-RenderedImage img:not(.jp-mod-unconfined):visible").count() == 1, "the figure"
+    assert opened.page.locator(f"{FIGURE}:visible").count() == 1, "the figure"
 
 
 def test_what_is_saved_is_a_valid_notebook_and_holds_states_where_asked_for(files: dict[bool, Path]) -> None:
