@@ -23,7 +23,8 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
 
-os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MPLBACKEND": "Agg"}
+if __name__ == "__main__":  # before NumPy starts its threads; who imports from here keeps the environment
+    os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MPLBACKEND": "Agg"}
 
 from benchmarks.tables import write_tables
 
