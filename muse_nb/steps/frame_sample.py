@@ -109,9 +109,9 @@ def _plain(path: Path) -> Frame:
     headers = read_all(path)
     try:
         with fits.open(path, memmap=False) as opened:
-            usable = [
-                hdu for hdu in opened if hdu.is_image and hdu.header.get("NAXIS", 0) in (2, 3) and 0 not in hdu.shape
-            ]
+            images = (fits.PrimaryHDU, fits.ImageHDU, fits.CompImageHDU)  # a damaged header makes none of these
+            known = [hdu for hdu in opened if isinstance(hdu, images)]
+            usable = [hdu for hdu in known if len(hdu.shape) in (2, 3) and 0 not in hdu.shape]
             by_name = {hdu.name.upper(): hdu for hdu in reversed(usable)}
             data = by_name.get("DATA", usable[0] if usable else None)
             if data is None:

@@ -11,6 +11,7 @@ import pytest
 from astropy.io import fits
 
 from muse_nb.cli import main
+from muse_nb.products.errors import MuseError
 from muse_nb.products.object_red import write_object_red
 from muse_nb.steps.inspect import inspect
 from muse_nb.widgets.mosaic import Mosaic
@@ -136,3 +137,15 @@ def test_an_image_of_another_kind_is_not_taken_for_an_object_red(tmp_path: Path)
     found = inspect(unnamed(tmp_path, ESO_PRO_CATG="IMAGE_FOV"))
     assert found.frames[0].ifu is None
     assert not any("taken for" in note for note in found.notes)
+
+
+@pytest.mark.filterwarnings("ignore::astropy.utils.exceptions.AstropyUserWarning")
+def test_a_file_whose_first_headers_are_zeroed_is_one_sentence(tmp_path: Path) -> None:
+    path = tmp_path / "broken.fits"
+    images = [fits.ImageHDU(np.ones((40, 40), np.float32), name=name) for name in ("DATA", "STAT")]
+    fits.HDUList([fits.PrimaryHDU(), *images]).writeto(path)
+    content = bytearray(path.read_bytes())
+    content[400:4400] = bytes(4000)
+    path.write_bytes(content)
+    with pytest.raises(MuseError, match=r"broken\.fits"):
+        inspect(path)
