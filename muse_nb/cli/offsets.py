@@ -62,13 +62,17 @@ def run(args: argparse.Namespace) -> int:
 
         check = cross_check(measurement, offsets)
     if args.json:
-        rows = offsets.rows()
+        from muse_nb.steps.left_out import by_reason
+
+        left_out = offsets.left_out()
+        rows = [row | {"stars_left_out": by_reason(left_out, row["date_obs"])} for row in offsets.rows()]
         if check is not None:
             rows = [row | {"cross_check": more} for row, more in zip(rows, check.rows(), strict=True)]
         print(json.dumps(rows, indent=1, allow_nan=False))
     else:
         for row in offsets.rows():
             print(_line(row))
+        print(_wobble(offsets))
         if check is not None:
             print("\n".join(check.lines()))
     return _wrong_with(args.check, offsets) if args.check else 0
@@ -86,6 +90,17 @@ def _wrong_with(path: str, offsets: Offsets) -> int:
 
 def _tell(text: str) -> None:
     print(text, file=sys.stderr)
+
+
+def _wobble(offsets: Offsets) -> str:
+    """What turns with the rotator, or why that cannot be told."""
+    from muse_nb.products.errors import MuseError
+    from muse_nb.steps.wobble import fit_wobble
+
+    try:
+        return str(fit_wobble(offsets))
+    except MuseError as error:
+        return f"Wobble: {error}"
 
 
 def _line(row: dict) -> str:

@@ -7,11 +7,15 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from muse_nb.products.errors import MuseError
 from muse_nb.products.owner import abandoned, owner
 
-__all__ = ["whole"]
+if TYPE_CHECKING:
+    from astropy.table import Table
+
+__all__ = ["whole", "write_table"]
 
 
 @contextmanager
@@ -60,6 +64,20 @@ def whole(path: str | Path, *, force: bool = False) -> Iterator[Path]:
     finally:
         with suppress(FileNotFoundError):
             part.unlink()
+
+
+def write_table(table: Table, path: str | Path, *, force: bool = False) -> Path:
+    """Write a table as CSV, or in any form that astropy knows from the ending of the name; return its path.
+
+    Raises
+    ------
+    MuseError
+        As `whole`.
+    """
+    path = Path(path)
+    with whole(path, force=force) as part:
+        table.write(part, format="ascii.csv" if path.suffix == ".csv" else None, overwrite=True)
+    return path
 
 
 def _sweep(folder: Path) -> None:

@@ -15,7 +15,7 @@ from muse_nb.products import dq as flags
 from muse_nb.products.badpix_table import BadpixTable
 from muse_nb.products.errors import MuseError
 from muse_nb.products.pixtable import PixelTable
-from muse_nb.products.whole import whole
+from muse_nb.products.whole import write_table
 from muse_nb.steps.badpix_dithers import deviation_from_others
 from muse_nb.steps.frame_slices import MAD
 from muse_nb.steps.nan_trace import detector_pixels, frame_size
@@ -93,8 +93,7 @@ class Repair:
         """Write the table without those rows, and beside it the list of them (.csv); return the table's path."""
         path = Path(path)
         self.badpix.write_without(path, self.drop, force=force)
-        with whole(path.with_suffix(".csv"), force=force) as part:
-            self.table.write(part, format="ascii.csv", overwrite=True)
+        write_table(self.table, path.with_suffix(".csv"), force=force)
         return path
 
     def __str__(self) -> str:

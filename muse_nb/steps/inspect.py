@@ -13,7 +13,7 @@ import numpy as np
 
 from muse_nb.products.detector import TraceTable, by_ifu
 from muse_nb.products.errors import MuseError
-from muse_nb.products.whole import whole
+from muse_nb.products.whole import write_table
 from muse_nb.steps.findings import findings_html
 from muse_nb.steps.frame_sample import QUADRANTS, frames
 from muse_nb.steps.frame_stats import FrameStatistics, frame_statistics
@@ -142,10 +142,7 @@ class Inspection:
 
     def write(self, path: str | Path, *, force: bool = False) -> Path:
         """Write the table as CSV (or in any form that astropy knows from the ending); return its path."""
-        path = Path(path)
-        with whole(path, force=force) as part:
-            self.table.write(part, format="ascii.csv" if path.suffix == ".csv" else None, overwrite=True)
-        return path
+        return write_table(self.table, path, force=force)
 
     def __str__(self) -> str:
         """Tell the findings as text."""

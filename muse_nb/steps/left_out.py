@@ -16,7 +16,7 @@ from muse_nb.steps.starfit.solve import OUTLIER, Solution
 if TYPE_CHECKING:
     from astropy.table import Table
 
-__all__ = ["left_out"]
+__all__ = ["by_reason", "left_out"]
 
 LOST = 0.3  # of a star's core: with less it is not for that that it is left out
 
@@ -59,6 +59,14 @@ def left_out(measurement: Measurement, solution: Solution) -> Table:
     )
     table["ra"].unit = table["dec"].unit = "deg"
     return table
+
+
+def by_reason(table: Table, date_obs: str) -> dict[str, list[int]]:
+    """Stars that one exposure's offset goes without, for JSON: their numbers under each reason."""
+    reasons: dict[str, list[int]] = {}
+    for row in table[table["date_obs"] == date_obs]:
+        reasons.setdefault(str(row["why"]), []).append(int(row["star"]))
+    return reasons
 
 
 def _why(frame: Frame, position: NDArray) -> str:

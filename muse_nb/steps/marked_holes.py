@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from muse_nb.products.cube_file import CubeFile
 from muse_nb.products.errors import MuseError
-from muse_nb.products.whole import whole
+from muse_nb.products.whole import write_table
 
 if TYPE_CHECKING:
     from astropy.table import Table
@@ -92,10 +92,7 @@ class MarkedHoles:
 
     def write(self, path: str | Path, *, force: bool = False) -> Path:
         """Write the table as CSV (or in any form that astropy knows from the ending); return its path."""
-        path = Path(path)
-        with whole(path, force=force) as part:
-            self.table.write(part, format="ascii.csv" if path.suffix == ".csv" else None, overwrite=True)
-        return path
+        return write_table(self.table, path, force=force)
 
     def __str__(self) -> str:
         """Tell the stories as text."""

@@ -15,7 +15,7 @@ from muse_nb.products.badpix_table import BadpixTable
 from muse_nb.products.errors import MuseError
 from muse_nb.products.offset_list import OffsetList
 from muse_nb.products.pixtable import PixelTable
-from muse_nb.products.whole import whole
+from muse_nb.products.whole import write_table
 from muse_nb.resample.grid import CubeGrid, lay_out
 from muse_nb.resample.inputs import Inputs
 from muse_nb.resample.stream import Settings, default_threads, planes
@@ -166,10 +166,7 @@ class Healing:
 
     def write(self, path: str | Path, *, force: bool = False) -> Path:
         """Write the table as CSV (or in any form that astropy knows from the ending); return its path."""
-        path = Path(path)
-        with whole(path, force=force) as part:
-            self.table.write(part, format="ascii.csv" if path.suffix == ".csv" else None, overwrite=True)
-        return path
+        return write_table(self.table, path, force=force)
 
     def __str__(self) -> str:
         """Tell the findings as text."""

@@ -21,7 +21,7 @@ from muse_nb.products.blocks import hdus
 from muse_nb.products.cube_file import CubeFile
 from muse_nb.products.errors import MuseError
 from muse_nb.products.pixtable import PixelTable
-from muse_nb.products.whole import whole
+from muse_nb.products.whole import write_table
 from muse_nb.steps.nan_causes import Cause, Holes, causes_of_plane
 from muse_nb.steps.nan_layout import Empty, at_the_edge, border, explain_empty
 from muse_nb.steps.nan_progress import Progress, watched
@@ -208,10 +208,7 @@ class NanAudit:
 
     def write(self, path: str | Path, *, force: bool = False) -> Path:
         """Write the table of causes as CSV (or in any form that astropy knows from the ending); return its path."""
-        path = Path(path)
-        with whole(path, force=force) as part:
-            self.table.write(part, format="ascii.csv" if path.suffix == ".csv" else None, overwrite=True)
-        return path
+        return write_table(self.table, path, force=force)
 
     def __str__(self) -> str:
         """Tell the findings as text."""

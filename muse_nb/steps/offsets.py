@@ -98,9 +98,6 @@ class Offsets:
         def number(value: float) -> float | None:
             return float(value) if np.isfinite(value) else None
 
-        reasons: dict[str, dict[str, str]] = {}
-        for row in self.left_out() if self._fit is not None else ():
-            reasons.setdefault(str(row["date_obs"]), {})[str(row["star"])] = str(row["why"])
         return [
             {
                 "date_obs": str(row["date_obs"]),
@@ -114,7 +111,6 @@ class Offsets:
                 "flux": number(row["flux"]),
                 "rotation_deg": number(row["rotation"]),
                 "rotation_error_deg": number(row["rotation_error"]),
-                "stars_left_out": reasons.get(str(row["date_obs"]), {}),
                 "method": str(row["method"]),
                 "verdict": str(row["verdict"]),
                 "why": str(row["why"]),

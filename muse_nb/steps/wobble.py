@@ -72,13 +72,17 @@ class Wobble:
 
         return plot_wobble(self, ax)
 
-    def _repr_html_(self) -> str:
-        odd = [escape(str(name)) for name in self.table["date_obs"][np.asarray(self.table["outlier"], bool)]]
+    def __str__(self) -> str:
+        """The vector and what it does not explain, in a line."""
+        odd = [str(name) for name in self.table["date_obs"][np.asarray(self.table["outlier"], bool)]]
         text = (
             f"Wobble {1e3 * self.length:.0f} ± {1e3 * self.length_error:.0f} mas, scatter {1e3 * self.scatter:.0f} mas "
             f"per axis, {len(self.table)} exposures in {len(self.centre)} pointing(s)"
         )
-        return f"<p>{text}{'; odd: ' + ', '.join(odd) if odd else ''}</p>"
+        return f"{text}; odd: {', '.join(odd)}" if odd else text
+
+    def _repr_html_(self) -> str:
+        return f"<p>{escape(str(self))}</p>"
 
 
 def fit_wobble(offsets: Offsets | Sequence[Offsets], pointing: Sequence[int] | None = None) -> Wobble:

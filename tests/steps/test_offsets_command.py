@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 from astropy.io import fits
 from star_fields import TRUE, write
 
-from muse_nb import OffsetList, measure_offsets
+from muse_nb import OffsetList, fit_wobble, measure_offsets
 from muse_nb.cli import main
 
 
@@ -64,3 +65,16 @@ def test_bad_input_is_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture
     error = capsys.readouterr().err
     assert str(file) in error
     assert error.count("\n") == 1
+
+
+def test_the_wobble_is_told_or_why_it_cannot_be(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    turned = 0.3 * np.array([[np.sin(a), np.cos(a)] for a in np.radians([0, -90, -180, -270])])
+    files = write(tmp_path, turned - turned[0], posang=np.arange(4) * 90.0)
+    assert main(["offsets", *map(str, files)]) == 0
+    told = capsys.readouterr().out.splitlines()[-1]
+    assert told == str(fit_wobble(measure_offsets(files)))
+    length = re.match(r"Wobble (\d+) ± \d+ mas", told)
+    assert length
+    assert abs(int(length[1]) - 300) < 10
+    assert main(["offsets", *map(str, files[:2])]) == 0
+    assert "too few to see a wobble" in capsys.readouterr().out
