@@ -75,6 +75,14 @@ class Stamps:
         """Stars that a mask or an index picks, under the same model."""
         return replace(self, box=self.box[which], start=self.start[which])
 
+    def with_whole(self, east: NDArray, north: NDArray) -> Stamps:
+        """One more, as large as the image, with these derivatives (ny, nx) and a profile of 0."""
+        ny, nx = self.model.shape
+        arrays = zip((self.value, self.east, self.north), (np.zeros(ny * nx), east, north), strict=True)
+        value, east, north = (np.r_[old, np.ravel(new).astype(np.float32)] for old, new in arrays)
+        box = np.r_[self.box, np.array([[0, 0, nx, ny]], np.int32)]
+        return replace(self, box=box, start=np.r_[self.start, len(self.value)], value=value, east=east, north=north)
+
     def pairs(self) -> tuple[NDArray, NDArray]:
         """Stars whose boxes overlap, in CSR form: (row pointer, column)."""
         stars, (x0, y0, width, height) = len(self.box), self.box.T

@@ -17,7 +17,7 @@ from muse_nb.steps.starfit.catalogue import StarShifts, star_shifts
 from muse_nb.steps.starfit.frame import Frame
 from muse_nb.steps.starfit.geometry import Plane, from_tangent, to_tangent
 from muse_nb.steps.starfit.noise import core_chi2
-from muse_nb.steps.starfit.solve import Solution, solve
+from muse_nb.steps.starfit.solve import Attempt, Solution, attempt, complete, solve
 
 if TYPE_CHECKING:
     from astropy.table import Table
@@ -125,8 +125,8 @@ class Measurement:
             return frames, None
         self.tell("bright structure: trying a background that follows it")
         following = [Frame(frame.raw, frame.plane, box=0) for frame in frames]
-        tried = [(each, solve(each, self.radius)) for each in (frames, following)]
-        return max(tried, key=lambda one: _quality(one[1]))
+        best = max((attempt(each, self.radius) for each in (frames, following)), key=_quality)
+        return best.frames, complete(best, self.tell)
 
     def sky(self, i: int, x: NDArray, y: NDArray) -> tuple[NDArray, NDArray]:
         """RA and Dec [deg] that exposure `i` assigns to its 0-based pixels."""
@@ -150,17 +150,20 @@ class Measurement:
         return candidates(self, most)
 
 
-def _quality(solution: Solution) -> tuple[int, float]:
-    """How well a solution describes its images: exposures that it placed, then how little of the starlight it misses.
+def _quality(begun: Attempt) -> tuple[int, float]:
+    """How well a fit describes its images: exposures that it placed, then how little of the starlight it misses.
 
     Not chi2: the noise law follows the residuals, and a bad model makes itself a chi2 of 1.
     """
-    missed = [
-        np.median(np.abs(frame.residual[bright]) / (frame.model - frame.level)[bright])
-        for frame in (solution.fit.frames if solution.fit else [])
-        if (bright := frame.used() & (frame.model - frame.level > 5 * np.sqrt(frame.first_floor))).sum() > 20
-    ]
-    return len(solution.placed), -float(np.median(missed)) if missed else -np.inf
+    fit, missed = begun.fit, []
+    for i, frame in enumerate(fit.frames if fit else []):
+        assert fit is not None
+        fit.draw(i)
+        light = frame.model - frame.level
+        bright = frame.used() & (light > 5 * np.sqrt(frame.first_floor))
+        if bright.sum() > 20:
+            missed.append(np.median(np.abs(frame.residual[bright]) / light[bright]))
+    return len(begun.placed), -float(np.median(missed)) if missed else -np.inf
 
 
 def _moment(date_obs: str) -> np.datetime64 | str:

@@ -12,7 +12,8 @@ from star_fields import STARS, TRUE, within, write
 
 from muse_nb.steps.measurement import Measurement
 from muse_nb.steps.offsets import measure_offsets
-from muse_nb.steps.starfit.diffuse import share_diffuse_light
+from muse_nb.steps.starfit.background import mesh_background, mesh_fit
+from muse_nb.steps.starfit.diffuse import DiffuseLight
 from muse_nb.steps.starfit.fit import Fit
 from muse_nb.steps.starfit.frame import Frame
 from muse_nb.steps.starfit.geometry import Plane, to_tangent
@@ -99,8 +100,82 @@ def test_an_exposure_of_poorer_seeing_sees_the_common_light_blurred() -> None:
     fit = Fit(frames, np.zeros((2, 2)), np.array([[7.0, 7.0]]), np.array([1e-9]), 1.0)
     for i in range(2):
         fit.draw(i)
-    share_diffuse_light(fit)
+    DiffuseLight(frames, fit.offsets).share(fit.offsets)
     middle = np.hypot(x, y) < 4
     for frame, image in zip(frames, images, strict=True):
         left = (frame.ground - image)[middle] - np.median(frame.ground - image)
         assert np.sqrt(np.mean(left**2)) < 1.2  # of the noise; one light for both, unblurred, leaves 2.1
+
+
+def two_sights(shift: np.ndarray, seed: int = 5) -> tuple[Fit, np.ndarray]:
+    """Two exposures of one galaxy, noise 1, the second moved by `shift` [arcsec]; and the galaxy in the first."""
+    rng = np.random.default_rng(seed)
+    plane = Plane(np.diag([-5.0, 5.0]), np.array([60.0, 60.0]))
+    y, x = np.indices((121, 121))
+    frames, lights = [], []
+    for offset in (np.zeros(2), shift):
+        east, north = np.moveaxis(plane.sky(np.stack([x, y], -1).astype(float)) - offset, -1, 0)
+        lights.append(ndimage.gaussian_filter(60 * np.exp(-np.hypot(east - 0.7, north / 0.6) / 4), 1.7))
+        frames.append(Frame(lights[-1] + 10 + rng.normal(0, 1, x.shape), plane, box=0))
+        frames[-1].width = 4.0
+    fit = Fit(frames, np.array([np.zeros(2), shift]), np.array([[7.0, 7.0]]), np.array([1e-9]), 0.8)
+    for i in range(2):
+        fit.draw(i)
+    fit.light = DiffuseLight(frames, fit.offsets)
+    return fit, lights[0]
+
+
+def test_the_light_moves_with_its_exposure() -> None:
+    fit, light = two_sights(np.array([0.5, -0.3]))
+    fit.light.share(fit.offsets)
+    frame = fit.frames[0]
+    before, moved = frame.ground.copy(), np.array([0.05, 0.02])
+    frame.drift.move(frame, moved)
+    pixel = frame.plane.matrix @ moved
+    true = ndimage.shift(light, pixel[::-1], order=3, mode="nearest") - light
+    inner = np.s_[20:-20, 20:-20]
+    assert np.std((frame.ground - before - true)[inner]) < 0.25 * np.std(true[inner])
+
+
+def test_the_lights_own_place_tells_the_offset() -> None:
+    true, wrong = np.array([0.5, -0.3]), np.array([0.03, 0.03])
+    found = []
+    for seed in range(8):
+        fit, _ = two_sights(true, seed)
+        fit.offsets[1] += wrong  # as far off as a placement may be
+        for _ in range(4):
+            fit.light.share(fit.offsets)
+            for _ in range(2):
+                fit.step(0.5)
+        error = np.sqrt(np.diagonal(fit.equations().offset_covariance()[1, :, 1]))
+        assert (error < 0.012).all()
+        found.append((fit.offsets[1] - true) / error)
+    assert np.abs(found).max() < 4
+    assert 0.6 < np.sqrt(np.mean(np.square(found))) < 1.5
+
+
+def test_a_sky_in_stripes_takes_the_light_its_say() -> None:
+    fit, _ = two_sights(np.array([0.5, -0.3]))
+    fit.light.share(fit.offsets)
+    even = [frame.drift.excess for frame in fit.frames]
+    own = fit.equations().offset_covariance()[1, :, 1]
+    stripes = np.random.default_rng(1).normal(0, 1, (11, 2))
+    fit.frames[1].raw = fit.frames[1].raw + np.kron(stripes, np.ones((12, 75)))[:121, :121]
+    for i in range(2):
+        fit.draw(i)
+    fit.light.share(fit.offsets)
+    assert max(even) < 1.8
+    assert fit.frames[1].drift.excess > 4
+    striped = fit.equations().offset_covariance()[1, :, 1]
+    assert (np.diag(striped) > 2 * np.diag(own)).all()
+
+
+def test_a_mesh_is_fitted_under_weights() -> None:
+    rng = np.random.default_rng(2)
+    cells = np.kron(rng.normal(0, 1, (3, 3)), np.ones((50, 50)))
+    smooth = mesh_background(cells, np.ones((150, 150), bool), 50)
+    spoilt, weight = smooth.copy(), rng.uniform(0.5, 2, smooth.shape)
+    spoilt[40:60], weight[40:60] = 1e6, 0.0
+    found = mesh_fit(np.stack([spoilt, 2 * spoilt]), weight, 50)
+    assert np.abs(found[0] - smooth).max() < 1e-6
+    assert np.abs(found[1] - 2 * smooth).max() < 1e-6

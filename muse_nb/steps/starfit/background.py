@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-__all__ = ["cosmic_rays", "mesh_background", "pixel_noise", "ring_background", "spread"]
+__all__ = ["cosmic_rays", "mesh_background", "mesh_fit", "pixel_noise", "ring_background", "spread"]
 
 
 def spread(values: NDArray) -> float:
@@ -28,6 +28,19 @@ def mesh_background(image: NDArray, good: NDArray, box: int = 24) -> NDArray:
     mode[share < 0.15] = np.nan
     mesh = ndimage.median_filter(_fill(mode.reshape(my, mx)), 3, mode="nearest")
     return _spline(ny, my, by) @ mesh @ _spline(nx, mx, bx).T
+
+
+def mesh_fit(images: NDArray, weight: NDArray, box: int) -> NDArray:
+    """Least squares of the same interpolation to each of some images (m, ny, nx) under `weight` (ny, nx)."""
+    ny, nx = weight.shape
+    my, mx = max(1, round(ny / box)), max(1, round(nx / box))
+    y, x = _spline(ny, my, -(-ny // my)), _spline(nx, mx, -(-nx // mx))
+    pairs_y, pairs_x = (np.einsum("pa,pb->pab", s, s).reshape(len(s), -1) for s in (y, x))
+    normal = (pairs_y.T @ weight @ pairs_x).reshape(my, my, mx, mx).transpose(0, 2, 1, 3).reshape(my * mx, -1)
+    right = np.stack([(y.T @ (weight * image) @ x).ravel() for image in images], axis=1)
+    ridge = 1e-9 * np.trace(normal) / len(normal)
+    found = np.linalg.solve(normal + ridge * np.eye(len(normal)), right)
+    return np.stack([y @ cells.reshape(my, mx) @ x.T for cells in found.T])
 
 
 def _clipped_mode(cell: NDArray) -> tuple[NDArray, NDArray]:
@@ -55,14 +68,14 @@ def _clipped_mode(cell: NDArray) -> tuple[NDArray, NDArray]:
     return np.where(count > 0, mode, np.nan), count / cell.shape[1]
 
 
-def ring_background(image: NDArray, good: NDArray, fwhm: float, step: int = 3) -> NDArray:
+def ring_background(image: NDArray, good: NDArray, fwhm: float, step: int = 4) -> NDArray:
     """Running median in a ring of 1.7 to 3.2 FWHM: follows the light of a galaxy, not that of stars."""
     ny, nx = image.shape
     outer = 3.2 * fwhm
     reach = int(outer)
     yy, xx = np.mgrid[-reach : reach + 1, -reach : reach + 1]
     ring = (np.hypot(xx, yy) <= outer) & (np.hypot(xx, yy) >= 1.7 * fwhm)
-    dy, dx = yy[ring][::2], xx[ring][::2]
+    dy, dx = yy[ring][::4], xx[ring][::4]
     rows, columns = np.arange(0, ny + step, step), np.arange(0, nx + step, step)
     padded = np.pad(np.where(good, image, np.nan), (reach, reach + step), constant_values=np.nan)
     mesh = np.empty((rows.size, columns.size))

@@ -74,8 +74,8 @@ def star_shifts(fit: Fit, parts: list[FrameEquations], most: int = MOST) -> Star
     for i, equations in enumerate(parts):
         index = equations.active
         own = equations.diagonal()
-        worth = np.trace(own[:, 1:, 1:], axis1=1, axis2=2)
-        chosen = np.argsort(-worth)[:most]
+        worth = np.where(index < stars, np.trace(own[:, 1:, 1:], axis1=1, axis2=2), 0.0)
+        chosen = np.argsort(-worth)[: min(most, int((index < stars).sum()))]
         place = np.full(len(index), -1)
         place[chosen] = np.arange(len(chosen))
         m = len(chosen)

@@ -1,79 +1,123 @@
-"""Light that all exposures share and that is no star: a galaxy or a nebula, from the stack of what the stars leave."""
+"""Light that all exposures share and that is no star: a galaxy or a nebula, one smooth surface fitted to all."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
+from scipy.interpolate import BSpline
+from scipy.sparse.linalg import LinearOperator, cg
 
 from muse_nb.kernels.detect import add_maps
 from muse_nb.steps.starfit.detect import from_grid, sky_grid
-from muse_nb.steps.starfit.fit import Fit
+from muse_nb.steps.starfit.drift import follow
 from muse_nb.steps.starfit.frame import Frame
 
-__all__ = ["share_diffuse_light"]
+__all__ = ["DiffuseLight"]
 
-SMOOTH = 4.0  # pixel, sigma: wider than a star, so that no star's light is taken for the galaxy's
-PASSES = 10  # the later ones restore what the first smoothed away
-COVERAGE = 0.1  # of an exposure's weight that a place must have in the stack
+KNOTS = 5.0  # pixel between knots: a surface that bends as slowly holds no star
+MARGIN = 4  # pixel: how far the offsets may still move
+BIN = 2  # pixels of the sky's grid that are taken together
+STEPS = 30  # of conjugate gradients, at most
+TOLERANCE = 1e-3
+DOUBT = 0.3  # of a star's light before it was ever fitted
 
 
-def share_diffuse_light(fit: Fit) -> None:
-    """Replace the background of every frame by one light common to all, scaled and put on the frame's own sky.
+class DiffuseLight:
+    """A cubic spline on the sky that each exposure sees blurred by its own seeing, scaled, and on its own sky.
 
     A background measured in each exposure by itself carries the noise of a few hundred pixels into every star's
-    position; the common one carries that of all exposures, and the same into each. It is what the exposure of the best
-    seeing shows; the others see it blurred, which near a galaxy's centre is more than the noise.
+    position; a common one carries that of all exposures, and the same into each. It is as sharp as the exposure of the
+    best seeing shows it.
+
+    Parameters
+    ----------
+    frames
+        Exposures.
+    offsets : ndarray, shape (n, 2)
+        Their first offsets [arcsec].
     """
-    low, shape, scale = sky_grid(fit.frames, list(fit.offsets))
-    shining = [frame.raw - (frame.model - frame.level) - _sky(frame) for frame in fit.frames]
-    places = [from_grid(frame, offset, low, scale) for frame, offset in zip(fit.frames, fit.offsets, strict=True)]
-    weights = [_weight(frame) for frame in fit.frames]
-    weight = _together(weights, places, shape)
-    common = np.zeros(shape)
-    mine = [np.zeros(frame.shape) for frame in fit.frames]
-    seeing = np.array([frame.width for frame in fit.frames])
-    blur = np.sqrt(np.maximum(seeing**2 - seeing.min() ** 2, 0)) / 2.355
-    for _ in range(PASSES):
-        left = [
-            np.where(share > 0, share * (light - known), 0.0)
-            for share, light, known in zip(weights, shining, mine, strict=True)
-        ]
-        common += np.where(weight > COVERAGE, _together(left, places, shape) / np.maximum(weight, COVERAGE), 0.0)
-        curve = ndimage.spline_filter(common, mode="nearest")
-        mine = [
-            ndimage.gaussian_filter(_onto_frame(curve, frame, place), sigma)
-            for frame, place, sigma in zip(fit.frames, places, blur, strict=True)
-        ]
-    curve = ndimage.spline_filter(weight, mode="nearest")
-    for frame, place, known in zip(fit.frames, places, mine, strict=True):
-        frame.follow(np.where(_onto_frame(curve, frame, place) > COVERAGE, known, np.nan))
+
+    def __init__(self, frames: list[Frame], offsets: NDArray) -> None:
+        self._frames = frames
+        low, shape, self._scale = sky_grid(frames, list(offsets))
+        ny, nx = (-(-(n + 2 * MARGIN) // BIN) for n in shape)
+        self._low, self._bins = low - MARGIN * self._scale, (ny, nx)
+        self._y, self._x = _splines(ny * BIN), _splines(nx * BIN)
+        self._surface = np.zeros((self._y.shape[1], self._x.shape[1]))
+
+    def share(self, offsets: NDArray, first: bool = False) -> None:
+        """Fit the surface to what the stars leave, and make it the background of every exposure.
+
+        Parameters
+        ----------
+        offsets : ndarray, shape (n, 2)
+            Present offsets [arcsec].
+        first
+            The stars were not fitted yet: where they are bright the surface hardly looks.
+        """
+        places = [from_grid(f, offset, self._low, self._scale) for f, offset in zip(self._frames, offsets, strict=True)]
+        seeing = np.array([frame.width * frame.plane.scale for frame in self._frames]) / self._scale
+        blur = np.sqrt(np.maximum(seeing**2 - seeing.min() ** 2, 0)) / 2.355
+        seen = [self._seen(frame, place, first) for frame, place in zip(self._frames, places, strict=True)]
+        self._fit(seen, blur)
+        for frame, place, sigma in zip(self._frames, places, blur, strict=True):
+            image = _blurred(self._y, sigma) @ self._surface @ _blurred(self._x, sigma).T
+            follow(frame, _onto_frame(ndimage.spline_filter(image), frame, place), len(self._frames))
+
+    def _seen(self, frame: Frame, place: tuple[NDArray, NDArray], first: bool) -> tuple[NDArray, NDArray]:
+        """Weight of one exposure in each bin of the sky, and weight times the light that its stars leave."""
+        stars = frame.model - frame.level
+        weight = frame.weight / (1 + frame.weight * (DOUBT * stars) ** 2) if first else frame.weight
+        light = np.where(weight > 0, (frame.raw - stars - frame.sky) * weight, 0.0)
+        both = np.zeros((2, self._bins[0] * BIN, self._bins[1] * BIN))
+        area = (self._scale / frame.plane.scale) ** 2
+        add_maps(both, np.stack([weight, light]), area * np.array([frame.gain**2, frame.gain]), *place)
+        ny, nx = self._bins
+        weight, light = both.reshape(2, ny, BIN, nx, BIN).sum((2, 4))
+        return weight, light
+
+    def _fit(self, seen: list[tuple[NDArray, NDArray]], blur: NDArray) -> None:
+        """Least squares for the surface, from where it was."""
+        shape = self._surface.shape
+        bases = [(_binned(_blurred(self._y, sigma)), _binned(_blurred(self._x, sigma))) for sigma in blur]
+        parts = [(*basis, weight) for basis, (weight, _) in zip(bases, seen, strict=True)]
+        right = np.sum([y.T @ light @ x for (y, x), (_, light) in zip(bases, seen, strict=True)], axis=0)
+        diagonal = np.sum([(y**2).T @ weight @ x**2 for y, x, weight in parts], axis=0)
+        ridge = 1e-6 * diagonal.max()
+        root = np.sqrt(diagonal + ridge)
+
+        def normal(vector: NDArray) -> NDArray:
+            surface = vector.reshape(shape) / root
+            total = ridge * surface
+            for y, x, weight in parts:
+                total += y.T @ (weight * (y @ surface @ x.T)) @ x
+            return (total / root).ravel()
+
+        matrix = LinearOperator((root.size, root.size), matvec=normal, dtype=float)
+        start = (self._surface * root).ravel()
+        found = cg(matrix, (right / root).ravel(), x0=start, rtol=TOLERANCE, maxiter=STEPS)[0]
+        self._surface = found.reshape(shape) / root
 
 
-def _weight(frame: Frame) -> NDArray:
-    """Weight of each pixel, 1 on dark sky: what lies under a star is not seen."""
-    stars = np.maximum(frame.model - frame.level, 0)
-    return frame.weight * frame.floor / (1 + stars**2 / frame.floor)
+def _splines(pixels: int) -> NDArray:
+    """Cubic B-splines (pixels, splines) on knots that begin and end beyond the pixels."""
+    knots = np.arange(-3, np.ceil(pixels / KNOTS) + 4) * KNOTS
+    return BSpline.design_matrix(np.arange(pixels, dtype=float), knots, 3).toarray()
 
 
-def _together(images: list[NDArray], places: list[tuple[NDArray, NDArray]], shape: tuple[int, int]) -> NDArray:
-    """Sum of smoothed images on the grid of the sky."""
-    total = np.zeros((1, *shape))
-    for image, (matrix, zero) in zip(images, places, strict=True):
-        smooth = ndimage.gaussian_filter(image, SMOOTH, mode="constant")
-        add_maps(total, smooth[None], np.ones(1), matrix, zero)
-    return total[0]
+def _blurred(basis: NDArray, sigma: float) -> NDArray:
+    return ndimage.gaussian_filter1d(basis, sigma, axis=0, mode="nearest") if sigma > 0 else basis
+
+
+def _binned(basis: NDArray) -> NDArray:
+    return basis.reshape(-1, BIN, basis.shape[1]).mean(1)
 
 
 def _onto_frame(curve: NDArray, frame: Frame, place: tuple[NDArray, NDArray]) -> NDArray:
     """Values of a spline on the grid of the sky at the pixels of a frame."""
     matrix, zero = place
     inverse = np.linalg.inv(matrix)
-    shape = frame.shape
     return ndimage.affine_transform(
-        curve, inverse, -inverse @ zero, output_shape=shape, order=3, mode="nearest", prefilter=False
+        curve, inverse, -inverse @ zero, output_shape=frame.shape, order=3, mode="nearest", prefilter=False
     )
-
-
-def _sky(frame: Frame) -> float:
-    return float(np.percentile(frame.ground[frame.ok], 20)) if frame.ok.any() else 0.0

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from muse_nb.kernels.psf import Stamps, moffat_stamps, weigh
 from muse_nb.steps.starfit import psf
+from muse_nb.steps.starfit.diffuse import DiffuseLight
 from muse_nb.steps.starfit.frame import Frame
 from muse_nb.steps.starfit.normal import Equations, FrameEquations, Step
 
@@ -38,6 +39,7 @@ class Fit:
         self.reference, self.stage = reference, 0
         self.active = np.zeros((len(frames), len(sky)), bool)
         self.rejected = np.zeros((0, 2))  # sky positions of what is wider than a star
+        self.light: DiffuseLight | None = None  # that all frames share
         self.ignored = np.zeros((len(frames), 0), bool)
         for i, frame in enumerate(frames):
             frame.amplitude = amplitude * (width / (frame.width * frame.plane.scale)) ** 2
@@ -109,18 +111,24 @@ class Fit:
 
     def equations(self, parts: list[FrameEquations] | None = None) -> Equations:
         """Normal equations of all frames together."""
-        return Equations(self.parts() if parts is None else parts, len(self.sky), self.reference)
+        moving = len(self.sky) + (self.light is not None)
+        return Equations(self.parts() if parts is None else parts, moving, self.reference)
 
     def frame_equations(self, i: int) -> FrameEquations:
         """Normal equations of frame `i` alone."""
         frame = self.frames[i]
         stamps = self.draw(i)
+        active = np.flatnonzero(self.active[i])
+        drift = frame.drift if self.light is not None else None
+        if drift is not None:  # it moves as one more star
+            stamps, active = stamps.with_whole(*drift.structure), np.r_[active, len(self.sky)]
         row, column = stamps.pairs()
         block = stamps.blocks(frame.weight, row, column)
         gradient, border = stamps.border(frame.weight, frame.residual)
+        if drift is not None:
+            drift.temper(row, column, block, gradient, border)
         shape_block, shape_gradient = stamps.shape_products(frame.weight, frame.residual)
         self._prior(frame, shape_block, shape_gradient)
-        active = np.flatnonzero(self.active[i])
         return FrameEquations(active, row, column, block, border, gradient, shape_block, shape_gradient)
 
     def _prior(self, frame: Frame, block: NDArray, gradient: NDArray) -> None:
@@ -149,12 +157,15 @@ class Fit:
         offset *= np.minimum(1, largest / np.maximum(np.hypot(*offset.T), 1e-12))[:, None]
         for i, frame in enumerate(self.frames):
             self._advance(i, frame, step)
+            if self.light is not None and frame.drift is not None:
+                frame.drift.move(frame, offset[i] + sky[-1])
+        sky = sky[: len(self.sky)]
         self.sky += sky
         self.offsets += offset
         return float(np.abs(offset).max())
 
     def _advance(self, i: int, frame: Frame, step: Step) -> None:
-        amplitude = frame.amplitude + np.where(self.active[i], step.amplitude[i], 0.0)
+        amplitude = frame.amplitude + np.where(self.active[i], step.amplitude[i, : len(self.sky)], 0.0)
         frame.amplitude = np.maximum(amplitude, 0.02 * np.sqrt(frame.floor))
         change, size = step.frame[i, :4], 1 / psf.scale(frame.psf)
         low, high = np.array([-0.3, -0.15, -0.3, -0.4]), np.array([0.4, 0.15, 0.4, 0.4])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,9 @@ from muse_nb.steps.starfit import background, psf
 from muse_nb.steps.starfit.geometry import Plane
 from muse_nb.steps.starfit.matched_filter import Map, Peaks, filter_map, find_peaks
 from muse_nb.steps.starfit.one_thread import one_thread
+
+if TYPE_CHECKING:
+    from muse_nb.steps.starfit.drift import Drift
 
 __all__ = ["Frame"]
 
@@ -38,6 +42,8 @@ class Frame:
         a, b, c, beta of the Moffat; what is left of the background.
     amplitude : ndarray, shape (K,)
         Peak of each star.
+    gain, drift
+        Of the light that all exposures share, where there is any: its scale, and how it moves.
     leverage : ndarray
         Share of each pixel's noise that the fit has taken up: residuals are smaller by sqrt(1 - leverage).
     clipped, edge, wing : ndarray of bool
@@ -56,6 +62,8 @@ class Frame:
     width: float = field(init=False, default=4.0)
     map: Map = field(init=False)
     peaks: Peaks = field(init=False)
+    gain: float = field(init=False, default=1.0)
+    drift: Drift | None = field(init=False, default=None)
 
     @one_thread()
     def __post_init__(self) -> None:
@@ -124,23 +132,19 @@ class Frame:
         self._subtract(left, first=False)
         self.data = np.where(self.ok, self.data, 0.0)
 
-    def follow(self, light: NDArray) -> None:
-        """Take `light` (ny, nx), scaled to this image and on its own sky, for the background; NaN: keep the old."""
-        stars = self.model - self.level
-        use = self.used() & np.isfinite(light)
-        if use.sum() < 100:
-            return
-        mean, known = light[use].mean(), self.raw[use] - stars[use]
-        gain = float(((light[use] - mean) * known).sum() / max(((light[use] - mean) ** 2).sum(), 1e-300))
-        smooth = np.where(np.isfinite(light), gain * light, 0.0)
-        rest = background.mesh_background(self.raw - stars - smooth, use, 24)
-        self.ground = np.where(np.isfinite(light), smooth + rest, self.ground)
-        self.level = 0.0
+    def set_ground(self, ground: NDArray) -> None:
+        """Take another background (ny, nx)."""
+        self.ground, self.level = ground, 0.0
         self._set_galaxy()
-        self.data = np.where(self.ok, self.raw - self.ground, 0.0)
+        self.data = np.where(self.ok, self.raw - ground, 0.0)
+
+    @property
+    def sky(self) -> float:
+        """Level of the darkest fifth of the background."""
+        return float(np.percentile(self.ground[self.ok], 20)) if self.ok.any() else 0.0
 
     def _set_galaxy(self) -> None:
-        self.galaxy = np.maximum(self.ground - np.percentile(self.ground[self.ok], 20), 0)
+        self.galaxy = np.maximum(self.ground - self.sky, 0)
 
     def _subtract(self, left: NDArray, first: bool) -> None:
         use = self.ok if first else self.used()

@@ -13,15 +13,14 @@ from muse_nb.kernels.psf import discs
 from muse_nb.steps.starfit import catalogue, noise
 from muse_nb.steps.starfit.coarse import Placement, Sources, place_all
 from muse_nb.steps.starfit.detect import stack_peaks
-from muse_nb.steps.starfit.diffuse import share_diffuse_light
+from muse_nb.steps.starfit.diffuse import DiffuseLight
 from muse_nb.steps.starfit.fit import Fit
 from muse_nb.steps.starfit.frame import Frame
 from muse_nb.steps.starfit.one_thread import one_thread
 
-__all__ = ["Solution", "solve"]
+__all__ = ["Attempt", "Solution", "attempt", "complete", "finish", "solve"]
 
-ROUNDS = 3
-STEPS = (4, 3, 3, 3)  # Gauss-Newton steps a round; the last where a galaxy's light has to settle between the stars
+STEPS = (4, 3, 3)  # Gauss-Newton steps a round
 CONVERGED = 3e-5  # arcsec, a tenth of the best offsets' errors
 STARS = 900
 MODEL_ERROR = 0.03  # of the light: what an analytic PSF may miss before an exposure is suspect
@@ -60,7 +59,16 @@ class Solution:
     numbers: NDArray
 
 
-@one_thread()
+@dataclass(frozen=True)
+class Attempt:
+    """A fit after its first round, or None where fewer than two of the frames could be placed."""
+
+    frames: list[Frame]
+    placements: list[Placement]
+    placed: list[int]
+    fit: Fit | None
+
+
 def solve(frames: list[Frame], radius: float = 6.0, tell: Callable[[str], None] | None = None) -> Solution:
     """Measure the offsets of all frames from all their stars.
 
@@ -73,16 +81,18 @@ def solve(frames: list[Frame], radius: float = 6.0, tell: Callable[[str], None] 
     tell
         Called with a line of text at every stage.
     """
-    tell = tell or (lambda _: None)
+    return complete(attempt(frames, radius, tell), tell)
+
+
+@one_thread()
+def attempt(frames: list[Frame], radius: float = 6.0, tell: Callable[[str], None] | None = None) -> Attempt:
+    """Place the frames and make the first round of their fit, which tells how well they can be described."""
+    tell = tell or _silent
     tell("placing the exposures")
     placements, sources = place_all(frames, radius)
     placed = [i for i, placement in enumerate(placements) if placement.sure]
     if len(placed) < 2 or not len(sources.sky):
-        n = len(frames)
-        nothing = np.full((n, 2), np.nan)
-        return Solution(
-            placements, [], None, nothing, np.full((n, 2, n, 2), np.nan), np.ones(n), None, np.zeros(0, int)
-        )
+        return Attempt(frames, placements, [], None)
     first = np.array([placements[i].offset for i in placed])
     fit = Fit(
         [frames[i] for i in placed], first - first[0], sources.sky[:STARS] + first[0], sources.amplitude[:STARS],
@@ -90,8 +100,27 @@ def solve(frames: list[Frame], radius: float = 6.0, tell: Callable[[str], None] 
     )  # fmt: skip
     if not fit.frames[0].box:
         _diffuse_light_first(fit, sources)
-    run(fit, tell)
-    return finish(fit, placements, placed, len(frames))
+    _round(fit, 0, tell)
+    return Attempt(frames, placements, placed, fit)
+
+
+@one_thread()
+def complete(begun: Attempt, tell: Callable[[str], None] | None = None) -> Solution:
+    """Make the other rounds of the fit, with the star list revised in between, and work out the errors."""
+    fit, n = begun.fit, len(begun.frames)
+    if fit is None:
+        nothing = np.full((n, 2), np.nan)
+        return Solution(
+            begun.placements, [], None, nothing, np.full((n, 2, n, 2), np.nan), np.ones(n), None, np.zeros(0, int)
+        )
+    for stage in range(1, len(STEPS)):
+        revise(fit)
+        _round(fit, stage, tell or _silent)
+    return finish(fit, begun.placements, begun.placed, n)
+
+
+def _silent(text: str) -> None:
+    """Tell nobody."""
 
 
 def _diffuse_light_first(fit: Fit, sources: Sources) -> None:
@@ -99,27 +128,24 @@ def _diffuse_light_first(fit: Fit, sources: Sources) -> None:
     for i, frame in enumerate(fit.frames):
         frame.amplitude = sources.amplitude[:STARS] * (sources.width / (frame.width * frame.plane.scale)) ** 2
         fit.draw(i)
-    share_diffuse_light(fit)
+    fit.light = DiffuseLight(fit.frames, fit.offsets)
+    fit.light.share(fit.offsets, first=True)
     for i in range(len(fit.frames)):
         fit.fluxes(i)
 
 
-def run(fit: Fit, tell: Callable[[str], None]) -> None:
-    """Rounds of Gauss-Newton steps, with the star list revised in between."""
-    rounds = ROUNDS if fit.frames[0].box else len(STEPS)
-    for stage in range(rounds):
-        fit.stage = stage
-        tell(f"fitting {len(fit.sky)} stars in {len(fit.frames)} exposures")
-        for step in range(STEPS[stage]):
-            moved = fit.step(1.0 if stage == 0 and step < 3 else 0.5)
-            if step:
-                for frame in fit.frames:
-                    noise.clip(frame, stage)
-                noise.noise_law(fit.frames)
-            if step > 1 and moved < CONVERGED:
-                break
-        if stage < rounds - 1:
-            revise(fit)
+def _round(fit: Fit, stage: int, tell: Callable[[str], None]) -> None:
+    """Gauss-Newton steps under an unchanged list of stars."""
+    fit.stage = stage
+    tell(f"fitting {len(fit.sky)} stars in {len(fit.frames)} exposures")
+    for step in range(STEPS[stage]):
+        moved = fit.step(1.0 if stage == 0 and step < 3 else 0.5)
+        if step:
+            for frame in fit.frames:
+                noise.clip(frame, stage)
+            noise.noise_law(fit.frames)
+        if step > 1 and moved < CONVERGED:
+            break
 
 
 def revise(fit: Fit) -> None:
@@ -129,11 +155,11 @@ def revise(fit: Fit) -> None:
         drawn = fit.stamps(i)
         fit.draw(i, drawn)
         noise.mask_edges(frame)
-        if fit.stage == 0:
+        if fit.stage == 0 and fit.light is None:
             frame.refine_background()
         fit.draw(i, drawn)
-    if not fit.frames[0].box:
-        share_diffuse_light(fit)
+    if fit.light is not None:
+        fit.light.share(fit.offsets)
         for i in range(len(fit.frames)):
             fit.draw(i)
     galaxy = noise.wider_than_stars(fit) & keep
