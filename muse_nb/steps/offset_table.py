@@ -25,6 +25,7 @@ POOR_CHI2 = 1.5
 WITNESSES = 5  # stars whose agreement vouches for an offset though no analytic PSF fits their cores
 HOPELESS_CHI2 = 10.0  # with which a core is not that star's
 EDGE = 0.9  # of the search radius
+LOOSE = 0.5  # pixel: an offset with a larger error blurs the cube by more than it mends
 FIELD = 30.0  # arcsec, half a field of view: exposures that point further apart are different pointings
 RESIDUAL = ("ra_residual", "dec_residual", "ra_error", "dec_error")
 UNITS = {
@@ -46,7 +47,7 @@ def assemble(measurement: Measurement, solution: Solution, method: str, referenc
     base = _base(measurement, measured, reference)
     offset, error = _relative(offset, covariance, base)
     seen = _seen(solution, n)
-    judged = (_verdict(measurement, solution, i, methods[i], offset[i], seen[i]) for i in range(n))
+    judged = (_verdict(measurement, solution, i, methods[i], offset[i], error[i], seen[i]) for i in range(n))
     verdict, why = zip(*judged, strict=True)
     frames = measurement.frames
     flux = _flux(solution, n)
@@ -166,7 +167,7 @@ def _pointings(centres: NDArray) -> list[int]:
 
 
 def _verdict(
-    measurement: Measurement, solution: Solution, i: int, method: str, offset: NDArray, seen: int
+    measurement: Measurement, solution: Solution, i: int, method: str, offset: NDArray, error: NDArray, seen: int
 ) -> tuple[str, str]:
     if method == "none":
         return "refuse", _why_none(measurement, solution, i)
@@ -177,6 +178,8 @@ def _verdict(
         return "refuse", f"only {placed} of {len(measurement.images)} exposures show its {seen} star(s)"
     if np.hypot(*offset) > EDGE * measurement.radius:
         return "check", f"the offset is at the search radius of {measurement.radius:g} arcsec"
+    if error.max() > LOOSE * measurement.planes[i].scale:
+        return "check", f"its stars tell the offset to {error.max():.2f} arcsec only"
     deviation = _deviations(solution, i)
     witnesses = max(len(deviation), len(_deviations(measurement.solution, i)))  # picked or not
     if solution.chi2[i] > (POOR_CHI2 if witnesses < WITNESSES else HOPELESS_CHI2):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -215,3 +216,19 @@ def test_an_absurd_header_name_cannot_inject_html(measured: Offsets) -> None:
     table = measured.table.copy()
     table["why"] = np.array(["<script>alert(1)</script>"] * 4)
     assert "<script>" not in Offsets(table, measured.residuals, "<b>", 0.0)._repr_html_()
+
+
+def test_half_a_faint_star_tells_little_and_the_verdict_says_so(tmp_path: Path) -> None:
+    files = write(tmp_path, TRUE, sky=STARS[:1], peaks=PEAKS[:1])
+    x = round(47.5 - TRUE[2, 0] / 0.2)
+    with fits.open(files[2], mode="update") as opened:
+        image = opened["DATA"].data
+        image += np.random.default_rng(3).normal(0, 60, image.shape).astype(np.float32)
+        image[30:70, x + 1 :] = np.nan
+    offsets = measure_offsets(files)
+    row = offsets.table[2]
+    assert max(row["ra_error"], row["dec_error"]) > 0.1
+    assert row["verdict"] == "check"
+    assert re.search(r"to 0\.\d\d arcsec only", row["why"])
+    assert list(offsets.table["verdict"][[0, 1, 3]]) == ["agree"] * 3
+    assert within(offsets, TRUE)
