@@ -38,6 +38,7 @@ class Kind:
 
 KINDS = {
     "cluster": Kind(700, 1.0, 400.0, side=300, concentration=18.0),
+    "crowded core": Kind(2200, 0.5, 400.0, side=150, concentration=9.0),
     "forty stars": Kind(40, 3.0, 300.0, side=300),
     "three faint": Kind(3, 3.0, 6.0),
     "one star": Kind(1, 4.0, 30.0),

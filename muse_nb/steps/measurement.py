@@ -17,13 +17,14 @@ from muse_nb.steps.starfit.catalogue import StarShifts, star_shifts
 from muse_nb.steps.starfit.frame import Frame
 from muse_nb.steps.starfit.geometry import Plane, from_tangent, to_tangent
 from muse_nb.steps.starfit.noise import core_chi2
-from muse_nb.steps.starfit.solve import Attempt, Solution, attempt, complete, solve
+from muse_nb.steps.starfit.solve import Attempt, Solution, attempt, complete
 
 if TYPE_CHECKING:
     from astropy.table import Table
 
 __all__ = ["Measurement", "open_images"]
 
+MISSED = 0.2  # of the starlight; noise alone is 0.14 at most, stars that crowd or lie on a galaxy 0.3 and more
 PICKABLE = 250  # stars of an exposure that answer a click at once: more take too long to invert
 
 
@@ -87,16 +88,15 @@ class Measurement:
                 return i
         raise MuseError(f"no exposure has DATE-OBS {date_obs}: they are {', '.join(self.date_obs)}")
 
-    @cached_property
+    @property
     def frames(self) -> list[Frame]:
-        """Prepared images; a galaxy or nebula that fills the field turns the background to one that follows it."""
-        return self._prepared[0]
+        """Prepared images; light that fills the field turns the background to one that follows it."""
+        return self._begun.frames
 
     @cached_property
     def solution(self) -> Solution:
         """Offsets from all stars."""
-        frames, solution = self._prepared
-        return solution or solve(frames, self.radius, self.tell)
+        return complete(self._begun, self.tell)
 
     @cached_property
     def star_shifts(self) -> StarShifts:
@@ -115,18 +115,18 @@ class Measurement:
         return StarShifts(shifts.shift, shifts.covariance * scale[:, None, None, None])
 
     @cached_property
-    def _prepared(self) -> tuple[list[Frame], Solution | None]:
-        """Frames and, where only the fit can tell which background they need, their solution."""
+    def _begun(self) -> Attempt:
+        """Prepared images after the first round of their fit, which tells what background they need."""
         frames = []
         for image, plane in zip(self.images, self.planes, strict=True):
             self.tell(f"preparing {image.date_obs}")
             frames.append(Frame(np.asarray(image.data, float), plane))
-        if not any(frame.structured() for frame in frames):  # else a galaxy, or faint stars that crowd
-            return frames, None
-        self.tell("bright structure: trying a background that follows it")
-        following = [Frame(frame.raw, frame.plane, box=0) for frame in frames]
-        best = max((attempt(each, self.radius) for each in (frames, following)), key=_quality)
-        return best.frames, complete(best, self.tell)
+        begun = attempt(frames, self.radius, self.tell)
+        if not (MISSED < _missed(begun) < np.inf or any(frame.structured() for frame in frames)):
+            return begun
+        self.tell("light that is no single star's: trying a background that follows it")
+        following = attempt([Frame(frame.raw, frame.plane, box=0) for frame in frames], self.radius)
+        return max((begun, following), key=lambda one: (len(one.placed), -_missed(one)))
 
     def sky(self, i: int, x: NDArray, y: NDArray) -> tuple[NDArray, NDArray]:
         """RA and Dec [deg] that exposure `i` assigns to its 0-based pixels."""
@@ -150,8 +150,8 @@ class Measurement:
         return candidates(self, most)
 
 
-def _quality(begun: Attempt) -> tuple[int, float]:
-    """How well a fit describes its images: exposures that it placed, then how little of the starlight it misses.
+def _missed(begun: Attempt) -> float:
+    """Share of the starlight that a fit misses, in the middle exposure; infinite where no star can tell.
 
     Not chi2: the noise law follows the residuals, and a bad model makes itself a chi2 of 1.
     """
@@ -163,7 +163,7 @@ def _quality(begun: Attempt) -> tuple[int, float]:
         bright = frame.used() & (light > 5 * np.sqrt(frame.first_floor))
         if bright.sum() > 20:
             missed.append(np.median(np.abs(frame.residual[bright]) / light[bright]))
-    return len(begun.placed), -float(np.median(missed)) if missed else -np.inf
+    return float(np.median(missed)) if missed else np.inf
 
 
 def _moment(date_obs: str) -> np.datetime64 | str:

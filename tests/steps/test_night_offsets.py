@@ -1,4 +1,4 @@
-"""Offsets of the demo's own crowded field against the truth: 10 mas, whatever looks like structure between stars."""
+"""Offsets of the demo's own crowded field against the truth: 4 mas, though unresolved stars shine between the others."""
 
 from __future__ import annotations
 
@@ -12,17 +12,10 @@ if TYPE_CHECKING:
     from muse_nb.simulator.night import Night
 
 
-def test_a_crowded_cluster_is_measured_to_10_mas(night: Night) -> None:
+def test_a_crowded_cluster_is_measured_to_4_mas(night: Night) -> None:
     offsets = muse_nb.measure_offsets(night.reduced["IMAGE_FOV"])
     measured = np.array([offsets.table["ra_offset"], offsets.table["dec_offset"]], float).T
     truth = np.array([night.offsets["east"], night.offsets["north"]], float).T
     error = (measured - truth) * 1e3
-    assert np.sqrt(np.mean((error - error.mean(axis=0)) ** 2)) < 10
+    assert np.sqrt(np.mean((error - error.mean(axis=0)) ** 2)) < 4
     assert offsets.accepted.all()
-
-
-def test_smooth_light_that_is_unresolved_stars_keeps_the_ordinary_background(night: Night) -> None:
-    from muse_nb.steps.measurement import Measurement
-
-    measurement = Measurement(night.reduced["IMAGE_FOV"])
-    assert all(frame.box for frame in measurement.frames)
