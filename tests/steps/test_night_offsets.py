@@ -1,4 +1,4 @@
-"""Offsets of the demo's own crowded field against the truth: 4 mas, though unresolved stars shine between the others."""
+"""Offsets of the demo's own crowded field against the truth: 4 mas, though unresolved stars shine between."""
 
 from __future__ import annotations
 

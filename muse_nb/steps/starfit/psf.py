@@ -10,6 +10,9 @@ from muse_nb.kernels.psf import moffat_stamps
 __all__ = ["BETA", "core_area", "first_width", "fwhm", "kernel", "round_psf", "scale"]
 
 BETA = 2.5  # of a long exposure through turbulence; the fit lets it go
+REACH = 8  # pixel around a star in which its width shows
+BRIGHT = 25  # stars whose widths are looked at
+WIDTHS = np.array([2.2, 2.7, 3.2, 3.8, 4.5, 5.4, 6.4, 7.6])
 
 
 def round_psf(width: float, beta: float = BETA) -> NDArray:
@@ -47,30 +50,33 @@ def first_width(image: NDArray, ok: NDArray, position: NDArray, significance: ND
 
     The quantile leans to the narrow side because blends and galaxies are only ever wider than a star.
     """
-    widths = np.array([2.2, 2.7, 3.2, 3.8, 4.5, 5.4, 6.4, 7.6])
-    reach = 8
+    centre = position[:BRIGHT]
+    window = np.arange(-REACH, REACH + 1)
+    x0, y0 = np.round(centre).astype(int).T
+    row, column = y0[:, None, None] + window[:, None], x0[:, None, None] + window
+    ny, nx = image.shape
+    inside = (row >= 0) & (row < ny) & (column >= 0) & (column < nx)
+    at = np.clip(row, 0, ny - 1), np.clip(column, 0, nx - 1)
+    use = (ok[at] & inside).reshape(len(centre), -1)
+    count = np.maximum(use.sum(1), 1)
+    data = np.where(use, image[at].reshape(use.shape), 0.0)
+    data = np.where(use, data - (data.sum(1) / count)[:, None], 0.0)
+    square = ((row - centre[:, 1, None, None]) ** 2 + (column - centre[:, 0, None, None]) ** 2).reshape(use.shape)
+    gain = np.empty((len(WIDTHS), len(centre)))
+    for width, product in zip(WIDTHS, gain, strict=True):
+        model = np.where(use, (1 + square * (round_psf(1.0)[0] / width**2)) ** -BETA, 0.0)
+        power = np.einsum("sp,sp->s", model, model) - model.sum(1) ** 2 / count  # about its mean
+        product[:] = np.einsum("sp,sp->s", model, data) ** 2 / np.maximum(power, 1e-300)
     estimates, weights = [], []
-    for (x, y), strength in zip(position[:25], significance[:25], strict=False):
-        x0, y0 = round(x), round(y)
-        low = max(0, y0 - reach), max(0, x0 - reach)
-        cut = np.s_[low[0] : y0 + reach + 1, low[1] : x0 + reach + 1]
-        use = ok[cut].ravel()
-        if use.sum() < 40:
-            continue
-        yy, xx = np.indices(ok[cut].shape)
-        q = ((xx - (x - low[1])) ** 2 + (yy - (y - low[0])) ** 2).ravel()[use]
-        data = image[cut].ravel()[use]
-        data = data - data.mean()
-        model = (1 + q * round_psf(1.0)[0] / widths[:, None] ** 2) ** -BETA
-        model -= model.mean(axis=1, keepdims=True)
-        gain = (model @ data) ** 2 / (model**2).sum(axis=1)
-        best = int(np.argmax(gain))
-        if 0 < best < len(widths) - 1:
-            estimates.append(np.exp(_vertex(np.log(widths[best - 1 : best + 2]), gain[best - 1 : best + 2])))
-            weights.append(min(strength, 60.0))
+    for star in np.flatnonzero(use.sum(1) >= 40):
+        best, strength = int(np.argmax(gain[:, star])), min(significance[star], 60.0)
+        if 0 < best < len(WIDTHS) - 1:
+            near = slice(best - 1, best + 2)
+            estimates.append(np.exp(_vertex(np.log(WIDTHS[near]), gain[near, star])))
+            weights.append(strength)
         else:
-            estimates.append(widths[best])
-            weights.append(0.3 * min(strength, 60.0))
+            estimates.append(WIDTHS[best])
+            weights.append(0.3 * strength)
     if not estimates:
         return 4.0
     order = np.argsort(estimates)

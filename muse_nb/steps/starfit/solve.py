@@ -153,7 +153,7 @@ def revise(fit: Fit) -> None:
     keep = _lasting(fit)
     for i, frame in enumerate(fit.frames):
         drawn = fit.stamps(i)
-        fit.draw(i, drawn)
+        frame.model = drawn[1].model + frame.level
         noise.mask_edges(frame)
         if fit.stage == 0 and fit.light is None:
             frame.refine_background()
