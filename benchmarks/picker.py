@@ -60,7 +60,8 @@ def report(name: str, kind: Kind, picks: int, folder: Path) -> None:
     picker = opened(kind, folder)
     picker.add_best(picks)
     apart: list[float] = []
-    others = [(float(s["x"]), float(s["y"])) for s in picker.measurement.candidates(picks + 3)][-3:]
+    more = [(float(s["x"]), float(s["y"])) for s in picker.measurement.candidates(picks + 20)][picks:]
+    others = [place for place in more if min(place) > 5 and max(place) < kind.side - 5][:3]
     picker._live, clicks = True, []
     _ = picker.measurement.star_shifts
     for place in others:

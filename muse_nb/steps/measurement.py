@@ -137,6 +137,16 @@ class Measurement:
         x, y = np.moveaxis(self.planes[i].pixel(to_tangent(ra, dec, self.origin)), -1, 0)
         return x, y
 
+    def star_near(self, i: int, x: float, y: float) -> tuple[float, float] | None:
+        """0-based pixel of the star that a click on exposure `i` means: of the fit, or else one seen there; or None."""
+        from muse_nb.steps.starfit.picked import centre, listed
+
+        try:
+            known = listed(self.solution, i, x, y)
+        except np.linalg.LinAlgError:  # the fit failed: its offsets say so
+            known = None
+        return known or centre(self.frames[i], x, y)
+
     def candidates(self, most: int = 20) -> Table:
         """Stars worth picking, the best first.
 

@@ -155,7 +155,7 @@ class StarPicker(Viewer):
             There is no star within 1.5 FWHM.
         """
         with self._lock:
-            at = centre(self.measurement.frames[exposure], x, y)
+            at = self.measurement.star_near(exposure, x, y)
             if at is None:
                 raise MuseError(
                     f"no star within 1.5 FWHM of x = {x:.0f}, y = {y:.0f} in {self.measurement.date_obs[exposure]}: "

@@ -37,6 +37,17 @@ def test_candidates_are_the_stars_and_a_click_finds_their_centre(measurement: Me
     assert centre(measurement.frames[0], 8, 8) is None
 
 
+def test_a_click_on_a_faint_star_does_not_slide_to_its_bright_neighbour(tmp_path: Path) -> None:
+    sky = np.array([[0.0, 0.0], [-1.5, 0.0], [5.0, 5.0]])
+    measurement = Measurement(write(tmp_path, TRUE, sky=sky, peaks=np.array([300.0, 40.0, 100.0])))
+    for i, offset in enumerate(TRUE):
+        x, y = measurement.planes[i].pixel(sky[1] + offset)
+        for step in (-1.0, 0.0, 1.0):
+            found = measurement.star_near(i, x + step, y + 1)
+            assert found is not None
+            assert np.hypot(found[0] - x, found[1] - y) < 0.2
+
+
 @pytest.mark.parametrize("numbers", [[0], [0, 1, 2]])
 def test_a_few_picked_stars_give_the_offsets(measurement: Measurement, numbers: list[int], tmp_path: Path) -> None:
     picks = picks_of(measurement.candidates(5), numbers)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from muse_nb.kernels.psf import discs, moffat_stamps
 from muse_nb.steps.starfit import psf
@@ -22,28 +23,46 @@ if TYPE_CHECKING:
 
     from muse_nb.steps.measurement import Measurement
 
-__all__ = ["candidates", "centre", "positions", "solve_picks"]
+__all__ = ["candidates", "centre", "listed", "positions", "solve_picks"]
 
 AREA = 2.2  # FWHM around a picked star that enter its fit
 GOOD = 2e-4  # arcsec: a step this small is followed by one a hundred times smaller
+AIM = 0.6  # FWHM from a star that a click on it may be
 NEIGHBOUR = 2.5  # FWHM within which another star is fitted along
 
 
 def centre(frame: Frame, x: float, y: float) -> tuple[float, float] | None:
-    """Where the star next to a click is: the highest peak of the matched filter within 1.5 FWHM, or None."""
+    """Where the star next to a click is: a peak of the matched filter within 1.5 FWHM, high and near, or None."""
     height = frame.map.significance
     reach = 1.5 * frame.width
     yy, xx = np.indices(frame.shape)
-    near = (np.hypot(xx - x, yy - y) <= reach) & (height > 3)
-    near[0] = near[-1] = near[:, 0] = near[:, -1] = False
-    if not near.any():
+    away = np.hypot(xx - x, yy - y)
+    peak = (away <= reach) & (height > 3) & (height == ndimage.maximum_filter(height, 3))
+    peak[0] = peak[-1] = peak[:, 0] = peak[:, -1] = False
+    if not peak.any():
         return None
-    j, i = np.unravel_index(np.argmax(np.where(near, height, -np.inf)), frame.shape)
+    score = height * np.exp(-((away / frame.width) ** 2))  # a bright neighbour does not take a faint star's click
+    j, i = np.unravel_index(np.argmax(np.where(peak, score, -np.inf)), frame.shape)
     position = []
     for k, (left, right) in ((i, (height[j, i - 1], height[j, i + 1])), (j, (height[j - 1, i], height[j + 1, i]))):
         bend = left - 2 * height[j, i] + right
         position.append(float(k + (np.clip(0.5 * (left - right) / bend, -0.6, 0.6) if bend < 0 else 0.0)))
     return position[0], position[1]
+
+
+def listed(solution: Solution, i: int, x: float, y: float) -> tuple[float, float] | None:
+    """Where exposure `i` shows the brightest star of the fit within 0.6 FWHM of a click, or None."""
+    if solution.fit is None or i not in solution.placed:
+        return None
+    j = solution.placed.index(i)
+    frame = solution.fit.frames[j]
+    position = frame.plane.pixel(solution.fit.sky + solution.fit.offsets[j])
+    near = np.hypot(*(position - [x, y]).T) <= AIM * frame.width
+    if not near.any():
+        return None
+    bright = np.max([one.amplitude for one in solution.fit.frames], axis=0)  # also where this exposure lost its core
+    star = int(np.argmax(np.where(near, bright, -np.inf)))
+    return float(position[star, 0]), float(position[star, 1])
 
 
 def candidates(measurement: Measurement, most: int) -> Table:
@@ -166,8 +185,6 @@ def _place(measurement: Measurement, picks: Table, numbers: NDArray, sky: NDArra
 
 def _as_sources(frame: Frame, sky: NDArray, offset: NDArray | float = 0.0) -> Sources:
     """Stars of given positions with the amplitudes that the frame's matched filter has there."""
-    from scipy import ndimage
-
     x, y = frame.plane.pixel(sky + offset).T
     top = ndimage.map_coordinates(frame.map.numerator, [y, x], order=1)
     bottom = ndimage.map_coordinates(frame.map.denominator, [y, x], order=1)
