@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
@@ -88,6 +89,15 @@ class Measurement:
                 return i
         raise MuseError(f"no exposure has DATE-OBS {date_obs}: they are {', '.join(self.date_obs)}")
 
+    @contextmanager
+    def damage_told(self) -> Iterator[None]:
+        """Say in a sentence that a fit failed."""
+        try:
+            yield
+        except np.linalg.LinAlgError as error:
+            names = ", ".join(image.path.name for image in self.images)
+            raise MuseError(f"the stars of {names} cannot be fitted ({error}): one of the images is damaged") from error
+
     @property
     def frames(self) -> list[Frame]:
         """Prepared images; light that fills the field turns the background to one that follows it."""
@@ -95,8 +105,15 @@ class Measurement:
 
     @cached_property
     def solution(self) -> Solution:
-        """Offsets from all stars."""
-        return complete(self._begun, self.tell)
+        """Offsets from all stars.
+
+        Raises
+        ------
+        MuseError
+            The stars cannot be fitted.
+        """
+        with self.damage_told():
+            return complete(self._begun, self.tell)
 
     @cached_property
     def star_shifts(self) -> StarShifts:
@@ -121,6 +138,11 @@ class Measurement:
         for image, plane in zip(self.images, self.planes, strict=True):
             self.tell(f"preparing {image.date_obs}")
             frames.append(Frame(np.asarray(image.data, float), plane))
+        with self.damage_told():
+            return self._described_best(frames)
+
+    def _described_best(self, frames: list[Frame]) -> Attempt:
+        """The first round on a plain background, or on one that follows the light where that describes it better."""
         begun = attempt(frames, self.radius, self.tell)
         if not (MISSED < _missed(begun) < np.inf or any(frame.structured() for frame in frames)):
             return begun
@@ -141,11 +163,7 @@ class Measurement:
         """0-based pixel of the star that a click on exposure `i` means: of the fit, or else one seen there; or None."""
         from muse_nb.steps.starfit.picked import centre, listed
 
-        try:
-            known = listed(self.solution, i, x, y)
-        except np.linalg.LinAlgError:  # the fit failed: its offsets say so
-            known = None
-        return known or centre(self.frames[i], x, y)
+        return listed(self.solution, i, x, y) or centre(self.frames[i], x, y)
 
     def candidates(self, most: int = 20) -> Table:
         """Stars worth picking, the best first.

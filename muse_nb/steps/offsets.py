@@ -220,18 +220,15 @@ def measure_offsets(
     measurement = images if isinstance(images, Measurement) else Measurement(images, radius, tell)
     if reference not in (None, "mean"):
         measurement.index(str(reference))
-    try:
-        if picks is None:
-            solution, method = measurement.solution, "stars"
-        else:
-            from muse_nb.steps.picks import read_picks
-            from muse_nb.steps.starfit.picked import solve_picks
+    if picks is None:
+        solution, method = measurement.solution, "stars"
+    else:
+        from muse_nb.steps.picks import read_picks
+        from muse_nb.steps.starfit.picked import solve_picks
 
-            table = read_picks(picks) if isinstance(picks, str | Path) else picks
+        table = read_picks(picks) if isinstance(picks, str | Path) else picks
+        with measurement.damage_told():
             solution, method = solve_picks(measurement, table), "picks"
-    except np.linalg.LinAlgError as error:
-        names = ", ".join(image.path.name for image in measurement.images)
-        raise MuseError(f"the stars of {names} cannot be fitted ({error}): one of the images is damaged") from error
     offsets = assemble(measurement, solution, method, reference)
     if catalogue is not None:
         from muse_nb.steps.absolute import onto_catalogue

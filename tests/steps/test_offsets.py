@@ -232,3 +232,14 @@ def test_half_a_faint_star_tells_little_and_the_verdict_says_so(tmp_path: Path) 
     assert re.search(r"to 0\.\d\d arcsec only", row["why"])
     assert list(offsets.table["verdict"][[0, 1, 3]]) == ["agree"] * 3
     assert within(offsets, TRUE)
+
+
+def test_a_fit_that_fails_is_one_sentence_at_every_turn(files: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise np.linalg.LinAlgError("Singular matrix")
+
+    monkeypatch.setattr("muse_nb.steps.measurement.attempt", fail)
+    measurement = Measurement(files)
+    for turn in (lambda: measure_offsets(measurement), lambda: measurement.star_near(0, 48, 48)):
+        with pytest.raises(MuseError, match=r"IMAGE_FOV_0001.*cannot be fitted \(Singular matrix\)"):
+            turn()

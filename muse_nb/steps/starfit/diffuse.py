@@ -84,6 +84,8 @@ class DiffuseLight:
         parts = [(*basis, weight) for basis, (weight, _) in zip(bases, seen, strict=True)]
         right = np.sum([y.T @ light @ x for (y, x), (_, light) in zip(bases, seen, strict=True)], axis=0)
         diagonal = np.sum([(y**2).T @ weight @ x**2 for y, x, weight in parts], axis=0)
+        if not diagonal.any():  # nothing to be seen between the stars
+            return
         ridge = 1e-6 * diagonal.max()
         root = np.sqrt(diagonal + ridge)
 

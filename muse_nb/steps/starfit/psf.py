@@ -57,7 +57,7 @@ def first_width(image: NDArray, ok: NDArray, position: NDArray, significance: ND
     ny, nx = image.shape
     inside = (row >= 0) & (row < ny) & (column >= 0) & (column < nx)
     at = np.clip(row, 0, ny - 1), np.clip(column, 0, nx - 1)
-    use = (ok[at] & inside).reshape(len(centre), -1)
+    use = (ok[at] & inside).reshape(len(centre), window.size**2)
     count = np.maximum(use.sum(1), 1)
     data = np.where(use, image[at].reshape(use.shape), 0.0)
     data = np.where(use, data - (data.sum(1) / count)[:, None], 0.0)
