@@ -139,9 +139,9 @@ class Measurement:
             self.tell(f"preparing {image.date_obs}")
             frames.append(Frame(np.asarray(image.data, float), plane))
         with self.damage_told():
-            return self._described_best(frames)
+            return self._first_round(frames)
 
-    def _described_best(self, frames: list[Frame]) -> Attempt:
+    def _first_round(self, frames: list[Frame]) -> Attempt:
         """The first round on a plain background, or on one that follows the light where that describes it better."""
         begun = attempt(frames, self.radius, self.tell)
         if not (MISSED < _missed(begun) < np.inf or any(frame.structured() for frame in frames)):
