@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Measurement", "open_images"]
 
+FLAT = 1e-3  # of a pixel's length: a width that is none
 MISSED = 0.2  # of the starlight; noise alone is 0.14 at most, stars that crowd or lie on a galaxy 0.3 and more
 PICKABLE = 250  # stars of an exposure that answer a click at once: more take too long to invert
 
@@ -75,7 +76,7 @@ class Measurement:
         self.images = open_images(images)
         self.radius, self.tell = radius, tell or (lambda _: None)
         self.origin = _centre(self.images[0])
-        self.planes = [Plane.of(image.wcs, image.data.shape, self.origin) for image in self.images]
+        self.planes = [_plane(image, self.origin) for image in self.images]
 
     @cached_property
     def date_obs(self) -> list[str]:
@@ -176,6 +177,18 @@ class Measurement:
         from muse_nb.steps.starfit.picked import candidates
 
         return candidates(self, most)
+
+
+def _plane(image: ImageFov, origin: tuple[float, float]) -> Plane:
+    """Map of an image's pixels, if they do cover an area of the sky."""
+    plane = Plane.of(image.wcs, image.data.shape, origin)
+    if np.isfinite(plane.matrix).all():
+        longest, shortest = np.linalg.svd(plane.matrix, compute_uv=False)
+        if shortest > FLAT * longest:
+            return plane
+    raise MuseError(
+        f"{image.path}: its WCS (CD1_1, CD1_2, CD2_1, CD2_2) puts all pixels on a line of the sky: make the image again"
+    )
 
 
 def _missed(begun: Attempt) -> float:

@@ -243,3 +243,12 @@ def test_a_fit_that_fails_is_one_sentence_at_every_turn(files: list[Path], monke
     for turn in (lambda: measure_offsets(measurement), lambda: measurement.star_near(0, 48, 48)):
         with pytest.raises(MuseError, match=r"IMAGE_FOV_0001.*cannot be fitted \(Singular matrix\)"):
             turn()
+
+
+def test_a_wcs_that_puts_all_pixels_on_a_line_is_one_sentence(files: list[Path], tmp_path: Path) -> None:
+    flat = tmp_path / "IMAGE_FOV_0009.fits"
+    with fits.open(files[1]) as opened:
+        opened["DATA"].header.update({"CD1_1": 1.0, "CD1_2": 1.0, "CD2_1": 5e-5, "CD2_2": 5e-5})
+        opened.writeto(flat)
+    with pytest.raises(MuseError, match=r"IMAGE_FOV_0009\.fits.*CD1_1.*on a line"):
+        measure_offsets([files[0], flat])
