@@ -97,7 +97,9 @@ class Stamps:
         """3x3 products (value, east, north) of every pair of stars under `weight`; shape (pairs, 3, 3)."""
         weight = np.ascontiguousarray(weight, float)
         block = np.zeros((len(column), 3, 3))
-        _kernel("psf_blocks")(len(self.box), *self._at, weight.shape[1], _at(weight), _at(row), _at(column), _at(block))
+        _kernel("psf_blocks")(
+            len(self.box), *self._home, weight.shape[1], _at(weight), _at(row), _at(column), _at(block)
+        )
         return block
 
     def border(self, weight: NDArray, residual: NDArray) -> tuple[NDArray, NDArray]:
@@ -105,7 +107,7 @@ class Stamps:
         weight, residual = np.ascontiguousarray(weight, float), np.ascontiguousarray(residual, float)
         gradient, border = np.zeros((len(self.box), 3)), np.zeros((len(self.box), 3, 5))
         _kernel("psf_border")(
-            len(self.box), *self._at, weight.shape[1], weight.size,
+            len(self.box), *self._home, weight.shape[1], weight.size,
             _at(weight), _at(residual), _at(self.shape), _at(gradient), _at(border),
         )  # fmt: skip
         return gradient, border
@@ -120,7 +122,7 @@ class Stamps:
     def core(self, ok: NDArray) -> NDArray:
         """How many pixels of each star's core, above half of its peak, are `ok`; (K,)."""
         ok, core = np.ascontiguousarray(ok, bool), np.empty(len(self.box), np.int64)
-        _kernel("psf_core")(len(self.box), *self._at[:3], ok.shape[1], _at(ok), _at(core))
+        _kernel("psf_core")(len(self.box), *self._home[:3], ok.shape[1], _at(ok), _at(core))
         return core
 
     def support(self, weight: NDArray) -> tuple[NDArray, NDArray]:
@@ -128,23 +130,23 @@ class Stamps:
         weight = np.ascontiguousarray(weight, float)
         square, weighted = np.empty((2, len(self.box)))
         arrays = weight, square, weighted
-        _kernel("psf_support")(len(self.box), *self._at[:3], weight.shape[1], *map(_at, arrays))
+        _kernel("psf_support")(len(self.box), *self._home[:3], weight.shape[1], *map(_at, arrays))
         return square, weighted
 
     def above(self, limit: NDArray) -> NDArray:
         """Mask of the pixels where the profile of a star is above its `limit` (K,)."""
         limit, mask = np.ascontiguousarray(limit, float), np.zeros(self.model.shape, bool)
-        _kernel("psf_above")(len(self.box), *self._at[:3], self.model.shape[1], _at(limit), _at(mask))
+        _kernel("psf_above")(len(self.box), *self._home[:3], self.model.shape[1], _at(limit), _at(mask))
         return mask
 
     def squares(self, factor: NDArray) -> NDArray:
         """Image of `factor` (K,) times the stars' squared profiles."""
         factor, image = np.ascontiguousarray(factor, float), np.zeros(self.model.shape)
-        _kernel("psf_squares")(len(self.box), *self._at[:3], self.model.shape[1], _at(factor), _at(image))
+        _kernel("psf_squares")(len(self.box), *self._home[:3], self.model.shape[1], _at(factor), _at(image))
         return image
 
     @cached_property
-    def _at(self) -> list[int]:
+    def _home(self) -> list[int]:
         """Where the kernels find the stamps."""
         return [_at(array) for array in (self.box, self.start, self.value, self.east, self.north)]
 
