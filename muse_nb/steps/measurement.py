@@ -145,11 +145,13 @@ class Measurement:
     def _first_round(self, frames: list[Frame]) -> Attempt:
         """The first round on a plain background, or on one that follows the light where that describes it better."""
         begun = attempt(frames, self.radius, self.tell)
-        if not (MISSED < _missed(begun) < np.inf or any(frame.structured() for frame in frames)):
+        missed = _missed(begun)
+        if not (MISSED < missed < np.inf or any(frame.structured() for frame in frames)):
             return begun
         self.tell("light that is no single star's: trying a background that follows it")
         following = attempt([Frame(frame.raw, frame.plane, box=0) for frame in frames], self.radius)
-        return max((begun, following), key=lambda one: (len(one.placed), -_missed(one)))
+        better = (len(following.placed), -_missed(following)) > (len(begun.placed), -missed)
+        return following if better else begun
 
     def sky(self, i: int, x: NDArray, y: NDArray) -> tuple[NDArray, NDArray]:
         """RA and Dec [deg] that exposure `i` assigns to its 0-based pixels."""
@@ -196,10 +198,11 @@ def _missed(begun: Attempt) -> float:
 
     Not chi2: the noise law follows the residuals, and a bad model makes itself a chi2 of 1.
     """
-    fit, missed = begun.fit, []
-    for i, frame in enumerate(fit.frames if fit else []):
-        assert fit is not None
-        fit.draw(i)
+    if begun.fit is None:
+        return np.inf
+    missed = []
+    for i, frame in enumerate(begun.fit.frames):
+        begun.fit.draw(i)
         light = frame.model - frame.level
         bright = frame.used() & (light > 5 * np.sqrt(frame.first_floor))
         if bright.sum() > 20:

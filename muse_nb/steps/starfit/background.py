@@ -19,8 +19,7 @@ def spread(values: NDArray) -> float:
 def mesh_background(image: NDArray, good: NDArray, box: int = 24) -> NDArray:
     """Clipped median on a mesh of `box` pixels, smoothed 3x3 and interpolated over the image (ny, nx)."""
     ny, nx = image.shape
-    my, mx = max(1, round(ny / box)), max(1, round(nx / box))
-    by, bx = -(-ny // my), -(-nx // mx)
+    (my, by), (mx, bx) = _cells(ny, box), _cells(nx, box)
     padded = np.full((my * by, mx * bx), np.nan)
     padded[:ny, :nx] = np.where(good, image, np.nan)
     cell = padded.reshape(my, by, mx, bx).swapaxes(1, 2).reshape(my * mx, by * bx)
@@ -33,14 +32,20 @@ def mesh_background(image: NDArray, good: NDArray, box: int = 24) -> NDArray:
 def mesh_fit(images: NDArray, weight: NDArray, box: int) -> NDArray:
     """Least squares of the same interpolation to each of some images (m, ny, nx) under `weight` (ny, nx)."""
     ny, nx = weight.shape
-    my, mx = max(1, round(ny / box)), max(1, round(nx / box))
-    y, x = _spline(ny, my, -(-ny // my)), _spline(nx, mx, -(-nx // mx))
+    (my, by), (mx, bx) = _cells(ny, box), _cells(nx, box)
+    y, x = _spline(ny, my, by), _spline(nx, mx, bx)
     pairs_y, pairs_x = (np.einsum("pa,pb->pab", s, s).reshape(len(s), -1) for s in (y, x))
     normal = (pairs_y.T @ weight @ pairs_x).reshape(my, my, mx, mx).transpose(0, 2, 1, 3).reshape(my * mx, -1)
     right = np.stack([(y.T @ (weight * image) @ x).ravel() for image in images], axis=1)
     ridge = 1e-9 * np.trace(normal) / len(normal)
     found = np.linalg.solve(normal + ridge * np.eye(len(normal)), right)
     return np.stack([y @ cells.reshape(my, mx) @ x.T for cells in found.T])
+
+
+def _cells(pixels: int, box: int) -> tuple[int, int]:
+    """Number and size of the mesh's cells along a side of the image, about `box` pixels each."""
+    number = max(1, round(pixels / box))
+    return number, -(-pixels // number)
 
 
 def _clipped_mode(cell: NDArray) -> tuple[NDArray, NDArray]:

@@ -16,7 +16,7 @@ from muse_nb.steps.starfit.fit import Fit
 from muse_nb.steps.starfit.frame import Frame
 from muse_nb.steps.starfit.geometry import from_tangent, to_tangent
 from muse_nb.steps.starfit.one_thread import one_thread
-from muse_nb.steps.starfit.solve import Solution, finish
+from muse_nb.steps.starfit.solve import Solution, finish, unsolved
 
 if TYPE_CHECKING:
     from astropy.table import Table
@@ -120,8 +120,7 @@ def solve_picks(measurement: Measurement, picks: Table) -> Solution:
     placements, first = _place(measurement, picks, numbers, sky)
     placed = [i for i, placement in enumerate(placements) if placement.sure]
     if not len(sky) or len(placed) < 2:
-        nothing = np.full((n, 2), np.nan)
-        return Solution(placements, [], None, nothing, np.full((n, 2, n, 2), np.nan), np.ones(n), None, numbers)
+        return unsolved(placements, numbers)
     base = measurement.solution
     others = base.fit.sky if base.fit is not None else np.zeros((0, 2))
     wide = max(measurement.frames[i].width * measurement.frames[i].plane.scale for i in placed)

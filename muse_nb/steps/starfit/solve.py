@@ -18,7 +18,7 @@ from muse_nb.steps.starfit.fit import Fit
 from muse_nb.steps.starfit.frame import Frame
 from muse_nb.steps.starfit.one_thread import one_thread
 
-__all__ = ["Attempt", "Solution", "attempt", "complete", "finish", "solve"]
+__all__ = ["Attempt", "Solution", "attempt", "complete", "finish", "solve", "unsolved"]
 
 STEPS = (4, 3, 3)  # Gauss-Newton steps a round
 CONVERGED = 3e-5  # arcsec, a tenth of the best offsets' errors
@@ -107,16 +107,21 @@ def attempt(frames: list[Frame], radius: float = 6.0, tell: Callable[[str], None
 @one_thread()
 def complete(begun: Attempt, tell: Callable[[str], None] | None = None) -> Solution:
     """Make the other rounds of the fit, with the star list revised in between, and work out the errors."""
-    fit, n = begun.fit, len(begun.frames)
+    fit = begun.fit
     if fit is None:
-        nothing = np.full((n, 2), np.nan)
-        return Solution(
-            begun.placements, [], None, nothing, np.full((n, 2, n, 2), np.nan), np.ones(n), None, np.zeros(0, int)
-        )
+        return unsolved(begun.placements, np.zeros(0, int))
     for stage in range(1, len(STEPS)):
         revise(fit)
         _round(fit, stage, tell or _silent)
-    return finish(fit, begun.placements, begun.placed, n)
+    return finish(fit, begun.placements, begun.placed, len(begun.frames))
+
+
+def unsolved(placements: list[Placement], numbers: NDArray) -> Solution:
+    """No offset for any frame: the stars place fewer than two."""
+    n = len(placements)
+    return Solution(
+        placements, [], None, np.full((n, 2), np.nan), np.full((n, 2, n, 2), np.nan), np.ones(n), None, numbers
+    )
 
 
 def _silent(text: str) -> None:
