@@ -1,4 +1,4 @@
-// Sources on images: convolution with a round star, and maps of several exposures added on one grid of the sky.
+// Sources on images: convolution with a round star, and maps that go from images to a grid of the sky and back.
 #include <stdint.h>
 #include <string.h>
 
@@ -66,5 +66,47 @@ HOT void detect_add(int64_t images, int64_t ny, int64_t nx, const double *image,
                 const double upper = above[left] + u * (above[right] - above[left]);
                 total[(k * rows + j) * columns + i] += gain[k] * (lower + v * (upper - lower));
             }
+        }
+}
+
+// Weights of the four coefficients around a place of a cubic B-spline, and their derivatives; t: how far behind the second
+INLINE void cubic(double t, double weight[4], double slope[4])
+{
+    const double u = 1 - t, t2 = t * t, u2 = u * u;
+    weight[0] = u * u2 / 6, weight[1] = 2. / 3 - t2 * (1 + u) / 2, weight[2] = 2. / 3 - u2 * (1 + t) / 2, weight[3] = t * t2 / 6;
+    slope[0] = -u2 / 2, slope[1] = t * (1.5 * t - 2), slope[2] = u * (2 - 1.5 * u), slope[3] = t2 / 2;
+}
+
+INLINE int64_t inside(int64_t at, int64_t size) { return at < 0 ? 0 : at < size ? at : size - 1; }
+
+// value, along_row and along_column of a cubic B-spline, given by its coefficients on a grid, at (row, column) = matrix
+// (y, x) + zero; beyond the grid the nearest coefficients go on
+HOT void detect_spline(int64_t rows, int64_t columns, const double *coefficient, const double *matrix, const double *zero,
+                       int64_t ny, int64_t nx, double *value, double *along_row, double *along_column)
+{
+    for (int64_t y = 0; y < ny; y++)
+        for (int64_t x = 0; x < nx; x++) {
+            double row = matrix[0] * y + matrix[1] * x + zero[0], column = matrix[2] * y + matrix[3] * x + zero[1];
+            row = row < -2 ? -2 : row > rows + 1 ? rows + 1 : row;
+            column = column < -2 ? -2 : column > columns + 1 ? columns + 1 : column;
+            const int64_t low = (int64_t)(row + 2) - 2, left = (int64_t)(column + 2) - 2;
+            double wy[4], dy[4], wx[4], dx[4], sum = 0, by_row = 0, by_column = 0;
+            cubic(row - low, wy, dy);
+            cubic(column - left, wx, dx);
+            for (int j = 0; j < 4; j++) {
+                const double *line = coefficient + inside(low - 1 + j, rows) * columns;
+                double here = 0, change = 0;
+                for (int i = 0; i < 4; i++) {
+                    const double c = line[inside(left - 1 + i, columns)];
+                    here += wx[i] * c;
+                    change += dx[i] * c;
+                }
+                sum += wy[j] * here;
+                by_row += dy[j] * here;
+                by_column += wy[j] * change;
+            }
+            value[y * nx + x] = sum;
+            along_row[y * nx + x] = by_row;
+            along_column[y * nx + x] = by_column;
         }
 }

@@ -1,4 +1,4 @@
-"""Convolution with a round star, and maps added on a grid of the sky (compiled, see detect.c)."""
+"""Convolution with a round star; maps from images to a grid of the sky and back (compiled, see detect.c)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from muse_nb.kernels import library
 
-__all__ = ["add_maps", "convolve"]
+__all__ = ["add_maps", "convolve", "spline_at"]
 
 _LONG, _ARRAY = ctypes.c_int64, ctypes.c_void_p
 _STRIDE = 32  # pixels that the kernel takes at once
@@ -46,3 +46,26 @@ def add_maps(total: NDArray, maps: NDArray, gain: NDArray, matrix: NDArray, zero
     function.argtypes, function.restype = [*[_LONG] * 3, *[_ARRAY] * 4, _LONG, _LONG, _ARRAY], None
     arrays = (array.ctypes.data for array in (maps, gain, matrix, zero))
     function(*maps.shape, *arrays, *total.shape[1:], total.ctypes.data)
+
+
+def spline_at(
+    coefficient: NDArray, matrix: NDArray, zero: NDArray, shape: tuple[int, int]
+) -> tuple[NDArray, NDArray, NDArray]:
+    """Values of a cubic B-spline at the pixels of an image (ny, nx), and its derivatives along row and along column.
+
+    Parameters
+    ----------
+    coefficient : ndarray, shape (rows, columns)
+        On a grid; beyond it the nearest ones go on.
+    matrix, zero : ndarray, shapes (2, 2) and (2,)
+        A pixel of the image at (y, x) lies at (row, column) = `matrix` @ (y, x) + `zero` of the grid.
+    shape : (ny, nx)
+        Of the image.
+    """
+    coefficient, matrix, zero = (np.ascontiguousarray(array, float) for array in (coefficient, matrix, zero))
+    out = np.empty((3, *shape))
+    function = library().detect_spline
+    function.argtypes, function.restype = [_LONG, _LONG, *[_ARRAY] * 3, _LONG, _LONG, *[_ARRAY] * 3], None
+    arrays = (array.ctypes.data for array in (coefficient, matrix, zero))
+    function(*coefficient.shape, *arrays, *shape, *(image.ctypes.data for image in out))
+    return out[0], out[1], out[2]

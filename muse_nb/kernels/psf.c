@@ -11,27 +11,37 @@ typedef float Singles __attribute__((vector_size(16), aligned(4), may_alias));
 typedef uint64_t Bits __attribute__((vector_size(32)));
 typedef uint64_t Marks __attribute__((vector_size(32), aligned(8), may_alias));
 
-// log of normal numbers >= 1 to 1e-10: m 2^e with m in [0.71, 1.42), then the series of the inverse hyperbolic tangent
-INLINE Lanes logarithm_of(Lanes t)
+// Stamps are drawn in single precision, eight pixels at a time
+enum { EIGHT = 8 };
+typedef float Eight __attribute__((vector_size(32)));
+typedef float EightAnywhere __attribute__((vector_size(32), aligned(4), may_alias));
+typedef uint32_t Bits32 __attribute__((vector_size(32)));
+typedef int32_t Whole __attribute__((vector_size(32)));
+typedef uint32_t Marks32 __attribute__((vector_size(32), aligned(4), may_alias));
+
+// log of numbers >= 1: m 2^e with m in [0.71, 1.42), then the series of the inverse hyperbolic tangent
+INLINE Eight logarithm_of(Eight t)
 {
-    const uint64_t half = 0x3fe6a09e667f3bcd; // bits of sqrt(1/2)
-    const Bits above = (Bits)t - half;
-    const Lanes e = (Lanes)((above >> 52) | 0x4330000000000000) - 0x1p52;
-    const Lanes m = (Lanes)((above & 0xfffffffffffff) + half), s = (m - 1) / (m + 1), z = s * s, z2 = z * z;
-    const Lanes series = (1. / 3 + z * (1. / 5)) + z2 * ((1. / 7 + z * (1. / 9)) + z2 * (1. / 11));
-    return e * 0.69314718055994530942 + 2 * s * (1 + z * series);
+    const uint32_t half = 0x3f3504f3; // bits of sqrt(1/2)
+    const Bits32 above = (Bits32)t - half;
+    const Eight e = __builtin_convertvector((Whole)(above >> 23), Eight);
+    const Eight m = (Eight)((above & 0x7fffff) + half), s = (m - 1) / (m + 1), z = s * s;
+    const Eight series = 1.f / 3 + z * (1.f / 5 + z * (1.f / 7 + z * (1.f / 9)));
+    return e * 0.693147181f + 2 * s * (1 + z * series);
 }
 
-// exp of numbers between -700 and 0 to 1e-11: 2^n times a Taylor series
-INLINE Lanes exponential_of(Lanes y)
+// exp of numbers up to 0, those below -80 as -80: 2^n times a Taylor series
+INLINE Eight exponential_of(Eight y)
 {
-    const double round = 0x1.8p52; // adding and subtracting it rounds to an integer
-    const Lanes n = y * 1.44269504088896340736 + round, r = y - (n - round) * 0.69314718055994530942;
-    const Lanes r2 = r * r, r4 = r2 * r2;
-    const Lanes first = (1 + r) + r2 * (1. / 2 + r * (1. / 6));
-    const Lanes second = (1. / 24 + r * (1. / 120)) + r2 * (1. / 720 + r * (1. / 5040));
-    const Lanes taylor = first + r4 * (second + r4 * (1. / 40320 + r * (1. / 362880)));
-    return (Lanes)(((Bits)n + 1023) << 52) * taylor;
+    const float round = 0x1.8p23f; // adding and subtracting it rounds to an integer
+    const Eight least = (Eight){0} - 80;
+    const Bits32 normal = (Bits32)(y > least);
+    y = (Eight)(((Bits32)y & normal) | ((Bits32)least & ~normal));
+    const Eight shifted = y * 1.44269504f + round, n = shifted - round;
+    const Eight r = (y - n * 0x1.62ep-1f) - n * 0x1.0bfbe8p-15f; // log 2 in two parts, the first times n exact
+    const Eight r2 = r * r;
+    const Eight taylor = (1 + r) + r2 * ((1.f / 2 + r * (1.f / 6)) + r2 * ((1.f / 24 + r * (1.f / 120)) + r2 * (1.f / 720)));
+    return (Eight)((Bits32)((Whole)(Bits32)shifted + 127) << 23) * taylor;
 }
 
 // Rows are taken in fours, the last four so far back that they end with the row: lanes below `back` were there before.
@@ -62,21 +72,40 @@ INLINE Lanes take_single(const float *from, int count)
     return v;
 }
 
-INLINE void put(float *to, Lanes from, int count)
+// The same for eights
+INLINE Eight fresh_eight(Eight v, int back)
 {
-    if (count == LANES)
-        *(Singles *)to = __builtin_convertvector(from, Singles);
-    else
-        for (int i = 0; i < count; i++)
-            to[i] = (float)from[i];
+    static const uint32_t from[2 * EIGHT] = {0, 0, 0, 0, 0, 0, 0, 0, ~0U, ~0U, ~0U, ~0U, ~0U, ~0U, ~0U, ~0U};
+    return (Eight)((Bits32)v & *(const Marks32 *)(from + EIGHT - back));
 }
 
-INLINE void add(double *to, Lanes from, int count, int back)
+INLINE void put(float *to, Eight from, int count)
 {
-    from = fresh(from, back);
-    if (count == LANES)
-        *(Anywhere *)to += from;
+    if (count == EIGHT)
+        *(EightAnywhere *)to = from;
     else
+        for (int i = 0; i < count; i++)
+            to[i] = from[i];
+}
+
+INLINE void add(float *to, Eight from, int count, int back)
+{
+    from = fresh_eight(from, back);
+    if (count == EIGHT)
+        *(EightAnywhere *)to += from;
+    else
+        for (int i = 0; i < count; i++)
+            to[i] += from[i];
+}
+
+INLINE void add_to_double(double *to, Eight from, int count, int back)
+{
+    from = fresh_eight(from, back);
+    if (count == EIGHT) {
+        const Singles *half = (const Singles *)&from;
+        *(Anywhere *)to += __builtin_convertvector(half[0], Lanes);
+        *(Anywhere *)(to + LANES) += __builtin_convertvector(half[1], Lanes);
+    } else
         for (int i = 0; i < count; i++)
             to[i] += from[i];
 }
@@ -91,32 +120,34 @@ typedef struct {
     double a, b, c, beta;      // of the Moffat
     const double *matrix;      // d pixel / d sky
     float *value, *east, *north;
-    double *model, *shape;     // where the box begins
+    double *model;             // where the box begins
+    float *shape;
     int64_t nx, size;
 } Star;
 
 // profile = (1 + a u^2 + 2 b u v + c v^2)^-beta, integrated over a pixel to second order: f + laplacian(f) / 24
 INLINE void stamp_of(const Star *s, const int32_t *r, int count)
 {
-    const Lanes step = {0, 1, 2, 3};
-    const double a = s->a, b = s->b, c = s->c, beta = s->beta, flux = s->flux, trace = 2 * (a + c);
+    const Eight step = {0, 1, 2, 3, 4, 5, 6, 7};
+    const float a = (float)s->a, b = (float)s->b, c = (float)s->c, beta = (float)s->beta, flux = (float)s->flux;
+    const float trace = 2 * (a + c), matrix[4] = {(float)s->matrix[0], (float)s->matrix[1], (float)s->matrix[2], (float)s->matrix[3]};
     for (int32_t j = 0; j < r[3]; j++) {
-        const double v = r[1] + j - s->y;
-        for (int32_t next = 0; next < r[2]; next += LANES) {
+        const float v = (float)(r[1] + j - s->y);
+        for (int32_t next = 0; next < r[2]; next += EIGHT) {
             const int32_t i = low(next, r[2] - count), back = next - i;
             const int64_t n = (int64_t)j * r[2] + i, m = j * s->nx + i;
-            const Lanes u = r[0] + i - s->x + step, tu = 2 * (a * u + b * v), tv = 2 * (b * u + c * v);
-            const Lanes t = 1 + 0.5 * (u * tu + v * tv), inverse = 1 / t, logarithm = logarithm_of(t);
-            const Lanes f = exponential_of(-beta * logarithm), h = beta * f * inverse, g = (beta + 1) * inverse;
-            const Lanes square = tu * tu + tv * tv;
-            const Lanes common = h * g * (trace - (beta + 2) * inverse * square) * (1. / 24) - h;
-            const Lanes du = common * tu + h * g * (a * tu + b * tv) * (1. / 6);
-            const Lanes dv = common * tv + h * g * (b * tu + c * tv) * (1. / 6);
-            const Lanes profile = f + (g * square - trace) * h * (1. / 24);
+            const Eight u = (float)(r[0] + i - s->x) + step, tu = 2 * (a * u + b * v), tv = 2 * (b * u + c * v);
+            const Eight t = 1 + 0.5f * (u * tu + v * tv), inverse = 1 / t, logarithm = logarithm_of(t);
+            const Eight f = exponential_of(-beta * logarithm), h = beta * f * inverse, g = (beta + 1) * inverse;
+            const Eight square = tu * tu + tv * tv;
+            const Eight common = h * g * (trace - (beta + 2) * inverse * square) * (1.f / 24) - h;
+            const Eight du = common * tu + h * g * (a * tu + b * tv) * (1.f / 6);
+            const Eight dv = common * tv + h * g * (b * tu + c * tv) * (1.f / 6);
+            const Eight profile = f + (g * square - trace) * h * (1.f / 24);
             put(s->value + n, profile, count);
-            put(s->east + n, -flux * (du * s->matrix[0] + dv * s->matrix[2]), count);
-            put(s->north + n, -flux * (du * s->matrix[1] + dv * s->matrix[3]), count);
-            add(s->model + m, flux * profile, count, back);
+            put(s->east + n, -flux * (du * matrix[0] + dv * matrix[2]), count);
+            put(s->north + n, -flux * (du * matrix[1] + dv * matrix[3]), count);
+            add_to_double(s->model + m, flux * profile, count, back);
             add(s->shape + m, -flux * h * u * u, count, back);
             add(s->shape + s->size + m, -2 * flux * h * u * v, count, back);
             add(s->shape + 2 * s->size + m, -flux * h * v * v, count, back);
@@ -127,15 +158,15 @@ INLINE void stamp_of(const Star *s, const int32_t *r, int count)
 
 HOT void psf_stamps(int64_t stars, const double *x, const double *y, const double *amplitude, const int32_t *box,
                     const int64_t *start, const double *psf, const double *matrix, int64_t nx, int64_t size,
-                    float *value, float *east, float *north, double *model, double *shape)
+                    float *value, float *east, float *north, double *model, float *shape)
 {
     for (int64_t k = 0; k < stars; k++) {
         const int32_t *r = box + 4 * k;
         const int64_t m = r[1] * nx + r[0];
         const Star s = {x[k], y[k], amplitude[k], psf[0], psf[1], psf[2], psf[3], matrix, value + start[k],
                         east + start[k], north + start[k], model + m, shape + m, nx, size};
-        if (r[2] >= LANES)
-            stamp_of(&s, r, LANES);
+        if (r[2] >= EIGHT)
+            stamp_of(&s, r, EIGHT);
         else
             stamp_of(&s, r, r[2]);
     }
@@ -224,9 +255,10 @@ HOT void psf_blocks(int64_t stars, const int32_t *box, const int64_t *start, con
     }
 }
 
-// sum[a][q] = products of the three stamps of one star with three images under the weights; no image: 1
+// sum[a][q] = products of the three stamps of one star with three images under the weights; no image: 1. `last`, where
+// given, is the third.
 INLINE void border_of(const int32_t *r, int64_t start, const float *const stamp[3], int64_t nx, const double *weight,
-                      const double *const image[3], int count, double sum[3][3])
+                      const float *const image[3], const double *last, int count, double sum[3][3])
 {
     Lanes part[3][3] = {{{0}}};
     for (int32_t j = 0; j < r[3]; j++)
@@ -236,7 +268,9 @@ INLINE void border_of(const int32_t *r, int64_t start, const float *const stamp[
             const Lanes w = fresh(take(weight + m, count), next - i);
             Lanes with[3];
             for (int q = 0; q < 3; q++)
-                with[q] = image[q] ? w * take(image[q] + m, count) : w;
+                with[q] = image[q] ? w * take_single(image[q] + m, count) : w;
+            if (last)
+                with[2] = w * take(last + m, count);
             for (int a = 0; a < 3; a++) {
                 const Lanes mine = take_single(stamp[a] + n, count);
                 for (int q = 0; q < 3; q++)
@@ -251,20 +285,20 @@ INLINE void border_of(const int32_t *r, int64_t start, const float *const stamp[
 // gradient[star] = stamps times weighted residual; border[star] = stamps times the PSF's derivatives and a constant
 HOT void psf_border(int64_t stars, const int32_t *box, const int64_t *start, const float *value, const float *east,
                     const float *north, int64_t nx, int64_t size, const double *weight, const double *residual,
-                    const double *shape, double *gradient, double *border)
+                    const float *shape, double *gradient, double *border)
 {
     const float *const stamp[3] = {value, east, north};
-    const double *const first[3] = {shape, shape + size, shape + 2 * size};
-    const double *const second[3] = {shape + 3 * size, 0, residual};
+    const float *const first[3] = {shape, shape + size, shape + 2 * size};
+    const float *const second[3] = {shape + 3 * size, 0, 0};
     for (int64_t k = 0; k < stars; k++) {
         const int32_t *r = box + 4 * k;
         double sum[2][3][3];
         if (r[2] >= LANES) {
-            border_of(r, start[k], stamp, nx, weight, first, LANES, sum[0]);
-            border_of(r, start[k], stamp, nx, weight, second, LANES, sum[1]);
+            border_of(r, start[k], stamp, nx, weight, first, 0, LANES, sum[0]);
+            border_of(r, start[k], stamp, nx, weight, second, residual, LANES, sum[1]);
         } else {
-            border_of(r, start[k], stamp, nx, weight, first, r[2], sum[0]);
-            border_of(r, start[k], stamp, nx, weight, second, r[2], sum[1]);
+            border_of(r, start[k], stamp, nx, weight, first, 0, r[2], sum[0]);
+            border_of(r, start[k], stamp, nx, weight, second, residual, r[2], sum[1]);
         }
         for (int a = 0; a < 3; a++) {
             gradient[3 * k + a] = sum[1][a][2];
@@ -343,16 +377,16 @@ HOT void psf_above(int64_t stars, const int32_t *box, const int64_t *start, cons
 }
 
 // block and gradient = products of the PSF's derivatives and a constant under the weights, and with the residual
-HOT void psf_shape(int64_t size, const double *weight, const double *residual, const double *shape, double *block,
+HOT void psf_shape(int64_t size, const double *weight, const double *residual, const float *shape, double *block,
                    double *gradient)
 {
     Lanes sum[GLOBALS][GLOBALS + 1] = {{{0}}};
     int64_t m = 0;
     for (; m + LANES <= size; m += LANES) {
         const Lanes w = *(const Anywhere *)(weight + m), one = {1, 1, 1, 1};
-        const Lanes of[GLOBALS + 1] = {*(const Anywhere *)(shape + m), *(const Anywhere *)(shape + size + m),
-                                       *(const Anywhere *)(shape + 2 * size + m),
-                                       *(const Anywhere *)(shape + 3 * size + m), one,
+        const Lanes of[GLOBALS + 1] = {take_single(shape + m, LANES), take_single(shape + size + m, LANES),
+                                       take_single(shape + 2 * size + m, LANES),
+                                       take_single(shape + 3 * size + m, LANES), one,
                                        *(const Anywhere *)(residual + m)};
         for (int p = 0; p < GLOBALS; p++)
             for (int q = p; q <= GLOBALS; q++)

@@ -53,7 +53,7 @@ class Stamps:
         Profile of peak 1, and the derivatives of amplitude x profile with respect to the position on the sky.
     model : ndarray, shape (ny, nx)
         Sum of all stars.
-    shape : ndarray, shape (4, ny, nx)
+    shape : ndarray of float32, shape (4, ny, nx)
         Derivatives of the model with respect to the PSF's a, b, c and beta.
     """
 
@@ -185,7 +185,7 @@ def moffat_stamps(
     end = np.cumsum(np.prod(high - low, axis=1))
     start = end - np.prod(high - low, axis=1)
     value, east, north = np.empty((3, end[-1] if len(end) else 0), np.float32)
-    model, derivatives = np.zeros(shape), np.zeros((4, *shape))
+    model, derivatives = np.zeros(shape), np.zeros((4, *shape), np.float32)
     x, y = np.ascontiguousarray(position.T)
     matrix = np.ascontiguousarray(np.eye(2) if matrix is None else matrix, float)
     psf = np.ascontiguousarray(psf, float)

@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 
 from muse_nb.products.errors import MuseError
 from muse_nb.products.image_fov import ImageFov
+from muse_nb.steps.starfit.begin import Attempt, begin
 from muse_nb.steps.starfit.catalogue import StarShifts, star_shifts
 from muse_nb.steps.starfit.frame import Frame
 from muse_nb.steps.starfit.geometry import Plane, from_tangent, to_tangent
 from muse_nb.steps.starfit.noise import core_chi2
-from muse_nb.steps.starfit.solve import Attempt, Solution, attempt, complete
+from muse_nb.steps.starfit.solve import Solution, complete
 
 if TYPE_CHECKING:
     from astropy.table import Table
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 __all__ = ["Measurement", "open_images"]
 
 FLAT = 1e-3  # of a pixel's length: a width that is none
-MISSED = 0.2  # of the starlight; noise alone is 0.14 at most, stars that crowd or lie on a galaxy 0.3 and more
 PICKABLE = 250  # stars of an exposure that answer a click at once: more take too long to invert
 
 
@@ -140,18 +140,7 @@ class Measurement:
             self.tell(f"preparing {image.date_obs}")
             frames.append(Frame(np.asarray(image.data, float), plane))
         with self.damage_told():
-            return self._first_round(frames)
-
-    def _first_round(self, frames: list[Frame]) -> Attempt:
-        """The first round on a plain background, or on one that follows the light where that describes it better."""
-        begun = attempt(frames, self.radius, self.tell)
-        missed = _missed(begun)
-        if not (MISSED < missed < np.inf or any(frame.structured() for frame in frames)):
-            return begun
-        self.tell("light that is no single star's: trying a background that follows it")
-        following = attempt([Frame(frame.raw, frame.plane, box=0) for frame in frames], self.radius)
-        better = (len(following.placed), -_missed(following)) > (len(begun.placed), -missed)
-        return following if better else begun
+            return begin(frames, self.radius, self.tell)
 
     def sky(self, i: int, x: NDArray, y: NDArray) -> tuple[NDArray, NDArray]:
         """RA and Dec [deg] that exposure `i` assigns to its 0-based pixels."""
@@ -191,23 +180,6 @@ def _plane(image: ImageFov, origin: tuple[float, float]) -> Plane:
     raise MuseError(
         f"{image.path}: its WCS (CD1_1, CD1_2, CD2_1, CD2_2) puts all pixels on a line of the sky: make the image again"
     )
-
-
-def _missed(begun: Attempt) -> float:
-    """Share of the starlight that a fit misses, in the middle exposure; infinite where no star can tell.
-
-    Not chi2: the noise law follows the residuals, and a bad model makes itself a chi2 of 1.
-    """
-    if begun.fit is None:
-        return np.inf
-    missed = []
-    for i, frame in enumerate(begun.fit.frames):
-        begun.fit.draw(i)
-        light = frame.model - frame.level
-        bright = frame.used() & (light > 5 * np.sqrt(frame.first_floor))
-        if bright.sum() > 20:
-            missed.append(np.median(np.abs(frame.residual[bright]) / light[bright]))
-    return float(np.median(missed)) if missed else np.inf
 
 
 def _moment(date_obs: str) -> np.datetime64 | str:

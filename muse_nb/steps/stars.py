@@ -107,6 +107,7 @@ def _crowded(images: list[ImageFov], frames: list[Frame]) -> Table:
     solution = solve(frames)
     if solution.fit is None or len(solution.placed) < len(frames):
         raise MuseError(f"too few stars are seen in all of {len(frames)} images to tell their widths: name the stars")
+    frames = solution.fit.frames
     width = np.array([psf.fwhm(frame.psf) * frame.plane.scale for frame in frames])
     error = []
     for i, frame in enumerate(frames):

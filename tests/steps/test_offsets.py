@@ -238,7 +238,7 @@ def test_a_fit_that_fails_is_one_sentence_at_every_turn(files: list[Path], monke
     def fail(*_: object) -> None:
         raise np.linalg.LinAlgError("Singular matrix")
 
-    monkeypatch.setattr("muse_nb.steps.measurement.attempt", fail)
+    monkeypatch.setattr("muse_nb.steps.measurement.begin", fail)
     measurement = Measurement(files)
     for turn in (lambda: measure_offsets(measurement), lambda: measurement.star_near(0, 48, 48)):
         with pytest.raises(MuseError, match=r"IMAGE_FOV_0001.*cannot be fitted \(Singular matrix\)"):

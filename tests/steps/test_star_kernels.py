@@ -8,7 +8,7 @@ from scipy import ndimage
 from scipy.signal import convolve2d
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from muse_nb.kernels.detect import add_maps, convolve
+from muse_nb.kernels.detect import add_maps, convolve, spline_at
 from muse_nb.kernels.psf import moffat_stamps
 from muse_nb.steps.starfit.normal import POSITION_PRIOR, Equations, FrameEquations
 from muse_nb.steps.starfit.one_thread import one_thread
@@ -34,6 +34,42 @@ def test_maps_are_added_where_they_lie_on_the_sky() -> None:
     for k in range(2):
         moved = ndimage.affine_transform(maps[k], matrix, zero, output_shape=(25, 28), order=1)
         assert np.allclose(total[k], 1 + gain[k] * moved, rtol=0, atol=1e-12)
+
+
+def test_a_spline_and_its_slopes_are_those_of_scipy_and_go_on_beyond_the_grid() -> None:
+    image = ndimage.gaussian_filter(np.random.default_rng(5).normal(size=(40, 31)), 2.0)
+    matrix, zero = np.array([[0.8, 0.6], [-0.6, 0.8]]), np.array([-3.3, 19.1])
+    value, along_row, along_column = spline_at(ndimage.spline_filter(image), matrix, zero, (25, 28))
+    true = ndimage.affine_transform(image, matrix, zero, output_shape=(25, 28), order=3, mode="nearest")
+    row, column = np.tensordot(matrix, np.indices((25, 28)), 1) + zero[:, None, None]
+    inner = (row > 6) & (row < 33) & (column > 6) & (column < 24)
+    assert inner.sum() > 200
+    assert np.allclose(value[inner], true[inner], rtol=0, atol=1e-3)
+    for along, step in ((along_row, [0.01, 0]), (along_column, [0, 0.01])):
+        ahead, behind = (
+            spline_at(ndimage.spline_filter(image), matrix, zero + s * np.array(step), (25, 28))[0] for s in (1, -1)
+        )
+        assert np.allclose(along, (ahead - behind) / 0.02, rtol=0, atol=1e-4)
+    far = spline_at(np.ones((4, 5)), 1e6 * np.eye(2), np.array([-1e7, -1e7]), (20, 20))
+    assert np.allclose(far[0], 1, rtol=0, atol=1e-12)
+    assert np.allclose(far[1:], 0, rtol=0, atol=1e-12)
+
+
+def test_a_stamp_is_a_moffat_integrated_over_its_pixels() -> None:
+    psf, at, fine = np.array([0.08, 0.01, 0.06, 2.7]), np.array([[12.3, 9.6]]), 40
+    stamps = moffat_stamps(at, np.array([50.0]), np.array([9]), psf, (20, 25))
+    profile, (rows, columns) = stamps.image_of(0)
+    side = (np.arange(fine) + 0.5) / fine - 0.5
+    y = (np.arange(20)[rows, None] + side).ravel() - at[0, 1]
+    x = (np.arange(25)[columns, None] + side).ravel() - at[0, 0]
+    whole = (1 + psf[0] * x**2 + 2 * psf[1] * x * y[:, None] + psf[2] * y[:, None] ** 2) ** -psf[3]
+    true = whole.reshape(len(y) // fine, fine, len(x) // fine, fine).mean((1, 3))
+    assert np.allclose(profile, true, rtol=0, atol=2e-3)  # second order in the pixel
+    moved = [
+        moffat_stamps(at + np.array([d, 0]), np.array([50.0]), np.array([9]), psf, (20, 25)).value
+        for d in (0.01, -0.01)
+    ]
+    assert np.allclose(stamps.east, 50 * (moved[0].astype(float) - moved[1]) / 0.02, rtol=0, atol=5e-3)
 
 
 def test_sums_over_stamps_are_those_over_whole_images() -> None:

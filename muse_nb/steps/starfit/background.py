@@ -8,12 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from muse_nb.steps.starfit.small import middle
+
 __all__ = ["cosmic_rays", "mesh_background", "mesh_fit", "pixel_noise", "ring_background", "spread"]
 
 
 def spread(values: NDArray) -> float:
     """Standard deviation from the median absolute deviation; NaN without values."""
-    return float(1.4826 * np.median(np.abs(values - np.median(values)))) if values.size else np.nan
+    return 1.4826 * middle(np.abs(values - middle(values))) if values.size else np.nan
 
 
 def mesh_background(image: NDArray, good: NDArray, box: int = 24) -> NDArray:

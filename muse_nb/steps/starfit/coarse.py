@@ -11,7 +11,7 @@ from muse_nb.kernels.scan import scan_offsets
 from muse_nb.steps.starfit.detect import stack_peaks
 from muse_nb.steps.starfit.frame import Frame
 
-__all__ = ["ENOUGH", "Placement", "Sources", "place_all", "scan"]
+__all__ = ["ENOUGH", "Placement", "Sources", "place_all", "scan", "stack_sources"]
 
 ENOUGH = 7.0  # margin in ln L of the best offset over any other: 0 wrong of 330 weak fields above it
 SOURCES = 80  # more do not help
@@ -96,19 +96,22 @@ def place_all(frames: list[Frame], radius: float = 6.0) -> tuple[list[Placement]
     if not best:
         return [nowhere] * len(frames), empty
     placed = [i for i, p in enumerate(best) if p.sure]
-    peaks, width = stack_peaks([frames[i] for i in placed], [best[i].offset for i in placed])
-    sources = Sources(peaks.position, peaks.amplitude, width)
-    if not len(peaks):
+    sources = stack_sources(frames, best)
+    if not len(sources.sky):
         return [nowhere] * len(frames), empty
-    bright = Sources(sources.sky[:SOURCES], sources.amplitude[:SOURCES], width)
+    bright = Sources(sources.sky[:SOURCES], sources.amplitude[:SOURCES], sources.width)
     if len(frames) == 1:
         return best, sources
     again = _against(frames, bright, radius, skip=-1)
     placed_now = [i for i, p in enumerate(again) if p.sure]
-    if placed_now and placed_now != placed:
-        peaks, width = stack_peaks([frames[i] for i in placed_now], [again[i].offset for i in placed_now])
-        sources = Sources(peaks.position, peaks.amplitude, width)
-    return again, sources
+    return again, stack_sources(frames, again) if placed_now and placed_now != placed else sources
+
+
+def stack_sources(frames: list[Frame], placements: list[Placement]) -> Sources:
+    """What is seen on the stack of the frames that could be placed."""
+    placed = [i for i, placement in enumerate(placements) if placement.sure]
+    peaks, width = stack_peaks([frames[i] for i in placed], [placements[i].offset for i in placed])
+    return Sources(peaks.position, peaks.amplitude, width)
 
 
 def _sources(frame: Frame) -> Sources:

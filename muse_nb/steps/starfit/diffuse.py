@@ -8,7 +8,7 @@ from scipy import ndimage
 from scipy.interpolate import BSpline
 from scipy.sparse.linalg import LinearOperator, cg
 
-from muse_nb.kernels.detect import add_maps
+from muse_nb.kernels.detect import add_maps, spline_at
 from muse_nb.steps.starfit.detect import from_grid, sky_grid
 from muse_nb.steps.starfit.drift import follow
 from muse_nb.steps.starfit.frame import Frame
@@ -17,6 +17,7 @@ __all__ = ["DiffuseLight"]
 
 KNOTS = 5.0  # pixel between knots: a surface that bends as slowly holds no star
 MARGIN = 4  # pixel: how far the offsets may still move
+RIM = 10.0  # pixel from where few exposures see the light: its fit is not as good there
 BIN = 2  # pixels of the sky's grid that are taken together
 STEPS = 30  # of conjugate gradients, at most
 TOLERANCE = 1e-3
@@ -61,9 +62,14 @@ class DiffuseLight:
         blur = np.sqrt(np.maximum(seeing**2 - seeing.min() ** 2, 0)) / 2.355
         seen = [self._seen(frame, place, first) for frame, place in zip(self._frames, places, strict=True)]
         self._fit(seen, blur)
-        for frame, place, sigma in zip(self._frames, places, blur, strict=True):
-            image = _blurred(self._y, sigma) @ self._surface @ _blurred(self._x, sigma).T
-            follow(frame, _onto_frame(ndimage.spline_filter(image), frame, place), len(self._frames))
+        known = self._known(seen)
+        for frame, (matrix, zero), sigma in zip(self._frames, places, blur, strict=True):
+            y, x = (ndimage.spline_filter1d(_blurred(basis, sigma), axis=0) for basis in (self._y, self._x))
+            inverse = np.linalg.inv(matrix)
+            light, north, east = spline_at(y @ self._surface @ x.T, inverse, -inverse @ zero, frame.shape)
+            place = inverse / BIN, (-inverse @ zero - (BIN - 1) / 2) / BIN
+            inner = ndimage.affine_transform(known, *place, output_shape=frame.shape, order=0)
+            follow(frame, light, np.stack([east, north]) / -self._scale, inner, len(self._frames))
 
     def _seen(self, frame: Frame, place: tuple[NDArray, NDArray], first: bool) -> tuple[NDArray, NDArray]:
         """Weight of one exposure in each bin of the sky, and weight times the light that its stars leave."""
@@ -74,8 +80,17 @@ class DiffuseLight:
         area = (self._scale / frame.plane.scale) ** 2
         add_maps(both, np.stack([weight, light]), area * np.array([frame.gain**2, frame.gain]), *place)
         ny, nx = self._bins
-        weight, light = both.reshape(2, ny, BIN, nx, BIN).sum((2, 4))
+        weight, light = both.reshape(2, ny, BIN, nx, BIN).sum(4).sum(2)
         return weight, light
+
+    def _known(self, seen: list[tuple[NDArray, NDArray]]) -> NDArray:
+        """Bins well inside the sky that enough exposures see for the noise of the surface to be the same all around.
+
+        Its noise is in its slope, too. Over a field their products cancel but at the edges: where one side of it is
+        seen by all exposures and the other by none else, that would pull the field towards the others.
+        """
+        exposures = np.sum([weight > 0 for weight, _ in seen], axis=0)
+        return ndimage.distance_transform_edt(exposures >= max(2, len(seen) / 2)) > RIM / BIN
 
     def _fit(self, seen: list[tuple[NDArray, NDArray]], blur: NDArray) -> None:
         """Least squares for the surface, from where it was."""
@@ -114,12 +129,3 @@ def _blurred(basis: NDArray, sigma: float) -> NDArray:
 
 def _binned(basis: NDArray) -> NDArray:
     return basis.reshape(-1, BIN, basis.shape[1]).mean(1)
-
-
-def _onto_frame(curve: NDArray, frame: Frame, place: tuple[NDArray, NDArray]) -> NDArray:
-    """Values of a spline on the grid of the sky at the pixels of a frame."""
-    matrix, zero = place
-    inverse = np.linalg.inv(matrix)
-    return ndimage.affine_transform(
-        curve, inverse, -inverse @ zero, output_shape=frame.shape, order=3, mode="nearest", prefilter=False
-    )

@@ -52,24 +52,33 @@ class Drift:
         block[(owner == last) & (column == last), 0, 0] = 1.0  # it has no amplitude to be found
 
 
-def follow(frame: Frame, light: NDArray, exposures: int) -> None:
-    """Take `light` (ny, nx), scaled to the exposure and on its own smooth sky, for the exposure's background.
+def follow(frame: Frame, light: NDArray, slope: NDArray, inner: NDArray, exposures: int) -> None:
+    """Take the light that all share, scaled to the exposure and on its own smooth sky, for the exposure's background.
 
-    `light` was fitted to as many `exposures`.
+    Parameters
+    ----------
+    frame
+        The exposure.
+    light : ndarray, shape (ny, nx)
+        As the exposure's seeing shows it.
+    slope : ndarray, shape (2, ny, nx)
+        Its derivatives by the exposure's offset, east and north [per arcsec].
+    inner : ndarray of bool, shape (ny, nx)
+        Where the light tells of the exposure's offset.
+    exposures
+        To how many it was fitted.
     """
     use = frame.used()
     if use.sum() < ENOUGH:
         return
     weight = np.where(use, frame.weight, 0.0)
     left = np.where(use, frame.raw - (frame.model - frame.level), 0.0)
-    along_y, along_x = np.gradient(light)
-    slope = -np.einsum("aij,ab->bij", np.stack([along_x, along_y]), frame.plane.matrix)
     sky, flat, *smooth = mesh_fit(np.stack([left, light, *slope]), weight, MESH)
     structure = light - flat
     power = (weight * structure**2).sum()
     frame.gain = float((weight * structure * (left - sky)).sum() / power) if power > 0 else 0.0
     frame.set_ground(frame.gain * structure + sky)
-    frame.drift = Drift(frame.gain * slope, frame.gain * (slope - np.stack(smooth)), _excess(frame, exposures))
+    frame.drift = Drift(frame.gain * slope, frame.gain * (slope - np.stack(smooth)) * inner, _excess(frame, exposures))
 
 
 def _excess(frame: Frame, exposures: int) -> float:

@@ -41,10 +41,9 @@ class Fit:
         self.rejected = np.zeros((0, 2))  # sky positions of what is wider than a star
         self.light: DiffuseLight | None = None  # that all frames share
         self.ignored = np.zeros((len(frames), 0), bool)
-        for i, frame in enumerate(frames):
+        for frame in frames:
             frame.amplitude = amplitude * (width / (frame.width * frame.plane.scale)) ** 2
             frame.amplitude = np.maximum(frame.amplitude, 0.05 * np.sqrt(frame.floor))
-            self.fluxes(i)
 
     def stamps(self, i: int) -> tuple[NDArray, Stamps]:
         """Stars of the list that reach into frame `i`, and their stamps."""
@@ -86,8 +85,12 @@ class Fit:
         self.active[i, near[keep]] = True
         return stamps.take(keep)
 
-    def fluxes(self, i: int) -> None:
+    def fluxes(self) -> None:
         """Linear fluxes at the present positions and PSF: the fit's start."""
+        for i in range(len(self.frames)):
+            self._fluxes(i)
+
+    def _fluxes(self, i: int) -> None:
         from scipy.sparse import csr_matrix
         from scipy.sparse.linalg import cg
 

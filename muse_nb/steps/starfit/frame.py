@@ -15,6 +15,7 @@ from muse_nb.steps.starfit import background, psf
 from muse_nb.steps.starfit.geometry import Plane
 from muse_nb.steps.starfit.matched_filter import Map, Peaks, filter_map, find_peaks
 from muse_nb.steps.starfit.one_thread import one_thread
+from muse_nb.steps.starfit.small import middle
 
 if TYPE_CHECKING:
     from muse_nb.steps.starfit.drift import Drift
@@ -141,7 +142,7 @@ class Frame:
     @property
     def sky(self) -> float:
         """Level of the darkest fifth of the background."""
-        return float(np.percentile(self.ground[self.ok], 20)) if self.ok.any() else 0.0
+        return middle(self.ground[self.ok], 0.2) if self.ok.any() else 0.0
 
     def _set_galaxy(self) -> None:
         self.galaxy = np.maximum(self.ground - self.sky, 0)

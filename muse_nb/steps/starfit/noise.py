@@ -9,11 +9,13 @@ from scipy import ndimage
 from muse_nb.steps.starfit.background import spread
 from muse_nb.steps.starfit.fit import Fit
 from muse_nb.steps.starfit.frame import Frame
+from muse_nb.steps.starfit.small import middle
 
 __all__ = ["clip", "core_chi2", "mask_edges", "noise_law", "wider_than_stars"]
 
 MEDIAN_CHI2 = 0.4549  # of one degree of freedom
 ENOUGH = 4000  # pixels of an exposure for the slope
+EMPTY = 40000  # pixels without stars for the floor, on which the slope leans
 LEAN = 3000  # pixels: the weight of all exposures' slope against an exposure's own
 
 
@@ -27,13 +29,11 @@ def noise_law(frames: list[Frame]) -> None:
     for frame in frames:
         use = frame.used()  # elsewhere the residual is 0
         light, noise = frame.model - frame.level, np.sqrt(frame.floor)
-        empty = use & (light < 0.3 * noise) & (frame.galaxy < noise)
-        if empty.sum() > 500:
-            floor = spread(frame.residual[empty]) ** 2
+        empty = _some(use & (light < 0.3 * noise) & (frame.galaxy < noise), EMPTY)
+        if empty.size > 500:
+            floor = spread(frame.residual.ravel()[empty]) ** 2
             frame.floor = float(np.clip(floor, 0.5 * frame.first_floor, 2 * frame.first_floor))
-        star = use & (light > 2 * np.sqrt(frame.floor))
-        at = np.flatnonzero(star)
-        at = at[:: max(1, at.size // ENOUGH)]
+        at = _some(use & (light > 2 * np.sqrt(frame.floor)), ENOUGH)
         square = frame.residual.ravel()[at] ** 2 / np.maximum(1 - frame.leverage.ravel()[at], 0.2)
         samples.append((square / frame.floor, (light + frame.galaxy).ravel()[at] / frame.floor))
     count = np.array([len(square) for square, _ in samples])
@@ -48,12 +48,18 @@ def noise_law(frames: list[Frame]) -> None:
         frame.slope = float((n * own + LEAN * together) / (n + LEAN))
 
 
+def _some(mask: NDArray, enough: int) -> NDArray:
+    """Where a mask holds, `enough` to twice as many pixels of it."""
+    at = np.flatnonzero(mask)
+    return at[:: max(1, at.size // enough)]
+
+
 def _slope(square: NDArray, light: NDArray, most: float) -> float:
     """Slope up to `most` for which the median of square / (1 + slope * light) is that of chi2; blind to bad fits.
 
     Half of the pixels are above it where half of (square / median - 1) / light are above the slope.
     """
-    return float(np.clip(np.median((square / MEDIAN_CHI2 - 1) / light), 0.0, most))
+    return float(np.clip(middle((square / MEDIAN_CHI2 - 1) / light), 0.0, most))
 
 
 def clip(frame: Frame, stage: int, sigma: float = 5.5) -> None:
@@ -65,15 +71,15 @@ def clip(frame: Frame, stage: int, sigma: float = 5.5) -> None:
     bright = frame.ok & ~frame.clipped & (frame.model - frame.level > 10 * np.sqrt(frame.floor))
     if stage >= 2 and bright.sum() > 30:  # as good as the model is seen to be
         share = np.maximum(light[bright], np.sqrt(frame.floor)) ** 2
-        excess = np.median((frame.residual[bright] ** 2 - MEDIAN_CHI2 * variance[bright]) / share)
+        excess = middle((frame.residual[bright] ** 2 - MEDIAN_CHI2 * variance[bright]) / share)
         trust = float(np.clip(3 * np.sqrt(max(excess, 0) / MEDIAN_CHI2), 0.004, 0.05))
     limit = sigma**2 * (variance + (trust * light) ** 2)
     square = residual * np.abs(residual)
-    near = np.minimum(
-        np.roll(residual, 1, 0) + np.roll(residual, -1, 0), np.roll(residual, 1, 1) + np.roll(residual, -1, 1)
-    )
-    spike = (square > limit) & (residual - 0.5 * near > 0.55 * residual)
-    new = frame.ok & (spike | (square < -1.5 * limit))
+    new = frame.ok & ((square > limit) | (square < -1.5 * limit))
+    y, x = np.nonzero(new & (residual > 0))
+    (ny, nx), height = frame.shape, residual[y, x]
+    near = np.minimum(residual[y - 1, x] + residual[(y + 1) % ny, x], residual[y, x - 1] + residual[y, (x + 1) % nx])
+    new[y, x] = height - 0.5 * near > 0.55 * height
     frame.clipped = new if new.sum() < 0.02 * frame.ok.sum() else np.zeros_like(new)
 
 
@@ -84,7 +90,11 @@ def mask_edges(frame: Frame) -> None:
     border = np.minimum.outer(np.minimum(y, y[::-1]), np.minimum(x, x[::-1])) < 6
     border |= frame.to_hole <= np.ceil(1.3 * frame.width)
     light = np.maximum(frame.model, 0)
-    residual = _median_filter(np.where(frame.ok & border, frame.data - frame.model, 0.0), border)
+    residual = np.where(frame.ok & border, frame.data - frame.model, 0.0)
+    high = residual > 4 * np.sqrt(frame.floor)
+    if not high.any():
+        return
+    residual = _median_filter(residual, high)
     hot = residual > 4 * np.sqrt(frame.variance() + (0.1 * light) ** 2)
     label, count = ndimage.label(hot, np.ones((3, 3)))
     for k in range(1, count + 1):
@@ -97,10 +107,10 @@ def mask_edges(frame: Frame) -> None:
         frame.edge |= np.add.outer((y - top[0]) ** 2, (x - top[1]) ** 2) < reach**2
 
 
-def _median_filter(values: NDArray, within: NDArray) -> NDArray:
-    """Medians of 3 x 3 pixels, worked out where `values` may be other than 0: inside a mask and beside it."""
+def _median_filter(values: NDArray, high: NDArray) -> NDArray:
+    """Medians of 3 x 3 pixels beside those of the mask `high`, 0 elsewhere: no median is high without them."""
     around = np.lib.stride_tricks.sliding_window_view(np.pad(values, 1, mode="symmetric"), (3, 3))
-    at = np.nonzero(ndimage.binary_dilation(within, np.ones((3, 3))))
+    at = np.nonzero(ndimage.binary_dilation(high, np.ones((3, 3))))
     medians = np.zeros_like(values)
     medians[at] = np.partition(around[at].reshape(-1, 9), 4)[:, 4]
     return medians

@@ -106,7 +106,8 @@ class Equations:
         offset = (first + free[:, None] * (SHAPE + 2) + SHAPE + np.arange(2)).ravel()
         right = np.zeros((offset.size, first + n * (SHAPE + 2)))
         right[np.arange(offset.size), offset] = 1
-        frame = self.normal.solve(right, tolerance=2e-3, most=200)[:, first:].reshape(-1, 2, n, SHAPE + 2)
+        # half a per cent of the errors: what is left of a quadratic form falls with the square of the residual
+        frame = self.normal.solve(right, tolerance=0.02, most=200)[:, first:].reshape(-1, 2, n, SHAPE + 2)
         covariance = np.zeros((n, 2, n, 2))
         covariance[free] = frame[..., SHAPE:]
         return (covariance + covariance.transpose(2, 3, 0, 1)) / 2

@@ -137,6 +137,7 @@ def solve_picks(measurement: Measurement, picks: Table) -> Solution:
         axis=0,
     )
     fit = Fit(frames, first[placed] - first[placed[0]], stars + first[placed[0]], amplitude, wide)
+    fit.fluxes()
     for _ in range(4):
         if fit.step(1.0) < GOOD:
             break

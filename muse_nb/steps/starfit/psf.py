@@ -9,7 +9,7 @@ from muse_nb.kernels.psf import moffat_stamps
 
 __all__ = ["BETA", "core_area", "first_width", "fwhm", "kernel", "round_psf", "scale"]
 
-BETA = 2.5  # of a long exposure through turbulence; the fit lets it go
+BETA = 2.5  # of a long exposure through turbulence; the fit lets it go; first_width has it written out
 REACH = 8  # pixel around a star in which its width shows
 BRIGHT = 25  # stars whose widths are looked at
 WIDTHS = np.array([2.2, 2.7, 3.2, 3.8, 4.5, 5.4, 6.4, 7.6])
@@ -64,7 +64,8 @@ def first_width(image: NDArray, ok: NDArray, position: NDArray, significance: ND
     square = ((row - centre[:, 1, None, None]) ** 2 + (column - centre[:, 0, None, None]) ** 2).reshape(use.shape)
     gain = np.empty((len(WIDTHS), len(centre)))
     for width, product in zip(WIDTHS, gain, strict=True):
-        model = np.where(use, (1 + square * (round_psf(1.0)[0] / width**2)) ** -BETA, 0.0)
+        core = 1 + square * (round_psf(1.0)[0] / width**2)
+        model = np.where(use, 1 / (core * core * np.sqrt(core)), 0.0)  # a Moffat of BETA
         power = np.einsum("sp,sp->s", model, model) - model.sum(1) ** 2 / count  # about its mean
         product[:] = np.einsum("sp,sp->s", model, data) ** 2 / np.maximum(power, 1e-300)
     estimates, weights = [], []

@@ -1,4 +1,4 @@
-"""From images to offsets: place, detect, fit, look at the residuals, fit again."""
+"""From images to offsets: begin the fit, look at its residuals, fit again, and work out the errors."""
 
 from __future__ import annotations
 
@@ -11,18 +11,15 @@ from scipy import ndimage
 
 from muse_nb.kernels.psf import discs
 from muse_nb.steps.starfit import catalogue, noise
-from muse_nb.steps.starfit.coarse import Placement, Sources, place_all
+from muse_nb.steps.starfit.begin import STEPS, Attempt, begin, fit_round, most_stars, silent
+from muse_nb.steps.starfit.coarse import Placement
 from muse_nb.steps.starfit.detect import stack_peaks
-from muse_nb.steps.starfit.diffuse import DiffuseLight
 from muse_nb.steps.starfit.fit import Fit
 from muse_nb.steps.starfit.frame import Frame
 from muse_nb.steps.starfit.one_thread import one_thread
 
-__all__ = ["Attempt", "Solution", "attempt", "complete", "finish", "solve", "unsolved"]
+__all__ = ["Solution", "complete", "finish", "solve", "unsolved"]
 
-STEPS = (4, 3, 3)  # Gauss-Newton steps a round
-CONVERGED = 3e-5  # arcsec, a tenth of the best offsets' errors
-STARS = 900
 MODEL_ERROR = 0.03  # of the light: what an analytic PSF may miss before an exposure is suspect
 SAME = 0.01  # arcsec: stars that agree to this are not rejected, however bright
 OUTLIER = 5.0  # errors beyond which a star is left out of an exposure
@@ -59,17 +56,7 @@ class Solution:
     numbers: NDArray
 
 
-@dataclass(frozen=True)
-class Attempt:
-    """A fit after its first round, or None where fewer than two of the frames could be placed."""
-
-    frames: list[Frame]
-    placements: list[Placement]
-    placed: list[int]
-    fit: Fit | None
-
-
-def solve(frames: list[Frame], radius: float = 6.0, tell: Callable[[str], None] | None = None) -> Solution:
+def solve(frames: list[Frame], radius: float = 6.0, tell: Callable[[str], None] = silent) -> Solution:
     """Measure the offsets of all frames from all their stars.
 
     Parameters
@@ -81,38 +68,18 @@ def solve(frames: list[Frame], radius: float = 6.0, tell: Callable[[str], None] 
     tell
         Called with a line of text at every stage.
     """
-    return complete(attempt(frames, radius, tell), tell)
+    return complete(begin(frames, radius, tell), tell)
 
 
 @one_thread()
-def attempt(frames: list[Frame], radius: float = 6.0, tell: Callable[[str], None] | None = None) -> Attempt:
-    """Place the frames and make the first round of their fit, which tells how well they can be described."""
-    tell = tell or _silent
-    tell("placing the exposures")
-    placements, sources = place_all(frames, radius)
-    placed = [i for i, placement in enumerate(placements) if placement.sure]
-    if len(placed) < 2 or not len(sources.sky):
-        return Attempt(frames, placements, [], None)
-    first = np.array([placements[i].offset for i in placed])
-    fit = Fit(
-        [frames[i] for i in placed], first - first[0], sources.sky[:STARS] + first[0], sources.amplitude[:STARS],
-        sources.width,
-    )  # fmt: skip
-    if not fit.frames[0].box:
-        _diffuse_light_first(fit, sources)
-    _round(fit, 0, tell)
-    return Attempt(frames, placements, placed, fit)
-
-
-@one_thread()
-def complete(begun: Attempt, tell: Callable[[str], None] | None = None) -> Solution:
+def complete(begun: Attempt, tell: Callable[[str], None] = silent) -> Solution:
     """Make the other rounds of the fit, with the star list revised in between, and work out the errors."""
     fit = begun.fit
     if fit is None:
         return unsolved(begun.placements, np.zeros(0, int))
     for stage in range(1, len(STEPS)):
         revise(fit)
-        _round(fit, stage, tell or _silent)
+        fit_round(fit, stage, tell)
     return finish(fit, begun.placements, begun.placed, len(begun.frames))
 
 
@@ -122,35 +89,6 @@ def unsolved(placements: list[Placement], numbers: NDArray) -> Solution:
     return Solution(
         placements, [], None, np.full((n, 2), np.nan), np.full((n, 2, n, 2), np.nan), np.ones(n), None, numbers
     )
-
-
-def _silent(text: str) -> None:
-    """Tell nobody."""
-
-
-def _diffuse_light_first(fit: Fit, sources: Sources) -> None:
-    """Tell a galaxy from its stars before the fit, which would build what the background misses of it out of stars."""
-    for i, frame in enumerate(fit.frames):
-        frame.amplitude = sources.amplitude[:STARS] * (sources.width / (frame.width * frame.plane.scale)) ** 2
-        fit.draw(i)
-    fit.light = DiffuseLight(fit.frames, fit.offsets)
-    fit.light.share(fit.offsets, first=True)
-    for i in range(len(fit.frames)):
-        fit.fluxes(i)
-
-
-def _round(fit: Fit, stage: int, tell: Callable[[str], None]) -> None:
-    """Gauss-Newton steps under an unchanged list of stars."""
-    fit.stage = stage
-    tell(f"fitting {len(fit.sky)} stars in {len(fit.frames)} exposures")
-    for step in range(STEPS[stage]):
-        moved = fit.step(1.0 if stage == 0 and step < 3 else 0.5)
-        if step:
-            for frame in fit.frames:
-                noise.clip(frame, stage)
-            noise.noise_law(fit.frames)
-        if step > 1 and moved < CONVERGED:
-            break
 
 
 def revise(fit: Fit) -> None:
@@ -182,7 +120,7 @@ def revise(fit: Fit) -> None:
         level = np.maximum(level, ndimage.map_coordinates(frame.model, [y, x], order=1))
     take = (_distance(new, fit.sky[keep]) > 0.5 * sharp) & (_distance(new, fit.rejected) > 1.2 * sharp)
     take &= peaks.amplitude > 0.04 * level
-    peaks = peaks.take(take).first(max(STARS - int(keep.sum()), 0))
+    peaks = peaks.take(take).first(max(most_stars(fit.frames) - int(keep.sum()), 0))
     fit.keep_stars(keep, peaks.position, peaks.amplitude, width)
 
 

@@ -1,0 +1,134 @@
+"""How the fit begins: exposures are placed, stars detected, and a first round tells which background they need."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from muse_nb.steps.starfit import noise
+from muse_nb.steps.starfit.coarse import Placement, place_all, stack_sources
+from muse_nb.steps.starfit.diffuse import DiffuseLight
+from muse_nb.steps.starfit.fit import Fit
+from muse_nb.steps.starfit.frame import Frame
+from muse_nb.steps.starfit.one_thread import one_thread
+from muse_nb.steps.starfit.small import middle
+
+__all__ = ["STEPS", "Attempt", "begin", "fit_round", "most_stars", "silent"]
+
+STEPS = (4, 3, 3)  # Gauss-Newton steps a round
+CONVERGED = 3e-5  # arcsec, a tenth of the best offsets' errors
+STARS, ON_LIGHT = 900, 250  # at most; on a light that all exposures share fainter ones are left to it
+MISSED = 0.2  # of the starlight; noise alone is 0.14 at most, stars that crowd or lie on a galaxy 0.3 and more
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """A fit after its first round, or None where fewer than two of the frames could be placed."""
+
+    frames: list[Frame]
+    placements: list[Placement]
+    placed: list[int]
+    fit: Fit | None
+
+    @property
+    def missed(self) -> float:
+        """Share of the starlight that the fit misses, in the middle exposure; infinite where no star can tell.
+
+        Not chi2: the noise law follows the residuals, and a bad model makes itself a chi2 of 1.
+        """
+        missed = []
+        for frame in self.fit.frames if self.fit else []:
+            light = frame.model - frame.level
+            bright = frame.used() & (light > 5 * np.sqrt(frame.first_floor))
+            if bright.sum() > 20:
+                missed.append(middle(np.abs(frame.residual[bright]) / light[bright]))
+        return float(np.median(missed)) if missed else np.inf
+
+    def better_than(self, other: Attempt) -> bool:
+        """Whether it places more exposures, or as many and misses less of their light."""
+        return (len(self.placed), -self.missed) > (len(other.placed), -other.missed)
+
+
+def silent(text: str) -> None:
+    """Tell nobody."""
+
+
+@one_thread()
+def begin(frames: list[Frame], radius: float = 6.0, tell: Callable[[str], None] = silent) -> Attempt:
+    """Make the first round of the fit: on a plain background, or on one that follows the light where that is better.
+
+    Parameters
+    ----------
+    frames
+        Exposures on a plain background.
+    radius
+        Largest offset looked for [arcsec].
+    tell
+        Called with a line of text at every stage.
+    """
+    plain = None
+    if not any(frame.structured() for frame in frames):
+        plain = _attempt(frames, radius, tell)
+        if plain.fit is None or plain.missed < MISSED:
+            return plain
+    tell("light that is no single star's: trying a background that follows it")
+    following = _attempt([Frame(frame.raw, frame.plane, box=0) for frame in frames], radius, tell, plain)
+    if plain is None:
+        if len(following.placed) == len(frames) and following.missed < MISSED:
+            return following
+        plain = _attempt(frames, radius, tell)
+    return following if following.better_than(plain) else plain
+
+
+def _attempt(frames: list[Frame], radius: float, tell: Callable[[str], None], before: Attempt | None = None) -> Attempt:
+    """First round on the background that the frames have; where an attempt `before` placed all, from its offsets."""
+    if before is not None and before.fit is not None and len(before.placed) == len(frames):
+        offsets = before.placements[0].offset + before.fit.offsets
+        placements = [replace(p, offset=offset) for p, offset in zip(before.placements, offsets, strict=True)]
+        sources = stack_sources(frames, placements)
+    else:
+        tell("placing the exposures")
+        placements, sources = place_all(frames, radius)
+    placed = [i for i, placement in enumerate(placements) if placement.sure]
+    if len(placed) < 2 or not len(sources.sky):
+        return Attempt(frames, placements, [], None)
+    first = np.array([placements[i].offset for i in placed])
+    most = most_stars(frames)
+    fit = Fit(
+        [frames[i] for i in placed], first - first[0], sources.sky[:most] + first[0], sources.amplitude[:most],
+        sources.width,
+    )  # fmt: skip
+    if not fit.frames[0].box:
+        _diffuse_light_first(fit)
+    fit.fluxes()
+    fit_round(fit, 0, tell)
+    return Attempt(frames, placements, placed, fit)
+
+
+def most_stars(frames: list[Frame]) -> int:
+    """How many stars a fit to the frames may have."""
+    return STARS if frames[0].box else ON_LIGHT
+
+
+def _diffuse_light_first(fit: Fit) -> None:
+    """Tell a galaxy from its stars before the fit, which would build what the background misses of it out of stars."""
+    for i in range(len(fit.frames)):
+        fit.draw(i)
+    fit.light = DiffuseLight(fit.frames, fit.offsets)
+    fit.light.share(fit.offsets, first=True)
+
+
+def fit_round(fit: Fit, stage: int, tell: Callable[[str], None] = silent) -> None:
+    """Gauss-Newton steps under an unchanged list of stars; in later stages outliers are clipped more closely."""
+    fit.stage = stage
+    tell(f"fitting {len(fit.sky)} stars in {len(fit.frames)} exposures")
+    for step in range(STEPS[stage]):
+        moved = fit.step(1.0 if stage == 0 and step < 3 else 0.5)
+        if step:
+            for frame in fit.frames:
+                noise.clip(frame, stage)
+            noise.noise_law(fit.frames)
+        if step > 1 and moved < CONVERGED:
+            break
