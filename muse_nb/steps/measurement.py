@@ -24,7 +24,7 @@ from muse_nb.steps.starfit.solve import Solution, complete
 if TYPE_CHECKING:
     from astropy.table import Table
 
-__all__ = ["Measurement", "open_images"]
+__all__ = ["Measurement", "damage_told", "open_images"]
 
 FLAT = 1e-3  # of a pixel's length: a width that is none
 PICKABLE = 250  # stars of an exposure that answer a click at once: more take too long to invert
@@ -52,6 +52,16 @@ def open_images(images: Iterable[str | Path | ImageFov]) -> list[ImageFov]:
                 "and would use one of them only; give each exposure once"
             )
     return opened
+
+
+@contextmanager
+def damage_told(images: list[ImageFov]) -> Iterator[None]:
+    """Say in a sentence that the fit of some images failed."""
+    try:
+        yield
+    except np.linalg.LinAlgError as error:
+        names = ", ".join(image.path.name for image in images)
+        raise MuseError(f"the stars of {names} cannot be fitted ({error}): one of the images is damaged") from error
 
 
 class Measurement:
@@ -90,15 +100,6 @@ class Measurement:
                 return i
         raise MuseError(f"no exposure has DATE-OBS {date_obs}: they are {', '.join(self.date_obs)}")
 
-    @contextmanager
-    def damage_told(self) -> Iterator[None]:
-        """Say in a sentence that a fit failed."""
-        try:
-            yield
-        except np.linalg.LinAlgError as error:
-            names = ", ".join(image.path.name for image in self.images)
-            raise MuseError(f"the stars of {names} cannot be fitted ({error}): one of the images is damaged") from error
-
     @property
     def frames(self) -> list[Frame]:
         """Prepared images; light that fills the field turns the background to one that follows it."""
@@ -113,7 +114,7 @@ class Measurement:
         MuseError
             The stars cannot be fitted.
         """
-        with self.damage_told():
+        with damage_told(self.images):
             return complete(self._begun, self.tell)
 
     @cached_property
@@ -139,7 +140,7 @@ class Measurement:
         for image, plane in zip(self.images, self.planes, strict=True):
             self.tell(f"preparing {image.date_obs}")
             frames.append(Frame(np.asarray(image.data, float), plane))
-        with self.damage_told():
+        with damage_told(self.images):
             return begin(frames, self.radius, self.tell)
 
     def sky(self, i: int, x: NDArray, y: NDArray) -> tuple[NDArray, NDArray]:

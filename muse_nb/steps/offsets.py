@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from muse_nb.products.errors import MuseError, MuseWarning
 from muse_nb.products.image_fov import ImageFov
 from muse_nb.products.offset_list import OffsetList
-from muse_nb.steps.measurement import Measurement
+from muse_nb.steps.measurement import Measurement, damage_told
 
 if TYPE_CHECKING:
     from astropy.table import Table
@@ -227,7 +227,7 @@ def measure_offsets(
         from muse_nb.steps.starfit.picked import solve_picks
 
         table = read_picks(picks) if isinstance(picks, str | Path) else picks
-        with measurement.damage_told():
+        with damage_told(measurement.images):
             solution, method = solve_picks(measurement, table), "picks"
     offsets = assemble(measurement, solution, method, reference)
     if catalogue is not None:

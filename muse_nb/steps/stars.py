@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from muse_nb.kernels.psf import moffat_stamps
 from muse_nb.products.errors import MuseError
 from muse_nb.products.image_fov import ImageFov
+from muse_nb.steps.measurement import damage_told
 from muse_nb.steps.starfit.frame import Frame
 from muse_nb.steps.starfit.geometry import Plane, from_tangent, to_tangent
 
@@ -45,7 +46,8 @@ def star_widths(
         One row an image: file, fwhm and fwhm_error [arcsec] (median over stars, and its error), beta (median Moffat
         index), n_stars, and the column `widths` with the FWHM of each star [arcsec]. `meta["stars"]` holds their
         positions. In a field where fewer than five stars stand alone, the FWHM is that of the PSF which fits all stars
-        of the image, and there is no column `widths`.
+        of the image, and there is no column `widths`. Where stars crowd so that their light fills the field, part of
+        their wings goes into that light: all widths are then 5 to 10 % small, their ratios good to 2 %.
 
     Raises
     ------
@@ -104,7 +106,8 @@ def _crowded(images: list[ImageFov], frames: list[Frame]) -> Table:
     from muse_nb.steps.starfit import psf
     from muse_nb.steps.starfit.solve import solve
 
-    solution = solve(frames)
+    with damage_told(images):
+        solution = solve(frames)
     if solution.fit is None or len(solution.placed) < len(frames):
         raise MuseError(f"too few stars are seen in all of {len(frames)} images to tell their widths: name the stars")
     frames = solution.fit.frames
