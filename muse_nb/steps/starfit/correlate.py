@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
-from scipy.signal import fftconvolve
 
 from muse_nb.steps.starfit.frame import Frame
 
@@ -89,6 +88,8 @@ def _onto(first: Frame, second: Frame) -> tuple[NDArray, NDArray]:
 
 def _masked(image: NDArray, valid: NDArray, template: NDArray, mask: NDArray, reach: int) -> tuple[NDArray, NDArray]:
     """Normalised correlation at shifts of up to `reach` pixels, and the number of pixels it rests on."""
+    from scipy.signal import fftconvolve  # a second to load, and most fields have stars
+
     ny, nx = image.shape
 
     def at_shifts(a: NDArray, b: NDArray) -> NDArray:

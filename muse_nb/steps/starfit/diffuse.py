@@ -63,13 +63,8 @@ class DiffuseLight:
         seen = [self._seen(frame, place, first) for frame, place in zip(self._frames, places, strict=True)]
         self._fit(seen, blur)
         known = self._known(seen)
-        for frame, (matrix, zero), sigma in zip(self._frames, places, blur, strict=True):
-            y, x = (ndimage.spline_filter1d(_blurred(basis, sigma), axis=0) for basis in (self._y, self._x))
-            inverse = np.linalg.inv(matrix)
-            light, north, east = spline_at(y @ self._surface @ x.T, inverse, -inverse @ zero, frame.shape)
-            place = inverse / BIN, (-inverse @ zero - (BIN - 1) / 2) / BIN
-            inner = ndimage.affine_transform(known, *place, output_shape=frame.shape, order=0)
-            follow(frame, light, np.stack([east, north]) / -self._scale, inner, len(self._frames))
+        for frame, place, sigma in zip(self._frames, places, blur, strict=True):
+            self._lay_under(frame, place, sigma, known)
 
     def _seen(self, frame: Frame, place: tuple[NDArray, NDArray], first: bool) -> tuple[NDArray, NDArray]:
         """Weight of one exposure in each bin of the sky, and weight times the light that its stars leave."""
@@ -82,6 +77,17 @@ class DiffuseLight:
         ny, nx = self._bins
         weight, light = both.reshape(2, ny, BIN, nx, BIN).sum(4).sum(2)
         return weight, light
+
+    def _lay_under(self, frame: Frame, place: tuple[NDArray, NDArray], sigma: float, known: NDArray) -> None:
+        """Make the surface, as the frame sees it, its background."""
+        y, x = (ndimage.spline_filter1d(_blurred(basis, sigma), axis=0) for basis in (self._y, self._x))
+        matrix, zero = place
+        inverse = np.linalg.inv(matrix)
+        on_grid = -inverse @ zero
+        light, north, east = spline_at(y @ self._surface @ x.T, inverse, on_grid, frame.shape)
+        in_bins = inverse / BIN, (on_grid - (BIN - 1) / 2) / BIN
+        inner = ndimage.affine_transform(known, *in_bins, output_shape=frame.shape, order=0)
+        follow(frame, light, np.stack([east, north]) / -self._scale, inner, len(self._frames))
 
     def _known(self, seen: list[tuple[NDArray, NDArray]]) -> NDArray:
         """Bins well inside the sky that enough exposures see for the noise of the surface to be the same all around.
