@@ -15,12 +15,23 @@ from muse_nb.steps.starfit.frame import Frame
 from muse_nb.steps.starfit.one_thread import one_thread
 from muse_nb.steps.starfit.small import middle
 
-__all__ = ["STEPS", "Attempt", "begin", "fit_round", "most_stars", "silent"]
+__all__ = ["Attempt", "Effort", "begin", "fit_round", "silent"]
 
-STEPS = (4, 3, 3)  # Gauss-Newton steps a round
 CONVERGED = 3e-5  # arcsec, a tenth of the best offsets' errors
-STARS, ON_LIGHT = 900, 250  # at most; on a light that all exposures share fainter ones are left to it
 MISSED = 0.2  # of the starlight; noise alone is 0.14 at most, stars that crowd or lie on a galaxy 0.3 and more
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How many stars a fit may have, and Gauss-Newton steps in each of its rounds."""
+
+    stars: int
+    steps: tuple[int, ...]
+
+    @classmethod
+    def on(cls, frames: list[Frame]) -> Effort:
+        """What serves on the background of the frames: a light that they share takes what is left of faint stars."""
+        return cls(900, (4, 3, 3)) if frames[0].box else cls(250, (3, 2, 2))
 
 
 @dataclass(frozen=True)
@@ -95,7 +106,7 @@ def _attempt(frames: list[Frame], radius: float, tell: Callable[[str], None], be
     if len(placed) < 2 or not len(sources.sky):
         return Attempt(frames, placements, [], None)
     first = np.array([placements[i].offset for i in placed])
-    most = most_stars(frames)
+    most = Effort.on(frames).stars
     fit = Fit(
         [frames[i] for i in placed], first - first[0], sources.sky[:most] + first[0], sources.amplitude[:most],
         sources.width,
@@ -105,11 +116,6 @@ def _attempt(frames: list[Frame], radius: float, tell: Callable[[str], None], be
     fit.fluxes()
     fit_round(fit, 0, tell)
     return Attempt(frames, placements, placed, fit)
-
-
-def most_stars(frames: list[Frame]) -> int:
-    """How many stars a fit to the frames may have."""
-    return STARS if frames[0].box else ON_LIGHT
 
 
 def _diffuse_light_first(fit: Fit) -> None:
@@ -124,7 +130,7 @@ def fit_round(fit: Fit, stage: int, tell: Callable[[str], None] = silent) -> Non
     """Gauss-Newton steps under an unchanged list of stars; in later stages outliers are clipped more closely."""
     fit.stage = stage
     tell(f"fitting {len(fit.sky)} stars in {len(fit.frames)} exposures")
-    for step in range(STEPS[stage]):
+    for step in range(Effort.on(fit.frames).steps[stage]):
         moved = fit.step(1.0 if stage == 0 and step < 3 else 0.5)
         if step:
             for frame in fit.frames:

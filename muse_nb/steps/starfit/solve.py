@@ -11,7 +11,7 @@ from scipy import ndimage
 
 from muse_nb.kernels.psf import discs
 from muse_nb.steps.starfit import catalogue, noise
-from muse_nb.steps.starfit.begin import STEPS, Attempt, begin, fit_round, most_stars, silent
+from muse_nb.steps.starfit.begin import Attempt, Effort, begin, fit_round, silent
 from muse_nb.steps.starfit.coarse import Placement
 from muse_nb.steps.starfit.detect import stack_peaks
 from muse_nb.steps.starfit.fit import Fit
@@ -77,7 +77,7 @@ def complete(begun: Attempt, tell: Callable[[str], None] = silent) -> Solution:
     fit = begun.fit
     if fit is None:
         return unsolved(begun.placements, np.zeros(0, int))
-    for stage in range(1, len(STEPS)):
+    for stage in range(1, len(Effort.on(fit.frames).steps)):
         revise(fit)
         fit_round(fit, stage, tell)
     return finish(fit, begun.placements, begun.placed, len(begun.frames))
@@ -120,7 +120,7 @@ def revise(fit: Fit) -> None:
         level = np.maximum(level, ndimage.map_coordinates(frame.model, [y, x], order=1))
     take = (_distance(new, fit.sky[keep]) > 0.5 * sharp) & (_distance(new, fit.rejected) > 1.2 * sharp)
     take &= peaks.amplitude > 0.04 * level
-    peaks = peaks.take(take).first(max(most_stars(fit.frames) - int(keep.sum()), 0))
+    peaks = peaks.take(take).first(max(Effort.on(fit.frames).stars - int(keep.sum()), 0))
     fit.keep_stars(keep, peaks.position, peaks.amplitude, width)
 
 
