@@ -6,15 +6,19 @@ import os
 import platform
 import re
 import zlib
+from secrets import token_hex
 
-__all__ = ["abandoned", "owner"]
+__all__ = ["abandoned", "owned_name"]
 
 _OWNER = re.compile(r"^\.(?:part|muse_nb)-([0-9a-f]{8})\.(\d+)-")
 
 
-def owner() -> str:
-    """Name this machine, or container, and this process."""
-    return f"{_machine()}.{os.getpid()}-"
+def owned_name() -> str:
+    """New name that holds this machine, or container, and this process.
+
+    Known before anything has it: who is interrupted while making something can tell what to remove.
+    """
+    return f"{_machine()}.{os.getpid()}-{token_hex(4)}"
 
 
 def _machine() -> str:

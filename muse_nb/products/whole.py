@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from muse_nb.products.errors import MuseError
-from muse_nb.products.owner import abandoned, owner
+from muse_nb.products.owner import abandoned, owned_name
 
 if TYPE_CHECKING:
     from astropy.table import Table
@@ -42,15 +41,11 @@ def whole(path: str | Path, *, force: bool = False) -> Iterator[Path]:
     path = Path(path)
     if path.exists() and not force:
         raise MuseError(f"{path} is already there: choose another name, or replace it with --force (force=True)")
+    part = path.parent / f".part-{owned_name()}-{path.name}"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         _sweep(path.parent)
-        handle, name = tempfile.mkstemp(prefix=f".part-{owner()}", suffix="-" + path.name, dir=path.parent)
-    except OSError as error:
-        raise MuseError(f"{path} cannot be written: {error.strerror}") from error
-    os.close(handle)
-    part = Path(name)
-    try:
+        os.close(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
         yield part
         with part.open("rb") as file:
             os.fsync(file.fileno())
@@ -62,7 +57,7 @@ def whole(path: str | Path, *, force: bool = False) -> Iterator[Path]:
     except OSError as error:
         raise MuseError(f"{path} cannot be written: {error.strerror or error}") from error
     finally:
-        with suppress(FileNotFoundError):
+        with suppress(OSError):
             part.unlink()
 
 

@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from muse_nb.products.errors import MuseError
-from muse_nb.products.owner import abandoned, owner
+from muse_nb.products.owner import abandoned, owned_name
 
 __all__ = ["PREFIX", "scratch_folder", "work_folder"]
 
@@ -31,11 +31,12 @@ def work_folder(output: Path) -> Iterator[Path]:
     MuseError
         The output folder cannot be written to.
     """
+    work = output / f"{PREFIX}{owned_name()}"
     try:
-        work = _made_in(output)
-    except OSError as error:
-        raise MuseError(f"{output} cannot be written to: {error.strerror}") from error
-    try:
+        try:
+            _make(work)
+        except OSError as error:
+            raise MuseError(f"{output} cannot be written to: {error.strerror}") from error
         with (work / "lock").open("w") as lock:
             with suppress(OSError):  # a file system without locks: nobody else will remove the folder there
                 fcntl.flock(lock, fcntl.LOCK_EX)
@@ -44,15 +45,15 @@ def work_folder(output: Path) -> Iterator[Path]:
         shutil.rmtree(work, ignore_errors=True)
 
 
-def _made_in(output: Path) -> Path:
-    output.mkdir(parents=True, exist_ok=True)
-    for old in output.glob(f"{PREFIX}*"):
+def _make(work: Path) -> None:
+    work.parent.mkdir(parents=True, exist_ok=True)
+    for old in work.parent.glob(f"{PREFIX}*"):
         if not _in_use(old):
             shutil.rmtree(old, ignore_errors=True)
     try:
-        return Path(tempfile.mkdtemp(prefix=f"{PREFIX}{owner()}", dir=output))
+        work.mkdir(mode=0o700)
     except FileNotFoundError:  # the last of the others went, and took the empty folder along
-        return _made_in(output)
+        _make(work)
 
 
 @contextmanager

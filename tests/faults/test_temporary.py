@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from muse_nb.products.errors import MuseError
+from muse_nb.products.whole import whole
 from muse_nb.recipes.work import scratch_folder
 
 
@@ -25,6 +26,26 @@ def test_a_temporary_folder_is_ours_alone_and_goes_after_an_error(place: Path) -
         assert stat.S_IMODE(folder.stat().st_mode) == 0o700
         raise KeyboardInterrupt
     assert not place.exists()
+
+
+@pytest.mark.parametrize(("make", "call"), [(scratch_folder, "mkdir"), (whole, "open")], ids=["folder", "file"])
+def test_ctrl_c_in_the_moment_that_a_name_was_made_leaves_nothing(
+    make, call: str, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there, real = place / "it", getattr(os, call)
+
+    def interrupted(path, *args: object, **options: object) -> int:
+        made = real(path, *args, **options)
+        if ".part-" in str(path) or ".muse_nb-" in str(path):
+            assert Path(path).exists()
+            raise KeyboardInterrupt
+        return made
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):  # noqa: PT012
+        patch.setattr(os, call, interrupted)
+        with make(there) if make is whole else make():
+            pass
+    assert not place.exists() or list(place.iterdir()) == []
 
 
 def test_a_link_in_the_place_of_the_folder_is_refused(place: Path, tmp_path: Path) -> None:
