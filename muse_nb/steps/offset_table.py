@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from muse_nb.steps.measurement import Measurement
 from muse_nb.steps.offsets import Offsets
 from muse_nb.steps.starfit import psf
+from muse_nb.steps.starfit.catalogue import count_shown
 from muse_nb.steps.starfit.coarse import ENOUGH
 from muse_nb.steps.starfit.correlate import correlate
 from muse_nb.steps.starfit.geometry import from_tangent
@@ -25,6 +26,7 @@ POOR_CHI2 = 1.5
 WITNESSES = 5  # stars whose agreement vouches for an offset though no analytic PSF fits their cores
 HOPELESS_CHI2 = 10.0  # with which a core is not that star's
 EDGE = 0.9  # of the search radius
+SHOWN = 0.5  # of the stars that the others show: 0.9 and more where an exposure lies right, 0.25 where it does not
 LOOSE = 0.5  # pixel: an offset with a larger error blurs the cube by more than it mends
 FIELD = 30.0  # arcsec, half a field of view: exposures that point further apart are different pointings
 RESIDUAL = ("ra_residual", "dec_residual", "ra_error", "dec_error")
@@ -46,8 +48,10 @@ def assemble(measurement: Measurement, solution: Solution, method: str, referenc
     measured = np.isfinite(offset[:, 0])
     base = _base(measurement, measured, reference)
     offset, error = _relative(offset, covariance, base)
-    seen = _seen(solution, n)
-    judged = (_verdict(measurement, solution, i, methods[i], offset[i], error[i], seen[i]) for i in range(n))
+    seen, counts = _seen(solution, n), _shown(solution, n)
+    judged = (
+        _verdict(measurement, solution, i, methods[i], offset[i], error[i], seen[i], *counts[i]) for i in range(n)
+    )
     verdict, why = zip(*judged, strict=True)
     frames = measurement.frames
     flux = _flux(solution, n)
@@ -167,8 +171,9 @@ def _pointings(centres: NDArray) -> list[int]:
 
 
 def _verdict(
-    measurement: Measurement, solution: Solution, i: int, method: str, offset: NDArray, error: NDArray, seen: int
-) -> tuple[str, str]:
+    measurement: Measurement, solution: Solution, i: int, method: str, offset: NDArray, error: NDArray, seen: int,
+    expected: int, shown: int,
+) -> tuple[str, str]:  # fmt: skip
     if method == "none":
         return "refuse", _why_none(measurement, solution, i)
     if method == "cross-correlation":
@@ -176,6 +181,9 @@ def _verdict(
     placed = len(solution.placed)
     if seen <= 2 and method == "stars" and placed < 0.5 * len(measurement.images):
         return "refuse", f"only {placed} of {len(measurement.images)} exposures show its {seen} star(s)"
+    if shown < SHOWN * expected:
+        why = f"of {expected} stars that the other exposures show there, it shows {shown}: it lies wrong on them"
+        return "refuse", why
     if np.hypot(*offset) > EDGE * measurement.radius:
         return "check", f"the offset is at the search radius of {measurement.radius:g} arcsec"
     if error.max() > LOOSE * measurement.planes[i].scale:
@@ -188,6 +196,14 @@ def _verdict(
     if bad and bad >= 0.2 * len(deviation):
         return "check", f"{bad} of {len(deviation)} stars disagree by more than {OUTLIER:g} errors"
     return "agree", ""
+
+
+def _shown(solution: Solution, n: int) -> NDArray:
+    """Stars (n, 2) that an exposure should show, as the others do, and that it shows; 0 without a fit."""
+    counts = np.zeros((n, 2), int)
+    if solution.fit is not None:
+        counts[solution.placed] = count_shown(solution.fit)
+    return counts
 
 
 def _deviations(solution: Solution, i: int) -> NDArray:

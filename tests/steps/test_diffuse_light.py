@@ -12,7 +12,9 @@ from star_fields import STARS, TRUE, within, write
 
 from muse_nb.steps.measurement import Measurement
 from muse_nb.steps.offsets import measure_offsets
+from muse_nb.steps.starfit import begin
 from muse_nb.steps.starfit.background import mesh_background, mesh_fit
+from muse_nb.steps.starfit.coarse import Placement
 from muse_nb.steps.starfit.diffuse import DiffuseLight
 from muse_nb.steps.starfit.fit import Fit
 from muse_nb.steps.starfit.frame import Frame
@@ -62,6 +64,34 @@ def test_the_galaxy_is_taken_away_and_not_the_stars(on_galaxy: tuple) -> None:
         left = frame.ground[free] + frame.level - 10 - galaxy_light[free]
         assert np.sqrt(np.mean(left**2)) < 0.45  # of the sky's noise; a ring alone leaves 0.7 of 60
         assert core_chi2(frame) < 1.35
+
+
+def misplacing(real, which):
+    """Placements as they are, but exposure 2 of `which` images put 5 arcsec off with little margin."""
+
+    def place(frames: list[Frame], radius: float) -> list[Placement]:
+        placements = real(frames, radius)
+        if which(frames[0]):
+            placements[2] = Placement(placements[2].offset + np.array([-5.0, -1.8]), 11.9, 4)
+        return placements
+
+    return place
+
+
+def test_an_exposure_lies_where_its_galaxy_or_its_stars_show_it_more_clearly(
+    on_galaxy: tuple, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(begin, "place_all", misplacing(begin.place_all, lambda frame: frame.box == 0))
+    assert within(measure_offsets(Measurement(on_galaxy[0].images)), np.asarray(TRUE))
+
+
+def test_an_exposure_that_lies_wrong_on_the_others_is_refused(
+    on_galaxy: tuple, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(begin, "place_all", misplacing(begin.place_all, lambda frame: True))
+    table = measure_offsets(Measurement(on_galaxy[0].images)).table
+    assert list(table["verdict"]) == ["agree", "agree", "refuse", "agree"]
+    assert "it lies wrong on them" in table["why"][2]
 
 
 def test_a_sharp_filter_sees_the_star_and_not_the_light_it_lies_on() -> None:

@@ -57,6 +57,16 @@ class Attempt:
                 missed.append(middle(np.abs(frame.residual[bright]) / light[bright]))
         return float(np.median(missed)) if missed else np.inf
 
+    @property
+    def refined(self) -> list[Placement]:
+        """Placements at the offsets that the fit found."""
+        placements = list(self.placements)
+        if self.fit is not None:
+            zero = placements[self.placed[0]].offset
+            for i, offset in zip(self.placed, self.fit.offsets, strict=True):
+                placements[i] = replace(placements[i], offset=zero + offset)
+        return placements
+
     def better_than(self, other: Attempt) -> bool:
         """Whether it places more exposures, or as many and misses less of their light."""
         return (len(self.placed), -self.missed) > (len(other.placed), -other.missed)
@@ -79,31 +89,38 @@ def begin(frames: list[Frame], radius: float = 6.0, tell: Callable[[str], None] 
     tell
         Called with a line of text at every stage.
     """
+    tell("placing the exposures")
+    placements = place_all(frames, radius)
     plain = None
     if not any(frame.structured() for frame in frames):
-        plain = _attempt(frames, radius, tell)
+        plain = _attempt(frames, placements, tell)
         if plain.fit is None or plain.missed < MISSED:
             return plain
+        placements = plain.refined
     tell("light that is no single star's: trying a background that follows it")
-    following = _attempt([Frame(frame.raw, frame.plane, box=0) for frame in frames], radius, tell, plain)
+    sharp = [Frame(frame.raw, frame.plane, box=0) for frame in frames]
+    if plain is None or len(plain.placed) < len(frames):  # a galaxy's middle places an exposure, or its stars do
+        placements = max(placements, place_all(sharp, radius), key=_clarity)
+    following = _attempt(sharp, placements, tell)
     if plain is None:
         if len(following.placed) == len(frames) and following.missed < MISSED:
             return following
-        plain = _attempt(frames, radius, tell)
+        plain = _attempt(frames, placements, tell)
     return following if following.better_than(plain) else plain
 
 
-def _attempt(frames: list[Frame], radius: float, tell: Callable[[str], None], before: Attempt | None = None) -> Attempt:
-    """First round on the background that the frames have; where an attempt `before` placed all, from its offsets."""
-    if before is not None and before.fit is not None and len(before.placed) == len(frames):
-        offsets = before.placements[0].offset + before.fit.offsets
-        placements = [replace(p, offset=offset) for p, offset in zip(before.placements, offsets, strict=True)]
-        sources = stack_sources(frames, placements)
-    else:
-        tell("placing the exposures")
-        placements, sources = place_all(frames, radius)
+def _clarity(placements: list[Placement]) -> tuple[int, float]:
+    """How many exposures could be placed, and how well the worst."""
+    return sum(placement.sure for placement in placements), min(placement.margin for placement in placements)
+
+
+def _attempt(frames: list[Frame], placements: list[Placement], tell: Callable[[str], None]) -> Attempt:
+    """First round on the background that the frames have."""
     placed = [i for i, placement in enumerate(placements) if placement.sure]
-    if len(placed) < 2 or not len(sources.sky):
+    if len(placed) < 2:
+        return Attempt(frames, placements, [], None)
+    sources = stack_sources(frames, placements)
+    if not len(sources.sky):
         return Attempt(frames, placements, [], None)
     first = np.array([placements[i].offset for i in placed])
     most = Effort.on(frames).stars

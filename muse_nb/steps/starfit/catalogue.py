@@ -7,14 +7,16 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from muse_nb.steps.starfit import psf
 from muse_nb.steps.starfit.fit import Fit
 from muse_nb.steps.starfit.normal import FrameEquations
 from muse_nb.steps.starfit.one_thread import one_thread
 from muse_nb.steps.starfit.small import inverse_2x2
 
-__all__ = ["Adjustment", "StarShifts", "adjust", "star_shifts", "with_rejected"]
+__all__ = ["Adjustment", "StarShifts", "adjust", "count_shown", "star_shifts", "with_rejected"]
 
 AXES = np.arange(2)
+BRIGHT, SEEN, FAINT = 10.0, 3.0, 0.3  # sigma that others see a star at; sigma, or share of it, at which it is seen
 MOST = 60  # stars with their own shift in an exposure: the most informative
 
 
@@ -183,6 +185,27 @@ def _rotation(residual: NDArray, weight: NDArray, sky: NDArray) -> tuple[NDArray
         rotation[i] = np.degrees(np.einsum("ka,kab,kb->", lever, weight[i], residual[i]) / information)
         error[i] = np.degrees(1 / np.sqrt(information))
     return rotation, error
+
+
+def count_shown(fit: Fit) -> NDArray:
+    """Count, for each exposure, the stars on its data that the others show clearly, and those of them that it shows.
+
+    Returns
+    -------
+    ndarray of int, shape (n, 2)
+    """
+    noise = [np.sqrt((frame.floor + frame.slope * frame.amplitude) / psf.core_area(frame.psf)) for frame in fit.frames]
+    sigma = np.array([frame.amplitude for frame in fit.frames]) / noise
+    counts = np.zeros((len(sigma), 2), int)
+    for i, own in enumerate(sigma):
+        seen = np.where(fit.active, sigma, np.nan)
+        seen[i] = np.nan
+        stars = fit.active[i] & (fit.active.sum(0) > 1)
+        others = np.nanmedian(seen[:, stars], axis=0)
+        clear = others > BRIGHT
+        there = (own[stars] > SEEN) | (own[stars] > FAINT * others)
+        counts[i] = clear.sum(), (clear & there).sum()
+    return counts
 
 
 def with_rejected(stars: Adjustment, before: Adjustment, limit: float) -> Adjustment:

@@ -72,19 +72,16 @@ def scan(frame: Frame, sources: Sources, radius: float = 6.0) -> Placement:
     return Placement(best, float(value[top] - second), int(matched[top]))
 
 
-def place_all(frames: list[Frame], radius: float = 6.0) -> tuple[list[Placement], Sources]:
+def place_all(frames: list[Frame], radius: float = 6.0) -> list[Placement]:
     """Place every frame: against the one that places most others, then all against the stack of those placed.
 
     Returns
     -------
-    placements : list of Placement
+    list of Placement
         One a frame, on the stack's system; not `sure` where the frame could not be placed.
-    sources : Sources
-        The stack's, empty when there is nothing to hold on to.
     """
     quality = np.array([frame.information for frame in frames])
     nowhere = Placement(np.zeros(2), 0.0, 0)
-    empty = Sources(np.zeros((0, 2)), np.zeros(0), 1.0)
     best: list[Placement] = []
     candidates = [i for i in np.argsort(-quality, kind="stable") if quality[i] > 0][:8]
     for reference in candidates:  # one that holds a false source places nothing: try the next
@@ -94,17 +91,14 @@ def place_all(frames: list[Frame], radius: float = 6.0) -> tuple[list[Placement]
         if all(p.sure for p in best) and best:
             break
     if not best:
-        return [nowhere] * len(frames), empty
-    placed = [i for i, p in enumerate(best) if p.sure]
+        return [nowhere] * len(frames)
     sources = stack_sources(frames, best)
     if not len(sources.sky):
-        return [nowhere] * len(frames), empty
-    bright = Sources(sources.sky[:SOURCES], sources.amplitude[:SOURCES], sources.width)
+        return [nowhere] * len(frames)
     if len(frames) == 1:
-        return best, sources
-    again = _against(frames, bright, radius, skip=-1)
-    placed_now = [i for i, p in enumerate(again) if p.sure]
-    return again, stack_sources(frames, again) if placed_now and placed_now != placed else sources
+        return best
+    bright = Sources(sources.sky[:SOURCES], sources.amplitude[:SOURCES], sources.width)
+    return _against(frames, bright, radius, skip=-1)
 
 
 def stack_sources(frames: list[Frame], placements: list[Placement]) -> Sources:
