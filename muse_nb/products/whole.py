@@ -31,7 +31,7 @@ def whole(path: str | Path, *, force: bool = False) -> Iterator[Path]:
     Yields
     ------
     pathlib.Path
-        The name to write to: same folder and same suffixes as `path`.
+        The name to write to: same folder and same suffixes as `path`, absolute.
 
     Raises
     ------
@@ -41,7 +41,7 @@ def whole(path: str | Path, *, force: bool = False) -> Iterator[Path]:
     path = Path(path)
     if path.exists() and not force:
         raise MuseError(f"{path} is already there: choose another name, or replace it with --force (force=True)")
-    part = path.parent / f".part-{owned_name()}-{path.name}"
+    part = path.parent.absolute() / f".part-{owned_name()}-{path.name}"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         _sweep(path.parent)

@@ -31,7 +31,7 @@ def work_folder(output: Path) -> Iterator[Path]:
     MuseError
         The output folder cannot be written to.
     """
-    work = output / f"{PREFIX}{owned_name()}"
+    work = output.absolute() / f"{PREFIX}{owned_name()}"
     try:
         try:
             _make(work)

@@ -78,12 +78,17 @@ def _why(frame: Frame, position: NDArray) -> str:
     finite, outlying, edge = frame.finite[near], frame.clipped[near] | ~frame.ok[near], frame.edge[near]
     y, x = np.ogrid[: finite.shape[0], : finite.shape[1]]
     core = np.hypot(x + low[0] - position[0], y + low[1] - position[1]) <= radius
-    lost = {
-        "at or beyond the edge of the image": np.pi * radius**2 - core.sum(),
+    area = np.pi * radius**2
+    never = {
+        "at or beyond the edge of the image": area - core.sum(),
         "beside missing data": (core & ~finite).sum(),
+    }
+    lost = never | {
         "its core is none of a star: a cosmic ray on it, or saturated": (core & finite & outlying).sum(),
         "in light that no star explains, or where stars disagree": (core & edge & ~outlying).sum(),
     }
-    if sum(lost.values()) < LOST * np.pi * radius**2:
+    if sum(lost.values()) < LOST * area:
         return "too faint here"
+    if sum(never.values()) >= LOST * area:  # what is left of a star that is not fitted looks like outliers: no reason
+        lost = never
     return max(lost, key=lambda why: float(lost[why]))
