@@ -2,10 +2,10 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "lanes.h"
 #include "stream.h"
 
-typedef float Eight __attribute__((vector_size(32), aligned(4), may_alias)); // SSE2 and NEON do them in two halves
-enum { BLOCKS = 4, STRIDE = BLOCKS * 8 };
+enum { BLOCKS = 4, STRIDE = BLOCKS * EIGHT };
 
 // out = image convolved with a profile that is symmetric along x and y, of which profile[dy][dx], dy, dx = 0 .. reach, is
 // given; beyond the image is 0. rows: room for reach + 1 rows of nx + 2 reach + STRIDE, zeros at first.
@@ -34,11 +34,11 @@ HOT void detect_convolve(int64_t ny, int64_t nx, const float *image, int64_t rea
             for (int64_t dy = 0; dy <= reach; dy++) {
                 const float *at = rows + dy * length + reach + x, *weight = profile + dy * (reach + 1);
                 for (int b = 0; b < BLOCKS; b++)
-                    sum[b] += weight[0] * *(const Eight *)(at + b * 8);
+                    sum[b] += weight[0] * *(const EightAnywhere *)(at + b * EIGHT);
                 for (int64_t dx = 1; dx <= reach; dx++)
                     for (int b = 0; b < BLOCKS; b++) {
-                        const Eight *left = (const Eight *)(at - dx + b * 8);
-                        const Eight *right = (const Eight *)(at + dx + b * 8);
+                        const EightAnywhere *left = (const EightAnywhere *)(at - dx + b * EIGHT);
+                        const EightAnywhere *right = (const EightAnywhere *)(at + dx + b * EIGHT);
                         sum[b] += weight[dx] * (*left + *right);
                     }
             }

@@ -12,9 +12,6 @@ typedef uint64_t Bits __attribute__((vector_size(32)));
 typedef uint64_t Marks __attribute__((vector_size(32), aligned(8), may_alias));
 
 // Stamps are drawn in single precision, eight pixels at a time
-enum { EIGHT = 8 };
-typedef float Eight __attribute__((vector_size(32)));
-typedef float EightAnywhere __attribute__((vector_size(32), aligned(4), may_alias));
 typedef uint32_t Bits32 __attribute__((vector_size(32)));
 typedef int32_t Whole __attribute__((vector_size(32)));
 typedef uint32_t Marks32 __attribute__((vector_size(32), aligned(4), may_alias));

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from muse_nb.products.errors import MuseError
 from muse_nb.products.image_fov import ImageFov
-from muse_nb.steps.starfit.begin import Attempt, begin
+from muse_nb.steps.starfit.begin import Attempt, begin, silent
 from muse_nb.steps.starfit.catalogue import StarShifts, star_shifts
 from muse_nb.steps.starfit.frame import Frame
 from muse_nb.steps.starfit.geometry import Plane, from_tangent, to_tangent
@@ -84,7 +84,7 @@ class Measurement:
         tell: Callable[[str], None] | None = None,
     ) -> None:
         self.images = open_images(images)
-        self.radius, self.tell = radius, tell or (lambda _: None)
+        self.radius, self.tell = radius, tell or silent
         self.origin = _centre(self.images[0])
         self.planes = [_plane(image, self.origin) for image in self.images]
 

@@ -142,11 +142,7 @@ def _seen(solution: Solution, n: int) -> NDArray:
     """Stars of at least 3 sigma in each exposure."""
     seen = np.zeros(n, int)
     if solution.fit is not None:
-        for j, i in enumerate(solution.placed):
-            frame = solution.fit.frames[j]
-            noise = np.sqrt((frame.floor + frame.slope * frame.amplitude) / psf.core_area(frame.psf))
-            shown = solution.fit.active[j] & (frame.amplitude > 3 * noise) & (solution.numbers >= 0)
-            seen[i] = int(shown.sum())
+        seen[solution.placed] = ((solution.fit.significance() > 3) & (solution.numbers >= 0)).sum(1)
     return seen
 
 

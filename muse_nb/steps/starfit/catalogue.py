@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from muse_nb.steps.starfit import psf
 from muse_nb.steps.starfit.fit import Fit
 from muse_nb.steps.starfit.normal import FrameEquations
 from muse_nb.steps.starfit.one_thread import one_thread
@@ -194,8 +193,7 @@ def count_shown(fit: Fit) -> NDArray:
     -------
     ndarray of int, shape (n, 2)
     """
-    noise = [np.sqrt((frame.floor + frame.slope * frame.amplitude) / psf.core_area(frame.psf)) for frame in fit.frames]
-    sigma = np.array([frame.amplitude for frame in fit.frames]) / noise
+    sigma = fit.significance()
     counts = np.zeros((len(sigma), 2), int)
     for i, own in enumerate(sigma):
         seen = np.where(fit.active, sigma, np.nan)

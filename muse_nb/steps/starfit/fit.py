@@ -85,6 +85,12 @@ class Fit:
         self.active[i, near[keep]] = True
         return stamps.take(keep)
 
+    def significance(self) -> NDArray:
+        """Peak of every star in every exposure (n, K) over its noise; 0 where it is not fitted."""
+        height = np.array([frame.amplitude for frame in self.frames])
+        variance = [(frame.floor + frame.slope * frame.amplitude) / psf.core_area(frame.psf) for frame in self.frames]
+        return np.where(self.active, height / np.sqrt(variance), 0.0)
+
     def fluxes(self) -> None:
         """Linear fluxes at the present positions and PSF: the fit's start."""
         for i in range(len(self.frames)):

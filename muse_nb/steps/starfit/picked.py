@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from muse_nb.kernels.psf import discs, moffat_stamps
-from muse_nb.steps.starfit import psf
 from muse_nb.steps.starfit.coarse import Placement, Sources, scan
 from muse_nb.steps.starfit.fit import Fit
 from muse_nb.steps.starfit.frame import Frame
@@ -97,12 +96,8 @@ def _worth(solution: Solution) -> tuple[NDArray, NDArray, NDArray]:
     fit = solution.fit
     assert fit is not None
     assert solution.stars is not None
-    significance = np.zeros((len(fit.frames), len(fit.sky)))
-    for j, frame in enumerate(fit.frames):
-        noise = np.sqrt((frame.floor + frame.slope * frame.amplitude) / psf.core_area(frame.psf))
-        significance[j] = np.where(fit.active[j], frame.amplitude / noise, 0)
     shown = fit.active.sum(0)
-    mean = significance.sum(0) / np.maximum(shown, 1)
+    mean = fit.significance().sum(0) / np.maximum(shown, 1)
     wide = max(frame.width * frame.plane.scale for frame in fit.frames)
     apart = np.hypot(*(fit.sky[:, None] - fit.sky).transpose(2, 0, 1))
     bright = np.median([frame.amplitude for frame in fit.frames], axis=0)
