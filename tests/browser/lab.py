@@ -31,6 +31,11 @@ STDOUT_OF = """async (code) => {
   return text;
 }"""
 
+START_OF = """(code) => {
+  const kernel = window.jupyterapp.shell.currentWidget.context.sessionContext.session.kernel;
+  kernel.requestExecute({ code, store_history: false });
+}"""
+
 
 def chromium() -> str | None:
     """The browser itself, not the wrapper script, which does not pass all flags on."""
@@ -107,6 +112,10 @@ class Notebook:
     def python(self, code: str) -> str:
         """What some code prints in the notebook's kernel."""
         return str(self.page.evaluate(STDOUT_OF, code)).strip()
+
+    def begin(self, code: str) -> None:
+        """Have the notebook's kernel run some code, without waiting for it."""
+        self.page.evaluate(START_OF, code)
 
     def value(self, expression: str) -> Any:
         """A value that JSON can carry, from the notebook's kernel."""

@@ -66,6 +66,25 @@ def test_one_finger_pans_and_a_tap_reads_a_pixel(opened) -> None:
     assert book.until("viewer.readout")["value"] == np.float32(4321.5)
 
 
+def test_what_a_slow_kernel_repeats_does_not_pull_the_picture_back(opened) -> None:
+    book, canvas, session = opened
+    book.python("viewer.view = [100, 100, 8]")
+    canvas.page.wait_for_timeout(500)
+    x, y = canvas.place(100, 100)
+    book.begin("import time; time.sleep(1)")
+    fingers(session, "touchStart", (x, y))
+    fingers(session, "touchMove", (x + 10, y))
+    canvas.page.wait_for_timeout(500)  # the hand rests: this view goes to the kernel, which answers later
+    for step in range(20, 81):  # about as long as the kernel is busy, and longer
+        fingers(session, "touchMove", (x + step, y))
+        canvas.page.wait_for_timeout(20)
+    fingers(session, "touchEnd")
+    assert canvas.pixel(x, y) == pytest.approx((90, 100), abs=0.2)
+    canvas.page.wait_for_timeout(500)
+    assert canvas.pixel(x, y) == pytest.approx((90, 100), abs=0.2)
+    assert book.value("viewer.view") == pytest.approx([90, 100, 8], abs=0.2)
+
+
 def test_a_fine_screen_gets_its_pixels_and_clicks_stay_exact(opened) -> None:
     book, canvas, _ = opened
     size = canvas.page.evaluate(

@@ -195,13 +195,13 @@ export function half(bits) {
 }
 
 export class ImageCanvas {
-  constructor(host, { onview, onhover, onclick, grab, ondraw } = {}) {
+  constructor(host, { onhover, onclick, grab, ondraw } = {}) {
     this.glCanvas = h("canvas", { class: "mnb-gl" });
     this.overlay = h("canvas", { class: "mnb-overlay" });
     this.host = host;
     host.classList.add("mnb-stage");
     host.append(this.glCanvas, this.overlay);
-    this.hooks = { onview, onhover, onclick, grab, ondraw };
+    this.hooks = { onhover, onclick, grab, ondraw };
     this.settings = { stretch: "asinh", layer: "DATA", limits: [0, 1], smooth: false, opacity: 0.75 };
     this.pending = false;
     this.drawn = 0;
@@ -297,7 +297,7 @@ export class ImageCanvas {
   }
   where() { return this.view ?? this.fitted(); }
   setView(view) { this.view = view && view.length === 3 ? [...view] : null; this.draw(); }
-  changed() { this.draw(); this.hooks.onview?.(this.view); }
+  changed() { this.draw(); this.hooks.onview?.(); }
   zoom(factor, x = this.width / 2, y = this.height / 2) {
     const scale0 = this.where()[2];
     const scale = Math.min(Math.max(scale0 * factor, 0.01), 200);
@@ -446,7 +446,7 @@ export class ImageCanvas {
       if (event.type === "pointercancel") taken?.cancel?.();
       else if (moved && taken) taken.drop(...at);
       else if (!moved && this.frame) this.hooks.onclick?.(...at, event);
-      else this.hooks.onview?.(this.view, true);
+      else this.hooks.onview?.();
       taken = null;
     };
     surface.addEventListener("pointerup", up);
@@ -458,6 +458,16 @@ export class ImageCanvas {
       this.zoom(Math.exp(-step * (event.ctrlKey ? 0.01 : 0.0018)), ...place(event));
     }, { passive: false });
   }
+}
+
+// The view as a trait: linked viewers follow at once, the kernel hears of it when the hand rests. What the kernel
+// repeats before that is older than what the hand did, and must not pull the picture back.
+export function shareView(image, traits) {
+  let resting = null;
+  const save = () => { resting = null; traits.set("view", image.view ?? []); };
+  image.hooks.onview = () => { traits.model.set("view", image.view ?? []); clearTimeout(resting); resting = setTimeout(save, 250); };
+  traits.watch("view", () => { if (resting === null) image.setView(traits.get("view")); });
+  if (traits.get("view").length) image.setView(traits.get("view"));
 }
 
 function spread([a, b]) {

@@ -1,6 +1,6 @@
 // The NaN viewer: planes come from the kernel one by one; causes are marks over them.
 import { Traits, as, button, bytes, chooser, choice, complaints, group, h, keyboard, later, number } from "./ui.js";
-import { Frame, ImageCanvas, mapOf, STRETCHES } from "./canvas.js";
+import { Frame, ImageCanvas, mapOf, STRETCHES, shareView } from "./canvas.js";
 import { Plot, line, range, trace } from "./plot.js";
 import { HoleMarks } from "./holes.js";
 
@@ -36,12 +36,10 @@ function view({ model, el }) {
   let frame = null, fraction = null, top = null, player = null, wanted = null, alive = false;
 
   const image = new ImageCanvas(stage, {
-    onview: (view) => { model.set("view", view ?? []); save(); },
     onhover: (x, y) => hover(x, y),
     onclick: (x, y) => select(Math.round(x), Math.round(y)),
     ondraw: decorate,
   });
-  const save = later(() => model.save_changes(), 250);
   const profilePlot = new Plot(profileHost, { ondrag: (v) => go(planeOf(v)) });
   const marks = new HoleMarks(traits, (x, y, k) => { go(k); image.setView([x, y, Math.max(image.where()[2], 4)]); traits.set("voxel", [x, y, k]); });
   const spectrumPlot = new Plot(spectrumHost, { ondrag: (v) => { const k = planeOf(v), voxel = traits.get("voxel"); go(k); if (voxel.length === 3) settle(k); } });
@@ -275,11 +273,10 @@ function view({ model, el }) {
   traits.watch("story voxel pixels", later(tell, 0));
   traits.watch("spectrum spectrum_causes", later(drawSpectrum, 0));
   traits.watch("height", height);
-  traits.watch("view", () => image.setView(traits.get("view")));
   traits.on("msg:custom", arrive);
   makeFraction();
   keep();
-  if (traits.get("view").length) image.setView(traits.get("view"));
+  shareView(image, traits);
   legend();
   tell();
   drawProfile();

@@ -1,6 +1,6 @@
 // The OBJECT_RED viewer: the kernel gives frames and readings, everything one does with a frame happens here.
-import { Traits, as, bytes, button, chooser, choice, complaints, group, h, keyboard, later, number, toggle } from "./ui.js";
-import { Frame, ImageCanvas, LAYERS, mapOf, STRETCHES } from "./canvas.js";
+import { Traits, as, bytes, button, chooser, choice, complaints, group, h, keyboard, number, toggle } from "./ui.js";
+import { Frame, ImageCanvas, LAYERS, mapOf, STRETCHES, shareView } from "./canvas.js";
 import { Plot, line, trace } from "./plot.js";
 
 const MODES = [["zscale", "zscale"], ["90", "90 %"], ["98", "98 %"], ["99.5", "99.5 %"], ["99.9", "99.9 %"], ["all", "min–max"], ["custom", "by hand"]];
@@ -15,13 +15,11 @@ function render({ model, el }) {
   let hover = null, asked = false, reading = null, frame = null, thumb = null, pinned = null, showingPinned = false, blinker = null, waiting = null, received = {};
 
   const image = new ImageCanvas(stage, {
-    onview: (view) => { model.set("view", view ?? []); save(); },
     onhover: (x, y) => { hover = x === null ? null : [Math.round(x), Math.round(y)]; ask(); if (traits.get("cuts")) image.draw(); },
     onclick: (x, y) => select(Math.round(x), Math.round(y)),
     ondraw: (context, view) => { decorate(context, view); drawCuts(); },
   });
   const rowPlot = new Plot(rowHost), columnPlot = new Plot(columnHost);
-  const save = later(() => model.save_changes(), 250);
 
   const bits = () => traits.get("bits");
   const binned = () => Boolean(model.alone) && image.frame?.bin > 1; // a page without a kernel holds no more than that
@@ -317,11 +315,10 @@ function render({ model, el }) {
   traits.watch("readout", tell);
   traits.watch("cuts", cutting);
   traits.watch("height", height);
-  traits.watch("view", () => image.setView(traits.get("view")));
   traits.on("msg:custom", strip);
   image.setMap(mapOf(bytes(traits.get("colour_maps")[traits.get("cmap")])));
   describe();
-  if (traits.get("view").length) image.setView(traits.get("view"));
+  shareView(image, traits);
   cutting();
   tell();
   el.museImage = image; // for tests and the curious

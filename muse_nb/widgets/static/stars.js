@@ -1,6 +1,6 @@
 // The star picker: the kernel centres, fits and saves; here are the pictures of the sky, clicks, and the chart.
 import { Traits, as, button, bytes, chooser, complaints, group, h, keyboard, later, number, toggle } from "./ui.js";
-import { Frame, ImageCanvas, fromPixel, mapOf, STRETCHES, tableOf, tile, toPixel } from "./canvas.js";
+import { Frame, ImageCanvas, fromPixel, mapOf, STRETCHES, shareView, tableOf, tile, toPixel } from "./canvas.js";
 import { line } from "./plot.js";
 import { BLUE, GREY, RED, ResidualChart, StampStrip, residualsOf, starsOf } from "./stars_parts.js";
 
@@ -17,7 +17,6 @@ function render({ model, el }) {
   let rgb = false, blinker = null, dragging = null, cursor = null, close = false, table = null, shades = null, clicked = null;
 
   const image = new ImageCanvas(stage, {
-    onview: (view) => { model.set("view", view ?? []); save(); },
     onclick: (x, y) => click(x, y),
     grab,
     ondraw: decorate,
@@ -26,7 +25,6 @@ function render({ model, el }) {
   const chart = new ResidualChart(chartHost, infos.length, select);
   const strip = new StampStrip(stripHost, infos.map((info) => clock(info.name)), (exposure) => traits.set("exposure", exposure));
   const signed = mapOf(bytes(traits.get("signed")));
-  const save = later(() => model.save_changes(), 250);
 
   // ---- frames
   let from = 0;
@@ -297,12 +295,11 @@ function render({ model, el }) {
   traits.watch("stars measured status files error", later(summary, 0));
   traits.watch("measured error", later(answered, 0));
   traits.watch("height", height);
-  traits.watch("view", () => image.setView(traits.get("view")));
   traits.on("msg:custom", arrive);
   learn();
   colours();
   show();
-  if (traits.get("view").length) image.setView(traits.get("view"));
+  shareView(image, traits);
   refresh();
   summary();
   note.textContent = traits.get("rows").length ? note.textContent : "measuring all stars …";
