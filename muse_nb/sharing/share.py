@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-import signal
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
-from contextlib import suppress
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from functools import partial
 from html import escape
 from pathlib import Path
-from threading import Event
 from typing import Any
 
 from muse_nb.products.errors import MuseError
@@ -24,6 +19,7 @@ from muse_nb.sharing.index import Row, index_page, thumbnail_of
 from muse_nb.sharing.page import notebook_page
 from muse_nb.sharing.provenance import about
 from muse_nb.sharing.run import Ran, read_notebook, run_notebook
+from muse_nb.sharing.workers import side_by_side
 
 __all__ = ["Page", "Shared", "Task", "render", "share"]
 
@@ -217,35 +213,8 @@ def render(
             if progress is not None:
                 progress(len(pages), len(tasks))
         return pages
-    context = multiprocessing.get_context("spawn")  # a fork would inherit the threads of this process
-    others = set(multiprocessing.active_children())
-    with ProcessPoolExecutor(min(jobs, len(tasks)), mp_context=context) as pool:
-        try:
-            waiting = [pool.submit(_in_worker, one, task) for task in tasks]
-            for done, _ in enumerate(as_completed(waiting), 1):
-                if progress is not None:
-                    progress(done, len(tasks))
-            return [_result(task, future, folder) for task, future in zip(tasks, waiting, strict=True)]
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            for worker in set(multiprocessing.active_children()) - others:  # Ctrl-C may have reached us alone
-                if worker.pid is not None:
-                    with suppress(ProcessLookupError):
-                        os.kill(worker.pid, signal.SIGINT)
-            raise
-
-
-_interrupted = Event()  # of a worker, which would take the next notebook from its queue
-
-
-def _in_worker(one: Callable[[Task], Page], task: Task) -> Page:
-    try:
-        if _interrupted.is_set():
-            raise KeyboardInterrupt
-        return one(task)
-    except KeyboardInterrupt:
-        _interrupted.set()
-        raise
+    done = side_by_side(one, tasks, jobs, progress)
+    return [_result(task, future, folder) for task, future in zip(tasks, done, strict=True)]
 
 
 def _result(task: Task, future: Future[Page], folder: Path | None) -> Page:

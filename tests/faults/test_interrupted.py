@@ -249,6 +249,24 @@ def test_ctrl_c_in_the_demo(engine: str, begun: str, begun_demo: Path, place: Pa
     assert not (out / "index.html").exists()
 
 
+@pytest.mark.parametrize("wait", [0.0, 0.2, 0.6])
+def test_ctrl_c_while_the_processes_start(wait: float, place: Path, environment) -> None:
+    """A process that is not yet in its notebook would die of it with a traceback, and the pool then kills the others."""
+    shutil.copy(place / "book.ipynb", place / "other.ipynb")
+    words = [sys.executable, "-m", "muse_nb", "share", "book.ipynb", "other.ipynb", "-o", "out", "--force"]
+    process = subprocess.Popen(
+        words, cwd=place, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    until(lambda: len(marked(environment)) >= 4 or process.poll() is not None)  # with multiprocessing's own
+    time.sleep(wait)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=LIMIT)
+    assert process.returncode in (130, -signal.SIGINT), err
+    assert err.splitlines() == ["muse-nb share: interrupted"]
+    until(lambda: marked(environment) == [])
+    assert left(place) == []
+
+
 @pytest.mark.browser
 def test_ctrl_c_while_a_page_is_printed(place: Path, environment) -> None:
     """The page stays, whole; Chromium and its profile go; a rerun prints it."""
