@@ -251,7 +251,7 @@ def test_ctrl_c_in_the_demo(engine: str, begun: str, begun_demo: Path, place: Pa
 
 @pytest.mark.parametrize("wait", [0.0, 0.2, 0.6])
 def test_ctrl_c_while_the_processes_start(wait: float, place: Path, environment) -> None:
-    """A process that is not yet in its notebook would die of it with a traceback, and the pool then kills the others."""
+    """A process that is not yet in its notebook would die of it with a traceback, and the pool kill the others."""
     shutil.copy(place / "book.ipynb", place / "other.ipynb")
     words = [sys.executable, "-m", "muse_nb", "share", "book.ipynb", "other.ipynb", "-o", "out", "--force"]
     process = subprocess.Popen(
