@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 
 __all__ = ["Latest"]
@@ -15,10 +16,12 @@ class Latest:
     ----------
     action
         Must not raise.
+    pause
+        Seconds before it runs, in which messages to the browser get away: they want the same interpreter.
     """
 
-    def __init__(self, action: Callable[[], object]) -> None:
-        self._action = action
+    def __init__(self, action: Callable[[], object], pause: float = 0.0) -> None:
+        self._action, self._pause = action, pause
         self._lock = threading.Lock()
         self._running = self._again = False
 
@@ -33,9 +36,11 @@ class Latest:
 
     def _run(self) -> None:
         while True:
+            time.sleep(self._pause)
+            with self._lock:
+                self._again = False
             self._action()
             with self._lock:
                 if not self._again:
                     self._running = False
                     return
-                self._again = False

@@ -115,7 +115,7 @@ class StarPicker(Viewer):
         self._shown = np.zeros((len(self._sheet.frames), 2))  # offsets that were known last
         self._lock = threading.RLock()  # JupyterLab answers the browser in a thread beside the cells'
         self._fitting = threading.RLock()  # one fit at a time; clicks go on meanwhile
-        self._follower = Latest(self._follow)
+        self._follower = Latest(self._follow, pause=0.1)
         self._live = False  # whether a browser looks on
         self._offsets: Offsets | None = None
         self._preview: Offsets | None = None  # what answers a click until the fit is done

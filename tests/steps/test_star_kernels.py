@@ -1,4 +1,4 @@
-"""The compiled parts of the star fit against NumPy and SciPy on the same numbers."""
+"""The compiled and the shortened parts of the star fit against NumPy and SciPy on the same numbers."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from muse_nb.kernels.psf import moffat_stamps
 from muse_nb.steps.starfit.normal import POSITION_PRIOR, Equations, FrameEquations
 from muse_nb.steps.starfit.one_thread import one_thread
 from muse_nb.steps.starfit.psf import kernel, round_psf
+from muse_nb.steps.starfit.small import column_medians
 
 
 @pytest.mark.parametrize(("shape", "width"), [((40, 53), 4.5), ((7, 3), 5.0), ((1, 70), 3.0)])
@@ -24,6 +25,14 @@ def test_convolution_with_a_star_is_that_of_scipy(shape: tuple[int, int], width:
 def _same(full: np.ndarray, star: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     reach = len(star) // 2
     return full[reach : reach + shape[0], reach : reach + shape[1]]
+
+
+@pytest.mark.parametrize("rows", [1, 2, 7, 8])
+def test_medians_of_columns_with_gaps_are_those_of_numpy(rows: int) -> None:
+    random = np.random.default_rng(rows)
+    values = random.normal(size=(rows, 50))
+    values[1:][random.random((rows - 1, 50)) < 0.4] = np.nan
+    assert np.array_equal(column_medians(values), np.nanmedian(values, axis=0))
 
 
 def test_maps_are_added_where_they_lie_on_the_sky() -> None:

@@ -100,14 +100,17 @@ def test_a_saved_picker_shows_the_finished_fit(picker: StarPicker, monkeypatch: 
 
 
 def test_an_action_asked_for_often_runs_once_more() -> None:
-    go, runs, done = threading.Event(), [], threading.Semaphore(0)
+    go, runs, begun, done = threading.Event(), [], threading.Semaphore(0), threading.Semaphore(0)
 
     def action() -> None:
+        begun.release()
         assert go.wait(20)
         runs.append(1)
         done.release()
 
     latest = Latest(action)
+    latest.ask()
+    assert begun.acquire(timeout=20)
     for _ in range(5):
         latest.ask()
     go.set()
@@ -115,6 +118,16 @@ def test_an_action_asked_for_often_runs_once_more() -> None:
     assert done.acquire(timeout=20)
     assert not done.acquire(timeout=0.2)
     assert len(runs) == 2
+
+
+def test_an_action_asked_for_often_before_it_begins_runs_once() -> None:
+    done = threading.Semaphore(0)
+    latest = Latest(lambda: done.release(), pause=0.3)
+    for _ in range(5):
+        latest.ask()
+    assert not done.acquire(blocking=False)
+    assert done.acquire(timeout=20)
+    assert not done.acquire(timeout=0.7)
 
 
 def test_the_static_picture_has_the_offsets_under_each_name(picker: StarPicker) -> None:

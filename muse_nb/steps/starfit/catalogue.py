@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from muse_nb.steps.starfit.fit import Fit
 from muse_nb.steps.starfit.normal import FrameEquations
 from muse_nb.steps.starfit.one_thread import one_thread
-from muse_nb.steps.starfit.small import inverse_2x2
+from muse_nb.steps.starfit.small import column_medians, inverse_2x2
 
 __all__ = ["Adjustment", "StarShifts", "adjust", "count_shown", "star_shifts", "with_rejected"]
 
@@ -194,12 +194,11 @@ def count_shown(fit: Fit) -> NDArray:
     ndarray of int, shape (n, 2)
     """
     sigma = fit.significance()
+    seen = np.where(fit.active, sigma, np.nan)
     counts = np.zeros((len(sigma), 2), int)
     for i, own in enumerate(sigma):
-        seen = np.where(fit.active, sigma, np.nan)
-        seen[i] = np.nan
         stars = fit.active[i] & (fit.active.sum(0) > 1)
-        others = np.nanmedian(seen[:, stars], axis=0)
+        others = column_medians(np.delete(seen[:, stars], i, axis=0))
         clear = others > BRIGHT
         there = (own[stars] > SEEN) | (own[stars] > FAINT * others)
         counts[i] = clear.sum(), (clear & there).sum()
