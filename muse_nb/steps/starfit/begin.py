@@ -19,6 +19,7 @@ __all__ = ["Attempt", "Effort", "begin", "fit_round", "silent"]
 
 CONVERGED = 3e-5  # arcsec, a tenth of the best offsets' errors
 MISSED = 0.2  # of the starlight; noise alone is 0.14 at most, stars that crowd or lie on a galaxy 0.3 and more
+CLEAR = 100.0  # margin in ln L of a placement that nothing can better
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class Effort:
     @classmethod
     def on(cls, frames: list[Frame]) -> Effort:
         """What serves on the background of the frames: a light that they share takes what is left of faint stars."""
-        return cls(900, (4, 3, 3)) if frames[0].box else cls(250, (3, 2, 2))
+        return cls(900, (4, 3, 3)) if frames[0].box else cls(250, (3, 3))
 
 
 @dataclass(frozen=True)
@@ -90,17 +91,20 @@ def begin(frames: list[Frame], radius: float = 6.0, tell: Callable[[str], None] 
         Called with a line of text at every stage.
     """
     tell("placing the exposures")
-    placements = place_all(frames, radius)
     plain = None
     if not any(frame.structured() for frame in frames):
-        plain = _attempt(frames, placements, tell)
+        plain = _attempt(frames, place_all(frames, radius), tell)
         if plain.fit is None or plain.missed < MISSED:
             return plain
-        placements = plain.refined
     tell("light that is no single star's: trying a background that follows it")
     sharp = [Frame(frame.raw, frame.plane, box=0) for frame in frames]
-    if plain is None or len(plain.placed) < len(frames):  # a galaxy's middle places an exposure, or its stars do
-        placements = max(placements, place_all(sharp, radius), key=_clarity)
+    if plain is not None and len(plain.placed) == len(frames):
+        placements = plain.refined
+    else:  # a galaxy's middle places an exposure, or its stars do
+        placements = place_all(sharp, radius)
+        if _clarity(placements) < (len(frames), CLEAR):
+            others = place_all(frames, radius) if plain is None else plain.refined
+            placements = max(others, placements, key=_clarity)
     following = _attempt(sharp, placements, tell)
     if plain is None:
         if len(following.placed) == len(frames) and following.missed < MISSED:

@@ -160,8 +160,7 @@ def finish(
     parts = fit.parts()
     stars = catalogue.adjust(catalogue.star_shifts(fit, parts), fit.sky, fit.reference, floor)
     if numbers is None and reject(fit, stars):
-        for _ in range(3):
-            fit.step(0.5)
+        fit.step(0.5)  # few pixels went, so one step is enough
         parts = fit.parts()
         again = catalogue.adjust(catalogue.star_shifts(fit, parts), fit.sky, fit.reference)
         stars = catalogue.with_rejected(again, stars, OUTLIER)
