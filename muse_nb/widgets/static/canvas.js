@@ -290,7 +290,8 @@ export class ImageCanvas {
   }
 
   // ---- where one looks
-  fit() { this.view = null; this.changed(); }
+  fit() { this.look(null); }
+  look(view) { this.view = view; this.changed(); }
   fitted() {
     const [x0, y0, x1, y1] = this.frame?.box ?? [0, 0, 1, 1];
     return [(x0 + x1) / 2, (y0 + y1) / 2, Math.min(this.width / (x1 - x0), this.height / (y1 - y0)) * 0.985];
@@ -462,7 +463,7 @@ export class ImageCanvas {
 
 // The view as a trait: linked viewers follow at once, the kernel hears of it when the hand rests. What the kernel
 // repeats before that is older than what the hand did, and must not pull the picture back.
-export function shareView(image, traits) {
+export function bindView(image, traits) {
   let resting = null;
   const save = () => { resting = null; traits.set("view", image.view ?? []); };
   image.hooks.onview = () => { traits.model.set("view", image.view ?? []); clearTimeout(resting); resting = setTimeout(save, 250); };

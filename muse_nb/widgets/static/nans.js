@@ -1,6 +1,6 @@
 // The NaN viewer: planes come from the kernel one by one; causes are marks over them.
 import { Traits, as, button, bytes, chooser, choice, complaints, group, h, keyboard, later, number } from "./ui.js";
-import { Frame, ImageCanvas, mapOf, STRETCHES, shareView } from "./canvas.js";
+import { Frame, ImageCanvas, bindView, mapOf, STRETCHES } from "./canvas.js";
 import { Plot, line, range, trace } from "./plot.js";
 import { HoleMarks } from "./holes.js";
 
@@ -41,7 +41,7 @@ function view({ model, el }) {
     ondraw: decorate,
   });
   const profilePlot = new Plot(profileHost, { ondrag: (v) => go(planeOf(v)) });
-  const marks = new HoleMarks(traits, (x, y, k) => { go(k); image.setView([x, y, Math.max(image.where()[2], 4)]); traits.set("voxel", [x, y, k]); });
+  const marks = new HoleMarks(traits, (x, y, k) => { go(k); image.look([x, y, Math.max(image.where()[2], 4)]); traits.set("voxel", [x, y, k]); });
   const spectrumPlot = new Plot(spectrumHost, { ondrag: (v) => { const k = planeOf(v), voxel = traits.get("voxel"); go(k); if (voxel.length === 3) settle(k); } });
   const settle = later(() => { const voxel = traits.get("voxel"); if (voxel.length === 3) traits.set("voxel", [voxel[0], voxel[1], traits.get("plane")]); }, 150);
   const [first, last] = cube.wavelength.length ? cube.wavelength : [0, cube.nz - 1];
@@ -276,7 +276,7 @@ function view({ model, el }) {
   traits.on("msg:custom", arrive);
   makeFraction();
   keep();
-  shareView(image, traits);
+  bindView(image, traits);
   legend();
   tell();
   drawProfile();

@@ -1,6 +1,6 @@
 // The OBJECT_RED viewer: the kernel gives frames and readings, everything one does with a frame happens here.
 import { Traits, as, bytes, button, chooser, choice, complaints, group, h, keyboard, number, toggle } from "./ui.js";
-import { Frame, ImageCanvas, LAYERS, mapOf, STRETCHES, shareView } from "./canvas.js";
+import { Frame, ImageCanvas, LAYERS, bindView, mapOf, STRETCHES } from "./canvas.js";
 import { Plot, line, trace } from "./plot.js";
 
 const MODES = [["zscale", "zscale"], ["90", "90 %"], ["98", "98 %"], ["99.5", "99.5 %"], ["99.9", "99.9 %"], ["all", "min–max"], ["custom", "by hand"]];
@@ -297,7 +297,7 @@ function render({ model, el }) {
     [["k"], "keep this frame", keep], [["b"], "blink with the kept frame", blink],
     [["+", "="], "zoom in", () => image.zoom(1.5)], [["-", "_"], "zoom out", () => image.zoom(1 / 1.5)], [["f", "0"], "whole frame", () => image.fit()],
     [["H"], "", () => step(-1, 0)], [["L"], "", () => step(1, 0)], [["J"], "", () => step(0, -1)], [["H", "J", "K", "L"], "selected pixel by one", () => step(0, 1)],
-    [["i", "z"], "selected pixel at 8x", () => { const p = traits.get("pixel"); if (p.length === 2) { image.view = [p[0], p[1], 8]; image.changed(); } }],
+    [["i", "z"], "selected pixel at 8x", () => { const p = traits.get("pixel"); if (p.length === 2) image.look([p[0], p[1], 8]); }],
     [["Escape"], "let the pixel go", () => traits.set("pixel", [])],
   ]));
   const height = () => { stage.style.height = `${traits.get("height")}px`; };
@@ -318,7 +318,7 @@ function render({ model, el }) {
   traits.on("msg:custom", strip);
   image.setMap(mapOf(bytes(traits.get("colour_maps")[traits.get("cmap")])));
   describe();
-  shareView(image, traits);
+  bindView(image, traits);
   cutting();
   tell();
   el.museImage = image; // for tests and the curious

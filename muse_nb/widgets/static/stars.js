@@ -1,6 +1,6 @@
 // The star picker: the kernel centres, fits and saves; here are the pictures of the sky, clicks, and the chart.
 import { Traits, as, button, bytes, chooser, complaints, group, h, keyboard, later, number, toggle } from "./ui.js";
-import { Frame, ImageCanvas, fromPixel, mapOf, STRETCHES, shareView, tableOf, tile, toPixel } from "./canvas.js";
+import { Frame, ImageCanvas, bindView, fromPixel, mapOf, STRETCHES, tableOf, tile, toPixel } from "./canvas.js";
 import { line } from "./plot.js";
 import { BLUE, GREY, RED, ResidualChart, StampStrip, residualsOf, starsOf } from "./stars_parts.js";
 
@@ -299,7 +299,7 @@ function render({ model, el }) {
   learn();
   colours();
   show();
-  shareView(image, traits);
+  bindView(image, traits);
   refresh();
   summary();
   note.textContent = traits.get("rows").length ? note.textContent : "measuring all stars …";
