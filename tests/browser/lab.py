@@ -200,6 +200,13 @@ class Canvas:
         x, y = self.page.evaluate(test, [self.root, x, y])
         return x, y
 
+    def look(self, view: list[float]) -> None:
+        """Have the kernel's `viewer` show a view, and wait until the browser does."""
+        self.book.python(f"viewer.view = {view}")
+        test = """([root, view]) => { const image = document.querySelector(root).parentElement.museImage;
+          return JSON.stringify(image.view ?? []) === JSON.stringify(view); }"""
+        self.page.wait_for_function(test, arg=[self.root, view], timeout=10_000)
+
     def click(self, x: float, y: float) -> None:
         """Click on a pixel of the image."""
         self.page.mouse.click(*self.place(x, y))

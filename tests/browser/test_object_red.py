@@ -75,17 +75,15 @@ def test_the_wheel_zooms_under_the_pointer_and_a_drag_pans(viewer) -> None:
 
 
 def test_a_view_set_in_python_is_what_is_seen(viewer) -> None:
-    book, canvas = viewer
-    book.python("viewer.view = [30, 40, 20]")
-    canvas.page.wait_for_timeout(100)
+    _, canvas = viewer
+    canvas.look([30, 40, 20])
     box = canvas.page.locator(".mnb-object-red .mnb-overlay").bounding_box()
     assert canvas.place(30, 40) == pytest.approx((box["x"] + box["width"] / 2, box["y"] + box["height"] / 2), abs=0.01)
 
 
 def test_a_dq_bit_is_drawn_in_its_colour_until_it_is_switched_off(viewer) -> None:
     book, canvas = viewer
-    book.python("viewer.view = [30, 40, 12]")
-    canvas.page.wait_for_timeout(200)
+    canvas.look([30, 40, 12])
     on = canvas.colour(30, 40)
     canvas.page.locator('.mnb-object-red [data-bit="HOTPIXEL"]').click()
     assert book.until("viewer.hidden") == ["HOTPIXEL"]

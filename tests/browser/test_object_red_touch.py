@@ -33,8 +33,8 @@ def fingers(session, kind: str, *places: tuple[float, float]) -> None:
 
 
 def test_two_fingers_zoom_about_what_is_between_them(opened) -> None:
-    book, canvas, session = opened
-    book.python("viewer.view = []")
+    _, canvas, session = opened
+    canvas.look([])
     x, y = canvas.place(200, 150)
     under, before = canvas.pixel(x, y), canvas.pixel(x + 1, y)[0] - canvas.pixel(x, y)[0]
     fingers(session, "touchStart", (x - 40, y))
@@ -50,8 +50,7 @@ def test_two_fingers_zoom_about_what_is_between_them(opened) -> None:
 
 def test_one_finger_pans_and_a_tap_reads_a_pixel(opened) -> None:
     book, canvas, session = opened
-    book.python("viewer.view = [100, 100, 8]")
-    canvas.page.wait_for_timeout(200)
+    canvas.look([100, 100, 8])
     x, y = canvas.place(100, 100)
     fingers(session, "touchStart", (x, y))
     for step in (10, 30, 80):
@@ -59,8 +58,8 @@ def test_one_finger_pans_and_a_tap_reads_a_pixel(opened) -> None:
     fingers(session, "touchEnd")
     canvas.page.wait_for_timeout(500)
     assert canvas.pixel(x, y) == pytest.approx((90, 100), abs=0.2)
-    book.python("viewer.view = [30, 40, 8]; viewer.pixel = []")
-    canvas.page.wait_for_timeout(200)
+    book.python("viewer.pixel = []")
+    canvas.look([30, 40, 8])
     canvas.page.touchscreen.tap(*canvas.place(30, 40))
     assert book.until("viewer.pixel") == [30, 40]
     assert book.until("viewer.readout")["value"] == np.float32(4321.5)
@@ -68,8 +67,7 @@ def test_one_finger_pans_and_a_tap_reads_a_pixel(opened) -> None:
 
 def test_what_a_slow_kernel_repeats_does_not_pull_the_picture_back(opened) -> None:
     book, canvas, session = opened
-    book.python("viewer.view = [100, 100, 8]")
-    canvas.page.wait_for_timeout(500)
+    canvas.look([100, 100, 8])
     x, y = canvas.place(100, 100)
     book.begin("import time; time.sleep(1)")
     fingers(session, "touchStart", (x, y))
@@ -85,6 +83,19 @@ def test_what_a_slow_kernel_repeats_does_not_pull_the_picture_back(opened) -> No
     assert book.value("viewer.view") == pytest.approx([90, 100, 8], abs=0.2)
 
 
+def test_a_view_set_in_python_holds_though_the_hand_has_just_moved(opened) -> None:
+    book, canvas, session = opened
+    canvas.look([100, 100, 8])
+    x, y = canvas.place(100, 100)
+    fingers(session, "touchStart", (x, y))
+    fingers(session, "touchMove", (x + 40, y))
+    fingers(session, "touchEnd")
+    canvas.look([50, 60, 8])
+    canvas.page.wait_for_timeout(500)
+    assert canvas.pixel(x, y) == pytest.approx((50, 60), abs=0.2)
+    assert book.value("viewer.view") == [50, 60, 8]
+
+
 def test_a_fine_screen_gets_its_pixels_and_clicks_stay_exact(opened) -> None:
     book, canvas, _ = opened
     size = canvas.page.evaluate(
@@ -92,7 +103,7 @@ def test_a_fine_screen_gets_its_pixels_and_clicks_stay_exact(opened) -> None:
         return [image.ratio, image.overlay.width / image.width, image.glCanvas.height / image.height]; }"""
     )
     assert size == pytest.approx([2, 2, 2], rel=0.01)
-    book.python("viewer.view = [200, 150, 3]; viewer.pixel = []")
-    canvas.page.wait_for_timeout(300)
+    book.python("viewer.pixel = []")
+    canvas.look([200, 150, 3])
     canvas.click(211, 143)
     assert book.until("viewer.pixel") == [211, 143]

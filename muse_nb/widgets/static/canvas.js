@@ -461,14 +461,21 @@ export class ImageCanvas {
   }
 }
 
-// The view as a trait: linked viewers follow at once, the kernel hears of it when the hand rests. What the kernel
-// repeats before that is older than what the hand did, and must not pull the picture back.
+// The view as a trait: linked viewers follow at once, the kernel hears of it when the hand rests. What the kernel then
+// repeats of it may come while the hand moves again, and must not pull the picture back.
 export function bindView(image, traits) {
-  let resting = null;
-  const save = () => { resting = null; traits.set("view", image.view ?? []); };
+  let resting = null, told = "";
+  const save = () => { resting = null; told = JSON.stringify(image.view ?? []); traits.set("view", image.view ?? []); };
+  const follow = () => {
+    const view = traits.get("view"), text = JSON.stringify(view);
+    if (resting !== null && (text === told || text === JSON.stringify(image.view ?? []))) return;
+    clearTimeout(resting);
+    resting = null;
+    image.setView(view);
+  };
   image.hooks.onview = () => { traits.model.set("view", image.view ?? []); clearTimeout(resting); resting = setTimeout(save, 250); };
-  traits.watch("view", () => { if (resting === null) image.setView(traits.get("view")); });
-  if (traits.get("view").length) image.setView(traits.get("view"));
+  traits.watch("view", follow);
+  if (traits.get("view").length) follow();
 }
 
 function spread([a, b]) {
