@@ -64,7 +64,7 @@ def _in_worker(one: Callable[[T], R], task: T) -> R:
 @contextmanager
 def _interrupts(how: int) -> Iterator[None]:
     """Have interrupts wait until the end (SIG_BLOCK), or let them through (SIG_UNBLOCK)."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, [])
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [])  # known before an interrupt that waited can be raised
     try:
         signal.pthread_sigmask(how, [signal.SIGINT])
         yield

@@ -121,10 +121,8 @@ def _clarity(placements: list[Placement]) -> tuple[int, float]:
 def _attempt(frames: list[Frame], placements: list[Placement], tell: Callable[[str], None]) -> Attempt:
     """First round on the background that the frames have."""
     placed = [i for i, placement in enumerate(placements) if placement.sure]
-    if len(placed) < 2:
-        return Attempt(frames, placements, [], None)
-    sources = stack_sources(frames, placements)
-    if not len(sources.sky):
+    sources = stack_sources(frames, placements) if len(placed) > 1 else None
+    if sources is None or not len(sources.sky):
         return Attempt(frames, placements, [], None)
     first = np.array([placements[i].offset for i in placed])
     most = Effort.on(frames).stars
