@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from muse_nb.products.errors import MuseError, MuseWarning
+from muse_nb.products.waiting import as_done
 from muse_nb.products.whole import whole
 
 __all__ = ["Demo", "demo"]
@@ -192,7 +193,7 @@ def _reduce(work: Demo, say: Callable[[str], object]) -> None:
     with ThreadPoolExecutor(work.jobs) as pool, bar:
         waiting = [pool.submit(call) for call in todo]
         try:
-            for future in waiting:
+            for future in as_done(waiting):
                 future.result()
                 bar.update()
         except BaseException:

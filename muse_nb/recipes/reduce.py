@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -16,6 +16,7 @@ from typing import TypeVar
 from muse_nb.products.blocks import hdus
 from muse_nb.products.errors import MuseError
 from muse_nb.products.header import exposure
+from muse_nb.products.waiting import as_done
 from muse_nb.recipes import record
 from muse_nb.recipes.calibrations import Calibrations, find_calibrations
 from muse_nb.recipes.joining import align, exp_combine
@@ -263,7 +264,7 @@ def _together(jobs: int, cancel: Stop | None) -> Iterator[tuple[ThreadPoolExecut
 def _in_order(pool: ThreadPoolExecutor, tasks: Sequence[Callable[[], Made]], stop: _Any) -> list[Made]:
     """Results in the order of the tasks; the first error ends them all, and it is the one that is raised."""
     futures = [pool.submit(task) for task in tasks]
-    for future in as_completed(futures):
+    for future in as_done(futures):
         if error := future.exception():
             stop.set()
             raise error

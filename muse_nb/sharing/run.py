@@ -16,6 +16,7 @@ from typing import Any
 import nbformat
 
 from muse_nb.products.errors import MuseError
+from muse_nb.products.waiting import result
 from muse_nb.recipes.work import scratch_folder
 from muse_nb.sharing.opened import opened
 
@@ -135,7 +136,7 @@ def _execute(client: Any, **options: Any) -> None:
     with ThreadPoolExecutor(1) as pool:
         running = pool.submit(_to_its_end, loop, task, client.km)
         try:
-            running.result()
+            result(running)
         except KeyboardInterrupt:
             client.shutdown_kernel = "immediate"
             with suppress(RuntimeError):  # it has just ended

@@ -6,11 +6,13 @@ import multiprocessing
 import os
 import signal
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import contextmanager, suppress
 from multiprocessing import resource_tracker
 from threading import Event
 from typing import TypeVar
+
+from muse_nb.products.waiting import as_done
 
 __all__ = ["side_by_side"]
 
@@ -33,7 +35,7 @@ def side_by_side(
         try:
             with _interrupts(signal.SIG_BLOCK):  # the processes inherit it
                 waiting = [pool.submit(_in_worker, one, task) for task in tasks]
-            for done, _ in enumerate(as_completed(waiting), 1):
+            for done, _ in enumerate(as_done(waiting), 1):
                 if progress is not None:
                     progress(done, len(tasks))
         except BaseException:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from muse_nb.products.errors import MuseError
+from muse_nb.products.waiting import result
 from muse_nb.simulator.instrument import Instrument
 from muse_nb.simulator.layouts import Layout, layout_named
 from muse_nb.simulator.plan import pointing
@@ -221,7 +222,7 @@ def _run(tasks: list[Task], workers: int, progress: Callable[[Iterable[Any]], It
         futures = [pool.submit(task) for task in tasks]
         try:
             for future in progress(futures):
-                future.result()
+                result(future)
         except BaseException:
             for future in futures:
                 future.cancel()
