@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -45,8 +46,12 @@ def write(
     posang: NDArray | None = None,
     fwhm: float = 4.0,
     seed: int = 1,
+    spoil: Callable[[int, NDArray], NDArray] = lambda _, image: image,
 ) -> list[Path]:
-    """One file an exposure; `offsets` [arcsec] is where its header puts the stars minus where they are."""
+    """One file an exposure; `offsets` [arcsec] is where its header puts the stars minus where they are.
+
+    `spoil` takes the number and the image of an exposure, with its noise, and gives the image to write.
+    """
     rng = np.random.default_rng(seed)
     files = []
     for i, offset in enumerate(np.asarray(offsets, float)):
@@ -60,7 +65,7 @@ def write(
         header["CUNIT1"] = header["CUNIT2"] = "deg"
         header["BUNIT"] = "10**(-20)*erg/s/cm**2/Angstrom"
         light = star_image(WCS(header), (side, side), sky + offset, peaks, fwhm, origin)
-        image = light + 10 + rng.normal(0, np.sqrt(1 + 0.03 * light))
+        image = spoil(i, light + 10 + rng.normal(0, np.sqrt(1 + 0.03 * light)))
         image[:3], image[:, -3:] = np.nan, np.nan
         primary = fits.PrimaryHDU()
         primary.header["DATE-OBS"], primary.header["MJD-OBS"] = f"2014-07-27T03:{i:02d}:00.000", 56865.125 + i / 1440
@@ -70,6 +75,13 @@ def write(
         files.append(folder / f"IMAGE_FOV_{i + 1:04d}.fits")
         fits.HDUList([primary, unit]).writeto(files[-1])
     return files
+
+
+def resampled(image: NDArray, share: float) -> NDArray:
+    """An image each of whose pixels gives a share of its light to the next, along both axes."""
+    for axis in (0, 1):
+        image = (1 - share) * image + share * np.roll(image, 1, axis)
+    return image
 
 
 def found(offsets: Offsets) -> NDArray:

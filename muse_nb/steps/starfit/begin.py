@@ -148,6 +148,8 @@ def _diffuse_light_first(fit: Fit) -> None:
 def fit_round(fit: Fit, stage: int, tell: Callable[[str], None] = silent) -> None:
     """Gauss-Newton steps under an unchanged list of stars; in later stages outliers are clipped more closely."""
     fit.stage = stage
+    if stage:
+        noise.grain_law(fit.frames)
     tell(f"fitting {len(fit.sky)} stars in {len(fit.frames)} exposures")
     for step in range(Effort.on(fit.frames).steps[stage]):
         moved = fit.step(1.0 if stage == 0 and step < 3 else 0.5)

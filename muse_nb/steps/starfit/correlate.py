@@ -66,10 +66,10 @@ def _error(first: Frame, second: Frame, template: NDArray, mask: NDArray) -> NDA
     """
     inside = ndimage.binary_erosion(mask > 0)
     smoothing = first.width / 2.355
-    own_noise = first.floor / (8 * np.pi * smoothing**4)  # gradient of the smoothed noise, squared
+    own_noise = first.star_floor / (8 * np.pi * smoothing**4)  # gradient of the smoothed noise, squared
     held = [float(((ndimage.sobel(template, axis)[inside] / 8) ** 2 - own_noise).sum()) for axis in (1, 0)]
     weakest = own_noise * max(int(inside.sum()), 1) * 0.1
-    return np.sqrt((first.floor + second.floor) / np.maximum(held, weakest))
+    return np.sqrt((first.star_floor + second.star_floor) / np.maximum(held, weakest))
 
 
 def _smooth(frame: Frame) -> NDArray:

@@ -73,11 +73,10 @@ class Fit:
         frame.model = stamps.model + frame.level
         lost = stamps.core(frame.ok & ~frame.edge) < 0.5 * psf.core_area(frame.psf)
         frame.wing = stamps.above(np.where(lost, 0.7 * np.sqrt(frame.floor) / np.maximum(bright, 1e-300), np.inf))
-        frame.weight, frame.residual = weigh(
-            frame.used(), frame.data, frame.model, frame.galaxy, frame.floor, frame.slope
-        )
+        law = frame.star_floor, frame.grain**2 * frame.slope
+        frame.weight, frame.residual = weigh(frame.used(), frame.data, frame.model, frame.galaxy, *law)
         square, seen = stamps.support(frame.weight)
-        keep = ~lost & (seen > 0.1 * square / (frame.floor + frame.slope * bright))
+        keep = ~lost & (seen > 0.1 * square / frame.star_variance(bright))
         # what the star's own flux, and its share of the common position, take out of the residuals
         share = (1 + 2 / len(self.frames)) * keep / np.maximum(seen, 1e-300)
         frame.leverage = stamps.squares(share) * frame.weight
@@ -88,7 +87,7 @@ class Fit:
     def significance(self) -> NDArray:
         """Peak of every star in every exposure (n, K) over its noise; 0 where it is not fitted."""
         height = np.array([frame.amplitude for frame in self.frames])
-        variance = [(frame.floor + frame.slope * frame.amplitude) / psf.core_area(frame.psf) for frame in self.frames]
+        variance = [frame.star_variance(frame.amplitude) / psf.core_area(frame.psf) for frame in self.frames]
         return np.where(self.active, height / np.sqrt(variance), 0.0)
 
     def fluxes(self) -> None:

@@ -39,6 +39,8 @@ class Frame:
         `raw` minus the background; 0 where not `ok`.
     floor, slope : float
         Variance of a pixel = floor + slope * (model + galaxy).
+    grain : float
+        How much larger the noise is in a sum over a star than it would be if its pixels were independent.
     galaxy : ndarray
         Smooth light that adds noise but is in the background.
     psf, level
@@ -61,6 +63,7 @@ class Frame:
     ground: NDArray = field(init=False)
     galaxy: NDArray = field(init=False)
     floor: float = field(init=False)
+    grain: float = field(init=False)
     slope: float = field(init=False, default=0.0)
     width: float = field(init=False, default=4.0)
     map: Map = field(init=False)
@@ -75,7 +78,7 @@ class Frame:
         self.galaxy = np.zeros(self.raw.shape)
         self.ok = self.finite
         self._subtract(np.where(self.finite, self.raw, 0.0), first=True)
-        noise = background.pixel_noise(self.data, self.ok)
+        noise, self.grain = background.pixel_noise(self.data, self.ok)
         if not noise > 0:  # an image of constants
             noise = float(np.std(self.data[self.ok])) if self.ok.any() else 1.0
         noise = noise or 1.0
@@ -97,7 +100,8 @@ class Frame:
         self.reach = 7.0  # FWHM: how far out the brightest stars are drawn
         self.level, self.leverage = 0.0, np.zeros(self.raw.shape)
         self.amplitude = np.zeros(0)
-        self.model, self.residual, self.weight = np.zeros(self.raw.shape), self.data, self.ok / self.floor
+        self.model, self.residual = np.zeros(self.raw.shape), self.data
+        self.weight = self.ok / self.star_floor
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -118,7 +122,16 @@ class Frame:
 
     def filtered(self) -> Map:
         """Matched-filter map of the data."""
-        return filter_map(self.data, self.ok / self.floor, self.width, sharp=not self.box)
+        return filter_map(self.data, self.ok / self.star_floor, self.width, sharp=not self.box)
+
+    @property
+    def star_floor(self) -> float:
+        """Variance of a pixel without light as a sum over a star has it."""
+        return self.grain**2 * self.floor
+
+    def star_variance(self, amplitude: NDArray) -> NDArray:
+        """Variance of a pixel at the peak of a star of that amplitude as a sum over the star has it."""
+        return self.grain**2 * (self.floor + self.slope * amplitude)
 
     def variance(self, floor_fraction: float = 0.0) -> NDArray:
         """Variance of every pixel under the current model, with a share of the model as its own uncertainty."""

@@ -130,7 +130,7 @@ def _lasting(fit: Fit) -> NDArray:
     for i, frame in enumerate(fit.frames):
         a = np.where(fit.active[i], frame.amplitude, 0.0)
         total += a
-        square += np.pi * (frame.width / 1.13) ** 2 / 4 * a**2 / (frame.floor + frame.slope * a)
+        square += np.pi * (frame.width / 1.13) ** 2 / 4 * a**2 / frame.star_variance(a)
     keep = square > 9
     close = 0.35 * min(frame.width * frame.plane.scale for frame in fit.frames)
     for k in np.argsort(-total):
