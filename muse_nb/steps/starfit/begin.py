@@ -14,6 +14,7 @@ from muse_nb.steps.starfit.fit import Fit
 from muse_nb.steps.starfit.frame import Frame
 from muse_nb.steps.starfit.one_thread import one_thread
 from muse_nb.steps.starfit.small import middle
+from muse_nb.steps.starfit.transients import mask_transients, transients
 
 __all__ = ["Attempt", "Effort", "begin", "fit_round", "silent"]
 
@@ -125,11 +126,11 @@ def _attempt(frames: list[Frame], placements: list[Placement], tell: Callable[[s
     if sources is None or not len(sources.sky):
         return Attempt(frames, placements, [], None)
     first = np.array([placements[i].offset for i in placed])
-    most = Effort.on(frames).stars
-    fit = Fit(
-        [frames[i] for i in placed], first - first[0], sources.sky[:most] + first[0], sources.amplitude[:most],
-        sources.width,
-    )  # fmt: skip
+    shown = [frames[i] for i in placed]
+    alone = transients(shown, list(first), sources.sky)
+    mask_transients(shown, list(first), sources.sky, alone)
+    sources = sources.take(~alone.any(0)).first(Effort.on(frames).stars)
+    fit = Fit(shown, first - first[0], sources.sky + first[0], sources.amplitude, sources.width)
     if not fit.frames[0].box:
         _diffuse_light_first(fit)
     fit.fluxes()

@@ -15,7 +15,7 @@ from muse_nb.steps.starfit.small import column_medians, inverse_2x2
 __all__ = ["Adjustment", "StarShifts", "adjust", "count_shown", "star_shifts", "with_rejected"]
 
 AXES = np.arange(2)
-BRIGHT, SEEN, FAINT = 10.0, 3.0, 0.3  # sigma that others see a star at; sigma, or share of it, at which it is seen
+BRIGHT, SEEN, FAINT = 10.0, 3.0, 0.15  # sigma that others see a star at; sigma, and share of it, at which it is seen
 MOST = 60  # stars with their own shift in an exposure: the most informative
 
 
@@ -200,7 +200,7 @@ def count_shown(fit: Fit) -> NDArray:
         stars = fit.active[i] & (fit.active.sum(0) > 1)
         others = column_medians(np.delete(seen[:, stars], i, axis=0))
         clear = others > BRIGHT
-        there = (own[stars] > SEEN) | (own[stars] > FAINT * others)
+        there = own[stars] > np.maximum(SEEN, FAINT * others)
         counts[i] = clear.sum(), (clear & there).sum()
     return counts
 

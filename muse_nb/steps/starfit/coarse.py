@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from muse_nb.kernels.scan import scan_offsets
 from muse_nb.steps.starfit.detect import stack_peaks
 from muse_nb.steps.starfit.frame import Frame
+from muse_nb.steps.starfit.transients import transients
 
 __all__ = ["ENOUGH", "Placement", "Sources", "place_all", "scan", "stack_sources"]
 
@@ -25,6 +26,14 @@ class Sources:
     sky: NDArray
     amplitude: NDArray
     width: float
+
+    def take(self, which: NDArray) -> Sources:
+        """Those that a mask or an index picks."""
+        return Sources(self.sky[which], self.amplitude[which], self.width)
+
+    def first(self, n: int) -> Sources:
+        """The first `n`."""
+        return self.take(np.arange(min(n, len(self.sky))))
 
 
 @dataclass(frozen=True)
@@ -48,7 +57,7 @@ def scan(frame: Frame, sources: Sources, radius: float = 6.0) -> Placement:
     filter finds there, both capped; no source counts less than -3, so that no outlier can veto.
     """
     # very bright stars would all be capped, over all their wings: then as if the noise were larger
-    strong = frame.peaks.significance[min(len(frame.peaks), 10) - 1] if len(frame.peaks) else 0.0
+    strong = frame.peaks.significance[min((len(frame.peaks) - 1) // 2, 9)] if len(frame.peaks) else 0.0
     noise = max(1.0, strong / CAP)
     significance = np.clip(frame.map.significance / noise, -4, CAP)
     inverse_error = np.sqrt(frame.map.denominator) / noise
@@ -85,7 +94,10 @@ def place_all(frames: list[Frame], radius: float = 6.0) -> list[Placement]:
     best: list[Placement] = []
     candidates = [i for i in np.argsort(-quality, kind="stable") if quality[i] > 0][:8]
     for reference in candidates:  # one that holds a false source places nothing: try the next
-        trial = _against(frames, _sources(frames[reference]), radius, skip=reference)
+        sources = _sources(frames[reference])
+        trial = _against(frames, sources, radius, skip=reference)
+        if (stars := _lasting(frames, trial, sources)) is not sources:
+            trial = _against(frames, stars, radius, skip=reference)
         if sum(p.sure for p in trial) > sum(p.sure for p in best):
             best = trial
         if all(p.sure for p in best) and best:
@@ -97,8 +109,7 @@ def place_all(frames: list[Frame], radius: float = 6.0) -> list[Placement]:
         return [nowhere] * len(frames)
     if len(frames) == 1:
         return best
-    bright = Sources(sources.sky[:SOURCES], sources.amplitude[:SOURCES], sources.width)
-    return _against(frames, bright, radius, skip=-1)
+    return _against(frames, _lasting(frames, best, sources).first(SOURCES), radius, skip=-1)
 
 
 def stack_sources(frames: list[Frame], placements: list[Placement]) -> Sources:
@@ -106,6 +117,13 @@ def stack_sources(frames: list[Frame], placements: list[Placement]) -> Sources:
     placed = [i for i, placement in enumerate(placements) if placement.sure]
     peaks, width = stack_peaks([frames[i] for i in placed], [placements[i].offset for i in placed])
     return Sources(peaks.position, peaks.amplitude, width)
+
+
+def _lasting(frames: list[Frame], placements: list[Placement], sources: Sources) -> Sources:
+    """Sources that are not in one exposure alone."""
+    placed = [i for i, placement in enumerate(placements) if placement.sure]
+    alone = transients([frames[i] for i in placed], [placements[i].offset for i in placed], sources.sky).any(0)
+    return sources.take(~alone) if alone.any() else sources
 
 
 def _sources(frame: Frame) -> Sources:

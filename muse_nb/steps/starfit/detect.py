@@ -9,13 +9,13 @@ from numpy.typing import NDArray
 
 from muse_nb.kernels.detect import add_maps
 from muse_nb.steps.starfit.frame import Frame
-from muse_nb.steps.starfit.matched_filter import Map, Peaks, filter_map, find_peaks, without_lobes
+from muse_nb.steps.starfit.matched_filter import Map, Peaks, find_peaks, without_lobes
 
 __all__ = ["from_grid", "sky_grid", "stack_peaks"]
 
 
 def stack_peaks(
-    frames: Sequence[Frame], offsets: Sequence[NDArray], residual: bool = False, threshold: float = 5.0
+    frames: Sequence[Frame], offsets: Sequence[NDArray], left: Sequence[Map] | None = None, threshold: float = 5.0
 ) -> tuple[Peaks, float]:
     """Sources above `threshold` sigma in all frames together.
 
@@ -23,8 +23,8 @@ def stack_peaks(
     ----------
     frames, offsets
         Exposures and their offsets [arcsec].
-    residual
-        Look at what the model leaves instead of the data.
+    left
+        Maps of what the model leaves, to look at instead of the data.
 
     Returns
     -------
@@ -36,15 +36,14 @@ def stack_peaks(
     low, (ny, nx), scale = sky_grid(frames, offsets)
     total = np.zeros((2, ny, nx))
     sharpest = min(frame.width * frame.plane.scale for frame in frames)
-    for frame, offset in zip(frames, offsets, strict=True):
-        maps = filter_map(frame.residual, frame.weight, frame.width, not frame.box) if residual else frame.map
+    for frame, offset, maps in zip(frames, offsets, left or [frame.map for frame in frames], strict=True):
         gain = (sharpest / (frame.width * frame.plane.scale)) ** 2  # amplitude of the same flux
         both = np.stack([maps.numerator, maps.denominator])
         add_maps(total, both, np.array([gain, gain**2]), *from_grid(frame, offset, low, scale))
     numerator, denominator = total
     denominator[denominator < 1e-9 * denominator.max()] = 0
     peaks = find_peaks(Map(numerator, denominator), threshold, margin=1)
-    if not (residual or frames[0].box):
+    if not (left or frames[0].box):
         peaks = without_lobes(peaks, max(frame.width for frame in frames))
     return Peaks(low + scale * peaks.position, peaks.significance, peaks.amplitude), sharpest
 

@@ -124,6 +124,10 @@ class Frame:
         """Matched-filter map of the data."""
         return filter_map(self.data, self.ok / self.star_floor, self.width, sharp=not self.box)
 
+    def left(self) -> Map:
+        """Matched-filter map of what the model leaves."""
+        return filter_map(self.residual, self.weight, self.width, sharp=not self.box)
+
     @property
     def star_floor(self) -> float:
         """Variance of a pixel without light as a sum over a star has it."""

@@ -16,11 +16,14 @@ from muse_nb.steps.starfit.coarse import Placement
 from muse_nb.steps.starfit.detect import stack_peaks
 from muse_nb.steps.starfit.fit import Fit
 from muse_nb.steps.starfit.frame import Frame
+from muse_nb.steps.starfit.matched_filter import Map, find_peaks
 from muse_nb.steps.starfit.one_thread import one_thread
+from muse_nb.steps.starfit.transients import CLEAR, mask_transients, transients
 
 __all__ = ["Solution", "complete", "finish", "solve", "unsolved"]
 
 MODEL_ERROR = 0.03  # of the light: what an analytic PSF may miss before an exposure is suspect
+DOUBT = 0.3  # of the model: what it leaves on stars may be its own fault
 SAME = 0.01  # arcsec: stars that agree to this are not rejected, however bright
 OUTLIER = 5.0  # errors beyond which a star is left out of an exposure
 
@@ -111,7 +114,7 @@ def revise(fit: Fit) -> None:
     for i, frame in enumerate(fit.frames if len(fit.rejected) else []):
         frame.edge |= discs(frame.plane.pixel(fit.rejected + fit.offsets[i]), 1.6 * frame.width, frame.shape)
         fit.draw(i)
-    peaks, width = stack_peaks(fit.frames, list(fit.offsets), residual=True)
+    peaks, width = stack_peaks(fit.frames, list(fit.offsets), _left(fit))
     sharp = min(frame.width * frame.plane.scale for frame in fit.frames)
     new = peaks.position
     level = np.zeros(len(new))
@@ -122,6 +125,23 @@ def revise(fit: Fit) -> None:
     take &= peaks.amplitude > 0.04 * level
     peaks = peaks.take(take).first(max(Effort.on(fit.frames).stars - int(keep.sum()), 0))
     fit.keep_stars(keep, peaks.position, peaks.amplitude, width)
+
+
+def _left(fit: Fit) -> list[Map]:
+    """What the model leaves in each exposure, where it is not in that exposure alone."""
+    maps = [frame.left() for frame in fit.frames]
+    for i, frame in enumerate(fit.frames):
+        peaks = find_peaks(maps[i], CLEAR)
+        x, y = np.round(peaks.position).astype(int).T
+        peaks = peaks.take(peaks.amplitude > DOUBT * (frame.model - frame.level)[y, x])
+        sky = frame.plane.sky(peaks.position) - fit.offsets[i]
+        alone = transients(fit.frames, list(fit.offsets), sky, maps)
+        alone[np.arange(len(alone)) != i] = False
+        if alone.any():
+            mask_transients(fit.frames, list(fit.offsets), sky, alone)
+            fit.draw(i)
+            maps[i] = frame.left()
+    return maps
 
 
 def _lasting(fit: Fit) -> NDArray:
@@ -170,9 +190,14 @@ def finish(
     own = own * scale[:, None, None, None] * scale[None, None, :, None]
     offset = fit.offsets.copy()
     if stars.floor > 0:
-        offset, own = offset + stars.offset, stars.covariance
+        told = np.isfinite(stars.deviation).any(1)  # star by star; others have what their light tells
+        told[fit.reference] = True
+        offset[told] += stars.offset[told]
+        own[np.ix_(told, [0, 1], told, [0, 1])] = stars.covariance[np.ix_(told, [0, 1], told, [0, 1])]
     full, covariance = np.full((n, 2), np.nan), np.full((n, 2, n, 2), np.nan)
-    offset[~fit.active.any(axis=1)] = np.nan  # its stars fall on no data
+    common = fit.active & (fit.active.sum(0) > 1)
+    known = common.any(1) if fit.light is None else fit.active.any(1)
+    offset[~known] = np.nan  # no star of it falls on data of another exposure
     full[placed] = offset
     covariance[np.ix_(placed, [0, 1], placed, [0, 1])] = own
     cores = np.ones(n)
