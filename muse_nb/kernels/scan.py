@@ -15,9 +15,15 @@ _LONG, _ARRAY = ctypes.c_int64, ctypes.c_void_p
 
 
 def scan_offsets(
-    offset: NDArray, position: NDArray, amplitude: NDArray, significance: NDArray, inverse_error: NDArray, cap: float
+    offset: NDArray,
+    position: NDArray,
+    amplitude: NDArray,
+    significance: NDArray,
+    inverse_error: NDArray,
+    worth: NDArray,
+    seen: tuple[float, float],
 ) -> tuple[NDArray, NDArray]:
-    """Sum over sources of max(q s - q^2 / 2, -3): s is the significance found, q the one due, at most `cap`.
+    """Sum over sources of what the significance that is seen there says for the source, or against it.
 
     Parameters
     ----------
@@ -27,6 +33,10 @@ def scan_offsets(
         Of the sources.
     significance, inverse_error : ndarray, shape (ny, nx)
         Of the exposure's matched filter; 0 beyond its borders.
+    worth : ndarray, shape (d, s)
+        Table over what is due, from 0 to the most of `seen`, and what is seen; steps are the same along both axes.
+    seen : (float, float)
+        Least and most of the significance.
 
     Returns
     -------
@@ -35,15 +45,25 @@ def scan_offsets(
         Sources seen above 4 sigma.
     """
     (dx, dy), (x, y) = (np.ascontiguousarray(pair.T, float) for pair in (offset, position))
-    amplitude, significance, inverse_error = (
-        np.ascontiguousarray(array, float) for array in (amplitude, significance, inverse_error)
+    amplitude, significance, inverse_error, worth = (
+        np.ascontiguousarray(array, float) for array in (amplitude, significance, inverse_error, worth)
     )
     likelihood, matched = np.empty(len(dx)), np.empty(len(dx), np.int64)
     function = library().scan_offsets
-    function.argtypes = [_LONG, *[_ARRAY] * 2, _LONG, *[_ARRAY] * 3, _LONG, _LONG, *[_ARRAY] * 2, ctypes.c_double]
+    function.argtypes = [
+        _LONG,
+        *[_ARRAY] * 2,
+        _LONG,
+        *[_ARRAY] * 3,
+        _LONG,
+        _LONG,
+        *[_ARRAY] * 3,
+        *[ctypes.c_double] * 3,
+    ]
     function.argtypes += [_ARRAY] * 2
     function.restype = None
-    arrays = (dx, dy, x, y, amplitude, significance, inverse_error, likelihood, matched)
+    arrays = (dx, dy, x, y, amplitude, significance, inverse_error, worth, likelihood, matched)
     at = [array.ctypes.data for array in arrays]
-    function(len(dx), *at[:2], len(x), *at[2:5], *significance.shape, *at[5:7], cap, *at[7:])
+    fine = (len(worth) - 1) / seen[1]
+    function(len(dx), *at[:2], len(x), *at[2:5], *significance.shape, *at[5:8], fine, *seen, *at[8:])
     return likelihood, matched

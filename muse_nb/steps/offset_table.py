@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from muse_nb.steps.measurement import Measurement
 from muse_nb.steps.offsets import Offsets
 from muse_nb.steps.starfit import psf
-from muse_nb.steps.starfit.catalogue import count_shown
+from muse_nb.steps.starfit.catalogue import count_shown, count_shown_at
 from muse_nb.steps.starfit.coarse import ENOUGH
 from muse_nb.steps.starfit.correlate import correlate
 from muse_nb.steps.starfit.geometry import from_tangent
@@ -101,8 +101,12 @@ def _correlate_the_rest(
         shift = correlate(frames[home], frames[i], measurement.radius)
         if shift is None:
             continue
-        found += 1
         start = offset[home] if solution.placed else np.zeros(2)
+        if solution.fit is not None:
+            expected, shown = count_shown_at(solution.fit, frames[i], start + shift.offset)
+            if shown < SHOWN * expected:
+                continue
+        found += 1
         offset[i] = start + shift.offset
         covariance[i] = covariance[:, :, i] = 0
         covariance[i, :, i] = np.diag(shift.error**2)

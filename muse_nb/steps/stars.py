@@ -23,6 +23,7 @@ __all__ = ["star_widths"]
 
 ENOUGH = 5  # isolated stars that make a median
 REACH = 2.0  # FWHM around a star that its fit looks at
+STEP = 1e-3  # relative, from where it is not 0: stamps are in single precision
 
 
 def star_widths(
@@ -175,7 +176,7 @@ def _shift(frame: Frame, sky: NDArray) -> NDArray:
     from muse_nb.steps.starfit.coarse import Sources, scan
 
     amplitude = np.full(len(sky), np.median(frame.peaks.amplitude[: len(sky)]))
-    placement = scan(frame, Sources(sky, amplitude, frame.width * frame.plane.scale), 3.0)
+    placement = scan(frame, Sources(sky, amplitude, frame.width * frame.plane.scale), 3.0, doubt=1.0)
     return placement.offset if placement.sure else np.zeros(2)
 
 
@@ -203,12 +204,12 @@ def _fit(frame: Frame, at: NDArray) -> tuple[float, float]:
         profile = moffat_stamps((centre + p[:2])[None], one, np.array([2 * reach]), shape, (side, side)).model
         return (p[2] * profile[ok] + p[7] - data) / noise
 
-    start = [at[0] - x0, at[1] - y0, peak, frame.width, 0.0, 0.0, 2.5, 0.0]
+    start = [at[0] - x0 + STEP, at[1] - y0 + STEP, peak, frame.width, STEP, STEP, 2.5, STEP * peak]
     low = [-2, -2, 0, 1.0, -0.5, -0.4, 1.3, -peak]
     high = [2, 2, 10 * peak, 4 * frame.width, 0.5, 0.4, 8.0, peak]
     if not peak > 10 * np.sqrt(frame.floor):
         return np.nan, np.nan
-    fit = least_squares(residual, np.clip(start, low, high), bounds=(low, high), max_nfev=60)
+    fit = least_squares(residual, np.clip(start, low, high), bounds=(low, high), max_nfev=60, diff_step=STEP)
     width = fit.x[3] / (1 - fit.x[5] ** 2) ** 0.25
     moved = np.hypot(fit.x[0] - start[0], fit.x[1] - start[1])
     if not fit.success or moved > frame.width:

@@ -129,7 +129,7 @@ def _attempt(frames: list[Frame], placements: list[Placement], tell: Callable[[s
     shown = [frames[i] for i in placed]
     alone = transients(shown, list(first), sources.sky)
     mask_transients(shown, list(first), sources.sky, alone)
-    sources = sources.take(~alone.any(0)).first(Effort.on(frames).stars)
+    sources = sources.take(np.flatnonzero(~alone.any(0))).first(Effort.on(frames).stars)
     fit = Fit(shown, first - first[0], sources.sky + first[0], sources.amplitude, sources.width)
     if not fit.frames[0].box:
         _diffuse_light_first(fit)
@@ -149,8 +149,6 @@ def _diffuse_light_first(fit: Fit) -> None:
 def fit_round(fit: Fit, stage: int, tell: Callable[[str], None] = silent) -> None:
     """Gauss-Newton steps under an unchanged list of stars; in later stages outliers are clipped more closely."""
     fit.stage = stage
-    if stage:
-        noise.grain_law(fit.frames)
     tell(f"fitting {len(fit.sky)} stars in {len(fit.frames)} exposures")
     for step in range(Effort.on(fit.frames).steps[stage]):
         moved = fit.step(1.0 if stage == 0 and step < 3 else 0.5)

@@ -8,14 +8,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from muse_nb.steps.starfit.fit import Fit
+from muse_nb.steps.starfit.frame import Frame
 from muse_nb.steps.starfit.normal import FrameEquations
 from muse_nb.steps.starfit.one_thread import one_thread
 from muse_nb.steps.starfit.small import column_medians, inverse_2x2
 
-__all__ = ["Adjustment", "StarShifts", "adjust", "count_shown", "star_shifts", "with_rejected"]
+__all__ = ["Adjustment", "StarShifts", "adjust", "count_shown", "count_shown_at", "star_shifts", "with_rejected"]
 
 AXES = np.arange(2)
-BRIGHT, SEEN, FAINT = 10.0, 3.0, 0.15  # sigma that others see a star at; sigma, and share of it, at which it is seen
+BRIGHT, SEEN, FAINT = (
+    10.0,
+    3.0,
+    0.15,
+)  # sigma that others see a star at; sigma, and share of its flux, at which it is seen
 MOST = 60  # stars with their own shift in an exposure: the most informative
 
 
@@ -193,16 +198,37 @@ def count_shown(fit: Fit) -> NDArray:
     -------
     ndarray of int, shape (n, 2)
     """
-    sigma = fit.significance()
-    seen = np.where(fit.active, sigma, np.nan)
+    sigma, flux = fit.significance(), _fluxes(fit)
+    seen = np.where(fit.active, [sigma, flux], np.nan)
     counts = np.zeros((len(sigma), 2), int)
-    for i, own in enumerate(sigma):
+    for i in range(len(sigma)):
         stars = fit.active[i] & (fit.active.sum(0) > 1)
-        others = column_medians(np.delete(seen[:, stars], i, axis=0))
-        clear = others > BRIGHT
-        there = own[stars] > np.maximum(SEEN, FAINT * others)
-        counts[i] = clear.sum(), (clear & there).sum()
+        others = [column_medians(np.delete(values[:, stars], i, axis=0)) for values in seen]
+        counts[i] = _count(sigma[i, stars], flux[i, stars], *others)
     return counts
+
+
+def count_shown_at(fit: Fit, frame: Frame, offset: NDArray) -> tuple[int, int]:
+    """Count the fit's stars that fall on the data of another frame at an offset, and those that it shows there."""
+    stars = fit.active.sum(0) > 1
+    x, y = np.round(frame.plane.pixel(fit.sky[stars] + offset)).astype(int).T
+    inside = (x >= 0) & (y >= 0) & (x < frame.shape[1]) & (y < frame.shape[0])
+    inside[inside] = frame.map.denominator[y[inside], x[inside]] > 0
+    seen = np.where(fit.active, [fit.significance(), _fluxes(fit)], np.nan)[:, :, stars]
+    at = y[inside], x[inside]
+    flux = frame.map.numerator[at] / frame.map.denominator[at] * (frame.width * frame.plane.scale) ** 2
+    return _count(frame.map.significance[at], flux, *(column_medians(values[:, inside]) for values in seen))
+
+
+def _fluxes(fit: Fit) -> NDArray:
+    """Flux of every star in every exposure (n, K), in a unit that all share."""
+    return np.array([frame.amplitude * (frame.width * frame.plane.scale) ** 2 for frame in fit.frames])
+
+
+def _count(own: NDArray, flux: NDArray, others: NDArray, their_flux: NDArray) -> tuple[int, int]:
+    """How many stars others show clearly, and how many of them are seen at significance `own` with some of the flux."""
+    clear = others > BRIGHT
+    return int(clear.sum()), int((clear & (own > SEEN) & (flux > FAINT * their_flux)).sum())
 
 
 def with_rejected(stars: Adjustment, before: Adjustment, limit: float) -> Adjustment:

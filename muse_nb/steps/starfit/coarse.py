@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from muse_nb.kernels.scan import scan_offsets
 from muse_nb.steps.starfit.detect import stack_peaks
@@ -15,8 +16,12 @@ from muse_nb.steps.starfit.transients import transients
 __all__ = ["ENOUGH", "Placement", "Sources", "place_all", "scan", "stack_sources"]
 
 ENOUGH = 7.0  # margin in ln L of the best offset over any other: 0 wrong of 330 weak fields above it
+TOLD = 1.5  # margin without which what sources say on an empty image is not asked
 SOURCES = 80  # more do not help
-CAP = 20.0  # significance beyond which a source tells no more
+LEAST, CAP, STEP = -4.0, 20.0, 0.25  # of significances: beyond its ends a source tells no more
+DUE, SEEN = np.arange(0, CAP + STEP / 2, STEP)[:, None], np.arange(LEAST, CAP + STEP / 2, STEP)
+ALONE = np.maximum(DUE * SEEN - DUE**2 / 2, -3)  # what is seen says so much for a source on an empty image
+DOUBT = 0.25  # of a source's flux: neighbours and seeing change it
 
 
 @dataclass(frozen=True)
@@ -50,35 +55,55 @@ class Placement:
         return self.margin > ENOUGH
 
 
-def scan(frame: Frame, sources: Sources, radius: float = 6.0) -> Placement:
+def scan(frame: Frame, sources: Sources, radius: float = 6.0, doubt: float = DOUBT) -> Placement:
     """Find the offset (arcsec, within `radius`) at which `frame` shows the sources best.
 
-    ln L(o) = sum over sources of q s - q^2 / 2, with q the significance each should have and s the one the matched
-    filter finds there, both capped; no source counts less than -3, so that no outlier can veto.
+    ln L(o) = sum over sources of ln N(s; q, 1 + (doubt q)^2) / p(s), with q the significance each should have, s the
+    one the matched filter finds there, both capped, and p(s) how often the image has it: what falls on a trail or on
+    one of many cosmic rays says little. No source counts less than -3, so that no outlier can veto.
     """
     # very bright stars would all be capped, over all their wings: then as if the noise were larger
     strong = frame.peaks.significance[min((len(frame.peaks) - 1) // 2, 9)] if len(frame.peaks) else 0.0
     noise = max(1.0, strong / CAP)
-    significance = np.clip(frame.map.significance / noise, -4, CAP)
+    significance = np.clip(frame.map.significance / noise, LEAST, CAP)
     inverse_error = np.sqrt(frame.map.denominator) / noise
     amplitude = 0.88 * sources.amplitude * (sources.width / (frame.width * frame.plane.scale)) ** 2
+    worth = _worth(significance[frame.map.denominator > 0], doubt)
+    position = frame.plane.pixel(sources.sky)
 
-    def likelihood(offset: NDArray) -> tuple[NDArray, NDArray]:
+    def likelihood(offset: NDArray, worth: NDArray) -> tuple[NDArray, NDArray]:
         shift = offset @ frame.plane.matrix.T
-        return scan_offsets(shift, frame.plane.pixel(sources.sky), amplitude, significance, inverse_error, CAP)
+        return scan_offsets(shift, position, amplitude, significance, inverse_error, worth, (LEAST, CAP))
 
     side = np.arange(-radius, radius + 0.1, 0.2)
     grid = np.stack(np.meshgrid(side, side), axis=-1).reshape(-1, 2)
-    value, _ = likelihood(grid)
-    best = grid[np.argmax(value)]
-    far = np.hypot(*(grid - best).T) > 1.6 * frame.width * frame.plane.scale
-    second = max(float(value[far].max(initial=0.0)), 0.0)
+    value, matched = likelihood(grid, worth)
+    top = int(np.argmax(value))
+    best = grid[top]
+    away = np.hypot(*(grid - best).T) / (1.6 * frame.width * frame.plane.scale)
+
+    def margin(value: NDArray) -> float:
+        return float(value[away < 0.5].max() - max(value[away > 1].max(initial=0.0), 0.0))
+
+    sure = margin(value)
+    if TOLD < sure < ENOUGH:  # few sources: what they say on an empty image decides
+        sure = max(sure, margin(likelihood(grid, ALONE)[0]))
     for step in (0.1, 0.05, 0.025):
         near = step * np.stack(np.meshgrid([-2, -1, 0, 1, 2], [-2, -1, 0, 1, 2]), axis=-1).reshape(-1, 2) + best
-        value, matched = likelihood(near)
-        top = int(np.argmax(value))
-        best = near[top]
-    return Placement(best, float(value[top] - second), int(matched[top]))
+        best = near[np.argmax(likelihood(near, ALONE)[0])]
+    return Placement(best, sure, int(matched[top]))
+
+
+def _worth(significance: NDArray, doubt: float) -> NDArray:
+    """Table (due, seen) of what it says for a source that a significance is seen where another is due."""
+    count = np.bincount(np.round((significance - LEAST) / STEP).astype(int), minlength=SEEN.size).astype(float)
+    common = ndimage.gaussian_filter1d(count, 1 / STEP) / STEP / max(significance.size, 1)
+    common = np.maximum(common, np.exp(-(SEEN**2) / 2) / np.sqrt(2 * np.pi))
+    variance = 1 + (doubt * DUE) ** 2
+    worth = -((SEEN - DUE) ** 2) / variance / 2 - np.log(2 * np.pi * variance) / 2 - np.log(common)
+    worth = np.maximum(worth, -3)
+    worth[0] = 0  # no data
+    return worth
 
 
 def place_all(frames: list[Frame], radius: float = 6.0) -> list[Placement]:
@@ -122,8 +147,8 @@ def stack_sources(frames: list[Frame], placements: list[Placement]) -> Sources:
 def _lasting(frames: list[Frame], placements: list[Placement], sources: Sources) -> Sources:
     """Sources that are not in one exposure alone."""
     placed = [i for i, placement in enumerate(placements) if placement.sure]
-    alone = transients([frames[i] for i in placed], [placements[i].offset for i in placed], sources.sky).any(0)
-    return sources.take(~alone) if alone.any() else sources
+    alone = transients([frames[i] for i in placed], [placements[i].offset for i in placed], sources.sky)
+    return sources.take(np.flatnonzero(~alone.any(0))) if alone.any() else sources
 
 
 def _sources(frame: Frame) -> Sources:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Frame"]
 
+QUIET = 3.0  # sigma of the matched filter below which a pixel shows no star
 CROWD = 0.25  # of the pixels above the background: 0.1 in clusters whose stars can be told apart, 0.3 where they cannot
 
 
@@ -95,6 +96,7 @@ class Frame:
             rough = find_peaks(first, 7.0)
             self.width = psf.first_width(self.data, self.ok, rough.position, rough.significance)
             self.map = self.filtered()
+            self._noise_between_stars()
             self.peaks = find_peaks(self.map, 5.0)
         self.first_psf = self.psf = psf.round_psf(self.width)
         self.reach = 7.0  # FWHM: how far out the brightest stars are drawn
@@ -102,6 +104,17 @@ class Frame:
         self.amplitude = np.zeros(0)
         self.model, self.residual = np.zeros(self.raw.shape), self.data
         self.weight = self.ok / self.star_floor
+
+    def _noise_between_stars(self) -> None:
+        """Measure the noise again where no star is seen, if that is enough of the image."""
+        quiet = self.ok & (np.abs(self.map.significance) < QUIET)
+        before = self.star_floor
+        if quiet.sum() > 0.3 * self.ok.sum():
+            noise, grain = background.pixel_noise(self.data, quiet)
+            if noise > 0:
+                self.floor, self.grain = noise**2, grain
+                self.first_floor = self.floor
+                self.map = self.map.scaled(before / self.star_floor)
 
     @property
     def shape(self) -> tuple[int, int]:

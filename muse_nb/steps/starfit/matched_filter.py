@@ -30,6 +30,10 @@ class Map:
         """Amplitude over its error, (ny, nx)."""
         return self.numerator / np.sqrt(np.maximum(self.denominator, 1e-300)) * (self.denominator > 0)
 
+    def scaled(self, factor: float) -> Map:
+        """The same for inverse variances that are `factor` times as large."""
+        return Map(factor * self.numerator, factor * self.denominator)
+
 
 @dataclass(frozen=True)
 class Peaks:

@@ -6,12 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from muse_nb.steps.starfit.background import pixel_noise, spread
+from muse_nb.steps.starfit.background import spread
 from muse_nb.steps.starfit.fit import Fit
 from muse_nb.steps.starfit.frame import Frame
 from muse_nb.steps.starfit.small import middle
 
-__all__ = ["clip", "core_chi2", "grain_law", "mask_edges", "noise_law", "wider_than_stars"]
+__all__ = ["clip", "core_chi2", "mask_edges", "noise_law", "wider_than_stars"]
 
 MEDIAN_CHI2 = 0.4549  # of one degree of freedom
 ENOUGH = 4000  # pixels of an exposure for the slope
@@ -46,12 +46,6 @@ def noise_law(frames: list[Frame]) -> None:
     for frame, n, (square, light) in zip(frames, count, samples, strict=True):
         own = _slope(square, light, most) if n > 60 else together
         frame.slope = float((n * own + LEAN * together) / (n + LEAN))
-
-
-def grain_law(frames: list[Frame]) -> None:
-    """Grain of the noise, from what the stars leave."""
-    for frame in frames:
-        _, frame.grain = pixel_noise(frame.residual * np.sqrt(frame.weight), frame.used())
 
 
 def _some(mask: NDArray, enough: int) -> NDArray:

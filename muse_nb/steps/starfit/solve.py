@@ -25,6 +25,7 @@ __all__ = ["Solution", "complete", "finish", "solve", "unsolved"]
 MODEL_ERROR = 0.03  # of the light: what an analytic PSF may miss before an exposure is suspect
 DOUBT = 0.3  # of the model: what it leaves on stars may be its own fault
 SAME = 0.01  # arcsec: stars that agree to this are not rejected, however bright
+UNKNOWN = 1.0  # arcsec: an error that says nothing
 OUTLIER = 5.0  # errors beyond which a star is left out of an exposure
 
 
@@ -194,6 +195,8 @@ def finish(
         told[fit.reference] = True
         offset[told] += stars.offset[told]
         own[np.ix_(told, [0, 1], told, [0, 1])] = stars.covariance[np.ix_(told, [0, 1], told, [0, 1])]
+    every = np.arange(len(offset))
+    offset[np.trace(own[every, :, every], axis1=1, axis2=2) > UNKNOWN**2] = np.nan
     full, covariance = np.full((n, 2), np.nan), np.full((n, 2, n, 2), np.nan)
     common = fit.active & (fit.active.sum(0) > 1)
     known = common.any(1) if fit.light is None else fit.active.any(1)

@@ -1,0 +1,93 @@
+"""What one exposure alone shows - trails, cosmic rays wider than a pixel - neither places it nor moves its stars."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from star_fields import PEAKS, STARS, TRUE, found, resampled, within, write
+
+from muse_nb import measure_offsets
+from muse_nb.steps.measurement import Measurement
+from muse_nb.steps.offset_table import assemble
+from muse_nb.steps.starfit import begin
+from muse_nb.steps.starfit.coarse import Placement
+from muse_nb.steps.starfit.transients import transients
+
+
+def spoiled(i: int, image: NDArray) -> NDArray:
+    """Six cosmic rays a few pixels wide; in the third exposure a satellite's trail, too."""
+    rng = np.random.default_rng(i)
+    for y, x in rng.integers(5, np.array(image.shape) - 8, (6, 2)):
+        image[y : y + rng.integers(2, 4), x : x + rng.integers(1, 4)] += rng.exponential(80)
+    if i == 2:
+        y, x = np.indices(image.shape)
+        image += 25 * np.exp(-((y - 20 - 0.4 * x) ** 2) / 6)
+    return resampled(image, 0.3)
+
+
+@pytest.mark.parametrize("stars", [5, 8])
+def test_exposures_full_of_what_is_no_star(stars: int, tmp_path: Path) -> None:
+    for seed in range(4):
+        folder = tmp_path / f"{seed}"
+        files = write(folder, TRUE, sky=STARS[:stars], peaks=PEAKS[:stars] / 3, seed=seed, spoil=spoiled)
+        offsets = measure_offsets(files)
+        assert (offsets.table["verdict"] != "refuse").all()
+        assert within(offsets, TRUE)
+        assert np.abs(found(offsets) - TRUE).max() < 0.05
+
+
+def test_a_trail_is_told_from_the_stars_beside_it(tmp_path: Path) -> None:
+    frames = Measurement(write(tmp_path, TRUE, spoil=spoiled)).frames
+    x = np.array([20.0, 38.0, 80.0])
+    trail = frames[2].plane.sky(np.c_[x, 20 + 0.4 * x] + 0.3) - TRUE[2]
+    alone = transients(frames, list(TRUE), np.r_[trail, STARS[:5]])
+    assert alone[2, :3].all()
+    assert not alone[:, 3:].any()
+
+
+def test_few_bright_stars_place_an_exposure_and_a_faint_one_does_not_hide_them(tmp_path: Path) -> None:
+    peaks = np.array([60, 40, 50, 30, 2.2])
+    files = write(tmp_path, TRUE, sky=STARS[:5], peaks=peaks, spoil=lambda _, image: resampled(image, 0.5))
+    placements = begin.place_all(Measurement(files).frames)
+    assert all(placement.sure for placement in placements)
+    assert np.abs([p.offset - placements[0].offset for p in placements] - TRUE).max() < 0.1
+
+
+def test_an_exposure_whose_stars_no_other_shows_has_no_offset(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once it had that of its placement, with an error of 0."""
+    files = write(tmp_path, TRUE, sky=STARS[:5], peaks=PEAKS[:5])
+    real = begin.place_all
+
+    def misplacing(*args: object) -> list[Placement]:
+        placements = real(*args)  # type: ignore[arg-type]
+        placements[3] = Placement(placements[3].offset + np.array([1.7, -1.1]), 20.0, 3)
+        return placements
+
+    monkeypatch.setattr(begin, "place_all", misplacing)
+    row = measure_offsets(files).table[3]
+    assert row["verdict"] == "refuse" or within_row(row)
+
+
+def within_row(row: object) -> bool:
+    """An offset within 5 of its errors, which are more than nothing."""
+    error = np.array([row["ra_error"], row["dec_error"]])  # type: ignore[index]
+    miss = np.abs(np.array([row["ra_offset"], row["dec_offset"]]) - TRUE[3])  # type: ignore[index]
+    return bool((error > 0).all() and (miss < 5 * error).all())
+
+
+def test_a_correlation_that_the_stars_belie_is_no_offset(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from muse_nb.steps import offset_table
+    from muse_nb.steps.starfit.correlate import Shift
+
+    measurement = Measurement(write(tmp_path, TRUE))
+    offset = measurement.solution.offset.copy()
+    offset[3] = np.nan
+    solution = replace(measurement.solution, offset=offset)
+    for shift, method in (((0.15, 0.35), "cross-correlation"), ((3.0, -2.0), "none")):
+        found_there = Shift(np.array(shift), np.array([0.01, 0.01]), 20.0)
+        monkeypatch.setattr(offset_table, "correlate", lambda *_, there=found_there: there)
+        assert assemble(measurement, solution, "stars", None).table["method"][3] == method
