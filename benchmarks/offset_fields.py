@@ -34,6 +34,8 @@ class Kind:
     moffat: bool = True
     concentration: float = 0.0
     slope: float = 0.8
+    resampled: bool = False  # pixels share their light with the next, as after drizzling
+    trail: bool = False  # of a satellite, in the third exposure
 
 
 KINDS = {
@@ -47,6 +49,8 @@ KINDS = {
     "not a Moffat": Kind(40, 3.0, 300.0, side=200, moffat=False),
     "declination -75": Kind(30, 3.0, 200.0, side=150, dec=-75.0),
     "45 exposures": Kind(40, 3.0, 200.0, side=120, exposures=45),
+    "resampled": Kind(40, 3.0, 300.0, side=200, resampled=True),
+    "few and a trail": Kind(8, 5.0, 60.0, resampled=True, trail=True),
 }
 
 
@@ -73,6 +77,11 @@ class Drawn:
     width: float
     weight: NDArray
     noise: NDArray
+    share: NDArray  # of its light that a pixel gives to the next, along x and y
+
+    def pixel(self, sky: NDArray) -> NDArray:
+        """Where stars are before pixels share their light."""
+        return self.plane.pixel(sky) - self.share
 
 
 def make(kind: Kind, seed: int, folder: Path) -> Field:
@@ -101,17 +110,21 @@ def make(kind: Kind, seed: int, folder: Path) -> Field:
         plane = Plane.of(WCS(header), (kind.side,) * 2, origin)
         width, seeing_flux = rng.uniform(0.6, 1.1) / SCALE, rng.uniform(0.8, 1.1)
         amplitude = flux * seeing_flux * (4.0 / width) ** 2
-        light, psf = _draw(kind, plane.pixel(sky + offset[i]), amplitude, width, rng)
+        share = np.full(2, 0.5 if kind.resampled else 0.0)
+        light, psf = _draw(kind, plane.pixel(sky + offset[i]) - share, amplitude, width, rng)
         light += kind.galaxy * _galaxy(plane, kind.side, offset[i], width)
         variance = FLOOR + SLOPE * light
         noise = rng.normal(0, np.sqrt(variance))
         image = light + 20 + noise
         _cosmic_rays(image, rng)
+        trail = _trail(kind.side, rng) if kind.trail and i == 2 else np.zeros(image.shape)
+        image = _resampled(image + trail, share)
         blank = _blank(kind.side, angle[i], missing)
         image[blank] = np.nan
+        lost = blank | (trail > np.sqrt(FLOOR))
         files.append(folder / f"IMAGE_FOV_{i + 1:04d}.fits")
         _write(files[-1], image, header, i, angle[i], origin)
-        frames.append(Drawn(plane, amplitude, psf, width, np.where(blank, 0, 1 / variance), noise))
+        frames.append(Drawn(plane, amplitude, psf, width, np.where(lost, 0, 1 / variance), noise, share))
     return Field(files, offset, *bound(kind, frames, sky, offset))
 
 
@@ -173,6 +186,19 @@ def _cosmic_rays(image: NDArray, rng: np.random.Generator) -> None:
         image[cut] += rng.exponential(60)
 
 
+def _trail(side: int, rng: np.random.Generator) -> NDArray:
+    """A line of light as wide as a star, through the middle half of the image."""
+    y, x = np.indices((side, side)) - side / 2
+    angle = rng.uniform(0, np.pi)
+    return 25 * np.exp(-((x * np.cos(angle) + y * np.sin(angle) - rng.uniform(-0.25, 0.25) * side) ** 2) / 6)
+
+
+def _resampled(image: NDArray, share: NDArray) -> NDArray:
+    for axis, part in zip((1, 0), share, strict=True):
+        image = (1 - part) * image + part * np.roll(image, 1, axis)
+    return image
+
+
 def _blank(side: int, angle: float, missing: int) -> NDArray:
     """The border without data, and one missing slice stack that turns with the field."""
     blank = np.zeros((side, side), bool)
@@ -213,7 +239,7 @@ def bound(kind: Kind, frames: list[Drawn], sky: NDArray, offset: NDArray) -> tup
     total, cross, own = np.zeros((2 * k, 2 * k)), np.zeros((n, 2 * k, 2)), np.zeros((n, 2, 2))
     pull, pulls = np.zeros(2 * k), np.zeros((n, 2))
     for i, frame in enumerate(frames):
-        position, gradient = _positions(kind, frame, frame.plane.pixel(sky[seen] + offset[i]), frame.amplitude[seen])
+        position, gradient = _positions(kind, frame, frame.pixel(sky[seen] + offset[i]), frame.amplitude[seen])
         total += position
         pull += gradient
         cross[i] = np.c_[position[:, :k].sum(1), position[:, k:].sum(1)]

@@ -44,7 +44,7 @@ def test_a_trail_is_told_from_the_stars_beside_it(tmp_path: Path) -> None:
     frames = Measurement(write(tmp_path, TRUE, spoil=spoiled)).frames
     x = np.array([20.0, 38.0, 80.0])
     trail = frames[2].plane.sky(np.c_[x, 20 + 0.4 * x] + 0.3) - TRUE[2]
-    alone = transients(frames, list(TRUE), np.r_[trail, STARS[:5]])
+    alone = transients(frames, list(TRUE), np.r_[trail, STARS[:5]], [frame.map for frame in frames])
     assert alone[2, :3].all()
     assert not alone[:, 3:].any()
 

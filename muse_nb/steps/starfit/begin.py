@@ -127,8 +127,9 @@ def _attempt(frames: list[Frame], placements: list[Placement], tell: Callable[[s
         return Attempt(frames, placements, [], None)
     first = np.array([placements[i].offset for i in placed])
     shown = [frames[i] for i in placed]
-    alone = transients(shown, list(first), sources.sky)
-    mask_transients(shown, list(first), sources.sky, alone)
+    maps = [frame.map for frame in shown]
+    alone = transients(shown, list(first), sources.sky, maps)
+    mask_transients(shown, list(first), maps)
     sources = sources.take(np.flatnonzero(~alone.any(0))).first(Effort.on(frames).stars)
     fit = Fit(shown, first - first[0], sources.sky + first[0], sources.amplitude, sources.width)
     if not fit.frames[0].box:

@@ -147,7 +147,8 @@ def stack_sources(frames: list[Frame], placements: list[Placement]) -> Sources:
 def _lasting(frames: list[Frame], placements: list[Placement], sources: Sources) -> Sources:
     """Sources that are not in one exposure alone."""
     placed = [i for i, placement in enumerate(placements) if placement.sure]
-    alone = transients([frames[i] for i in placed], [placements[i].offset for i in placed], sources.sky)
+    shown, offsets = [frames[i] for i in placed], [placements[i].offset for i in placed]
+    alone = transients(shown, offsets, sources.sky, [frame.map for frame in shown])
     return sources.take(np.flatnonzero(~alone.any(0))) if alone.any() else sources
 
 

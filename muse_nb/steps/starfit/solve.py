@@ -16,14 +16,13 @@ from muse_nb.steps.starfit.coarse import Placement
 from muse_nb.steps.starfit.detect import stack_peaks
 from muse_nb.steps.starfit.fit import Fit
 from muse_nb.steps.starfit.frame import Frame
-from muse_nb.steps.starfit.matched_filter import Map, find_peaks
+from muse_nb.steps.starfit.matched_filter import Map
 from muse_nb.steps.starfit.one_thread import one_thread
-from muse_nb.steps.starfit.transients import CLEAR, mask_transients, transients
+from muse_nb.steps.starfit.transients import mask_transients
 
 __all__ = ["Solution", "complete", "finish", "solve", "unsolved"]
 
 MODEL_ERROR = 0.03  # of the light: what an analytic PSF may miss before an exposure is suspect
-DOUBT = 0.3  # of the model: what it leaves on stars may be its own fault
 SAME = 0.01  # arcsec: stars that agree to this are not rejected, however bright
 UNKNOWN = 1.0  # arcsec: an error that says nothing
 OUTLIER = 5.0  # errors beyond which a star is left out of an exposure
@@ -131,17 +130,9 @@ def revise(fit: Fit) -> None:
 def _left(fit: Fit) -> list[Map]:
     """What the model leaves in each exposure, where it is not in that exposure alone."""
     maps = [frame.left() for frame in fit.frames]
-    for i, frame in enumerate(fit.frames):
-        peaks = find_peaks(maps[i], CLEAR)
-        x, y = np.round(peaks.position).astype(int).T
-        peaks = peaks.take(peaks.amplitude > DOUBT * (frame.model - frame.level)[y, x])
-        sky = frame.plane.sky(peaks.position) - fit.offsets[i]
-        alone = transients(fit.frames, list(fit.offsets), sky, maps)
-        alone[np.arange(len(alone)) != i] = False
-        if alone.any():
-            mask_transients(fit.frames, list(fit.offsets), sky, alone)
-            fit.draw(i)
-            maps[i] = frame.left()
+    for i in mask_transients(fit.frames, list(fit.offsets), maps):
+        fit.draw(i)
+        maps[i] = fit.frames[i].left()
     return maps
 
 
