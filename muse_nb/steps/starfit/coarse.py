@@ -15,7 +15,7 @@ from muse_nb.steps.starfit.transients import transients
 
 __all__ = ["ENOUGH", "Placement", "Sources", "place_all", "scan", "stack_sources"]
 
-ENOUGH = 7.0  # margin in ln L of the best offset over any other: 0 wrong of 330 weak fields above it
+ENOUGH = 7.0  # margin in ln L over any other offset: 6 of 380 with stars of 3 to 12 sigma were wrong, 0 of 700 others
 TOLD = 1.5  # margin without which what sources say on an empty image is not asked
 SOURCES = 80  # more do not help
 LEAST, CAP, STEP = -4.0, 20.0, 0.25  # of significances: beyond its ends a source tells no more
