@@ -17,6 +17,8 @@ CLEAR = 6.0  # sigma that the exposure shows it at
 ABSENT = 0.3  # of its flux: the others show less
 APART = 5.0  # errors between the exposure and the others
 DOUBT = 0.3  # of the model: what it leaves there may be its own fault
+BLENDED = 0.6  # FWHM of the worst seeing: how far from a star its blend with another may peak
+WAYS = np.array([[1, 0], [1, 1], [0, 1], [-1, 1], [-1, 0], [-1, -1], [0, -1], [1, -1]]) / np.sqrt([1, 2] * 4)[:, None]
 AROUND = 1.6  # FWHM that it covers
 
 
@@ -30,6 +32,26 @@ def transients(frames: Sequence[Frame], offsets: Sequence[NDArray], sky: NDArray
     maps
         Matched-filter maps of the exposures, in which to look.
     """
+    flux, weight = _fluxes(frames, offsets, sky, maps)
+    brightest, k = np.argmax(flux * np.sqrt(weight), axis=0), np.arange(len(sky))
+    own, error = flux[brightest, k], 1 / np.sqrt(np.maximum(weight[brightest, k], 1e-300))
+    others, theirs = _others(flux, weight, brightest)
+    alone = (own > CLEAR * error) & (others < ABSENT * own) & (own - others > APART * np.hypot(error, theirs))
+    # bad seeing shows two stars as one between them
+    wide = BLENDED * max(frame.width * frame.plane.scale for frame in frames)
+    for way in WAYS:
+        found = np.flatnonzero(alone)
+        beside, _ = _others(*_fluxes(frames, offsets, sky[found] + wide * way, maps), brightest[found])
+        alone[found] = beside < ABSENT * own[found]
+    mask = np.zeros(flux.shape, bool)
+    mask[brightest, k] = alone
+    return mask
+
+
+def _fluxes(
+    frames: Sequence[Frame], offsets: Sequence[NDArray], sky: NDArray, maps: Sequence[Map]
+) -> tuple[NDArray, NDArray]:
+    """Fluxes (n, K) that the maps show, in a unit that all share, and their inverse variances, 0 off the data."""
     flux, weight = np.zeros((2, len(frames), len(sky)))
     for i, (frame, offset, seen) in enumerate(zip(frames, offsets, maps, strict=True)):
         x, y = np.round(frame.plane.pixel(sky + offset)).astype(int).T
@@ -38,16 +60,15 @@ def transients(frames: Sequence[Frame], offsets: Sequence[NDArray], sky: NDArray
         gain = (frame.width * frame.plane.scale) ** -2  # amplitude of the same flux
         weight[i, inside] = gain**2 * seen.denominator[y[inside], x[inside]]
         flux[i, inside] = gain * seen.numerator[y[inside], x[inside]]
-    flux = np.where(weight > 0, flux / np.maximum(weight, 1e-300), 0.0)
-    brightest, k = np.argmax(flux * np.sqrt(weight), axis=0), np.arange(len(sky))
-    own, error = flux[brightest, k], 1 / np.sqrt(np.maximum(weight[brightest, k], 1e-300))
-    weight[brightest, k] = 0
-    total = np.maximum(weight.sum(0), 1e-300)
-    others = (weight * flux).sum(0) / total
-    alone = (own > CLEAR * error) & (others < ABSENT * own) & (own - others > APART * np.hypot(error, total**-0.5))
-    mask = np.zeros(flux.shape, bool)
-    mask[brightest, k] = alone
-    return mask
+    return np.where(weight > 0, flux / np.maximum(weight, 1e-300), 0.0), weight
+
+
+def _others(flux: NDArray, weight: NDArray, brightest: NDArray) -> tuple[NDArray, NDArray]:
+    """Mean flux without the exposure that shows a source best, and its error."""
+    left = weight.copy()
+    left[brightest, np.arange(len(brightest))] = 0
+    total = np.maximum(left.sum(0), 1e-300)
+    return (left * flux).sum(0) / total, total**-0.5
 
 
 def mask_transients(frames: Sequence[Frame], offsets: Sequence[NDArray], maps: Sequence[Map]) -> list[int]:
