@@ -12,7 +12,9 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -32,9 +34,14 @@ def test_lab_asks_for_the_loopback_address_and_leaves_the_token_alone(monkeypatc
     ]
 
 
-def _written(folder: Path) -> list[Path]:
-    """What a server tells of itself; it is empty for a moment."""
-    return [told for told in folder.glob("jpserver-*.json") if told.stat().st_size]
+def _answering(folder: Path) -> dict[str, Any] | None:
+    """What a server tells of itself, once it listens: its file is empty for a moment, and there before that."""
+    for told in folder.glob("jpserver-*.json"):
+        if told.stat().st_size:
+            server = json.loads(told.read_text())
+            with suppress(OSError), socket.create_connection(("127.0.0.1", server["port"]), timeout=5):
+                return dict(server)
+    return None
 
 
 @pytest.mark.browser
@@ -47,9 +54,9 @@ def test_nobody_gets_in_without_the_token(tmp_path: Path) -> None:
     process = subprocess.Popen(words, env=os.environ | runtime, stderr=subprocess.DEVNULL, start_new_session=True)
     try:
         deadline = time.monotonic() + 60
-        while not (told := _written(tmp_path)) and time.monotonic() < deadline:
+        while not (server := _answering(tmp_path)) and time.monotonic() < deadline:
             time.sleep(0.2)
-        server = json.loads(told[0].read_text())
+        assert server
         assert server["hostname"] == "127.0.0.1"
         assert len(server["token"]) >= 32
         address = f"http://127.0.0.1:{server['port']}/api/contents"
@@ -60,7 +67,11 @@ def test_nobody_gets_in_without_the_token(tmp_path: Path) -> None:
         assert listening(server["port"]) == {"127.0.0.1"}
     finally:
         os.killpg(process.pid, signal.SIGTERM)
-        process.wait()
+        try:
+            process.wait(30)
+        except subprocess.TimeoutExpired:  # a server that has just started may not hear it
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
 
 
 def listening(port: int) -> set[str]:
