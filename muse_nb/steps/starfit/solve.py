@@ -185,7 +185,8 @@ def finish(
         told = np.isfinite(stars.deviation).any(1)  # star by star; others have what their light tells
         told[fit.reference] = True
         offset[told] += stars.offset[told]
-        own[np.ix_(told, [0, 1], told, [0, 1])] = stars.covariance[np.ix_(told, [0, 1], told, [0, 1])]
+        at = np.ix_(told, [0, 1], told, [0, 1])
+        own[at] = stars.covariance[at]
     every = np.arange(len(offset))
     offset[np.trace(own[every, :, every], axis1=1, axis2=2) > UNKNOWN**2] = np.nan
     full, covariance = np.full((n, 2), np.nan), np.full((n, 2, n, 2), np.nan)

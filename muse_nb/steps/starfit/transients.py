@@ -39,7 +39,7 @@ def transients(frames: Sequence[Frame], offsets: Sequence[NDArray], sky: NDArray
     alone = (own > CLEAR * error) & (others < ABSENT * own) & (own - others > APART * np.hypot(error, theirs))
     # bad seeing shows two stars as one between them
     wide = BLENDED * max(frame.width * frame.plane.scale for frame in frames)
-    for way in WAYS:
+    for way in WAYS if alone.any() else []:
         found = np.flatnonzero(alone)
         beside, _ = _others(*_fluxes(frames, offsets, sky[found] + wide * way, maps), brightest[found])
         alone[found] = beside < ABSENT * own[found]
