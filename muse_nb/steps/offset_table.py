@@ -27,6 +27,7 @@ WITNESSES = 5  # stars whose agreement vouches for an offset though no analytic 
 HOPELESS_CHI2 = 10.0  # with which a core is not that star's
 EDGE = 0.9  # of the search radius
 SHOWN = 0.5  # of the stars that the others show: 0.9 and more where an exposure lies right, 0.25 where it does not
+WITNESSED = 0.7  # of them, for an offset that the stars did not find: two of four may fall on others
 LOOSE = 0.5  # pixel: an offset with a larger error blurs the cube by more than it mends
 FIELD = 30.0  # arcsec, half a field of view: exposures that point further apart are different pointings
 RESIDUAL = ("ra_residual", "dec_residual", "ra_error", "dec_error")
@@ -104,7 +105,7 @@ def _correlate_the_rest(
         start = offset[home] if solution.placed else np.zeros(2)
         if solution.fit is not None:
             expected, shown = count_shown_at(solution.fit, frames[i], start + shift.offset)
-            if shown < SHOWN * expected:
+            if shown < WITNESSED * expected:
                 continue
         found += 1
         offset[i] = start + shift.offset

@@ -46,6 +46,7 @@ def write(
     posang: NDArray | None = None,
     fwhm: float = 4.0,
     seed: int = 1,
+    noise: float = 1.0,
     spoil: Callable[[int, NDArray], NDArray] = lambda _, image: image,
 ) -> list[Path]:
     """One file an exposure; `offsets` [arcsec] is where its header puts the stars minus where they are.
@@ -65,7 +66,7 @@ def write(
         header["CUNIT1"] = header["CUNIT2"] = "deg"
         header["BUNIT"] = "10**(-20)*erg/s/cm**2/Angstrom"
         light = star_image(WCS(header), (side, side), sky + offset, peaks, fwhm, origin)
-        image = spoil(i, light + 10 + rng.normal(0, np.sqrt(1 + 0.03 * light)))
+        image = spoil(i, light + 10 + noise * rng.normal(0, np.sqrt(1 + 0.03 * light)))
         image[:3], image[:, -3:] = np.nan, np.nan
         primary = fits.PrimaryHDU()
         primary.header["DATE-OBS"], primary.header["MJD-OBS"] = f"2014-07-27T03:{i:02d}:00.000", 56865.125 + i / 1440

@@ -36,6 +36,29 @@ def test_an_image_of_one_value_has_no_noise_and_one_of_none_is_told() -> None:
     assert grain == 1.0
 
 
+def test_pixels_that_alternate_have_less_noise_in_a_sum_not_more() -> None:
+    sign = np.where(np.indices((60, 60)).sum(0) % 2, 1.0, -1.0)
+    image = sign * np.random.default_rng(2).uniform(4, 5, (60, 60))
+    assert pixel_noise(image, np.ones((60, 60), bool))[1] == pytest.approx(0.8)  # correlations of -0.1 at most
+
+
+@pytest.mark.parametrize("stars", [3, 5, 8])
+def test_images_without_noise_are_measured_as_well(tmp_path: Path, stars: int) -> None:
+    files = write(
+        tmp_path, TRUE, sky=STARS[:stars], peaks=PEAKS[:stars], noise=0.0, spoil=lambda _, image: resampled(image, 0.5)
+    )
+    offsets = measure_offsets(files)
+    assert list(offsets.table["verdict"]) == ["agree"] * 4
+    np.testing.assert_allclose(found(offsets), TRUE, atol=1e-3)
+
+
+def test_one_very_bright_star_tells_an_offset_no_better_than_its_profile_is_known(tmp_path: Path) -> None:
+    table = measure_offsets(write(tmp_path, TRUE, peaks=np.r_[20000, PEAKS[1:]])).table
+    assert (table["ra_error"][1:] > 0.001 * 0.8).all()
+    many = measure_offsets(write(tmp_path / "many", TRUE, peaks=np.full(8, 20000.0))).table
+    assert (many["ra_error"][1:] < 0.6 * table["ra_error"][1:]).all()
+
+
 def test_errors_are_calibrated_on_resampled_images(tmp_path: Path) -> None:
     pulls = []
     for seed in range(10):

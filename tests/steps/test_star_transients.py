@@ -15,6 +15,7 @@ from muse_nb.steps.measurement import Measurement
 from muse_nb.steps.offset_table import assemble
 from muse_nb.steps.starfit import begin
 from muse_nb.steps.starfit.coarse import Placement
+from muse_nb.steps.starfit.correlate import correlate
 from muse_nb.steps.starfit.transients import transients
 
 
@@ -77,6 +78,27 @@ def within_row(row: object) -> bool:
     error = np.array([row["ra_error"], row["dec_error"]])  # type: ignore[index]
     miss = np.abs(np.array([row["ra_offset"], row["dec_offset"]]) - TRUE[3])  # type: ignore[index]
     return bool((error > 0).all() and (miss < 5 * error).all())
+
+
+def test_sources_none_of_which_is_a_star_leave_the_images_to_be_matched(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("muse_nb.steps.starfit.noise.wider_than_stars", lambda fit: np.ones(len(fit.sky), bool))
+    offsets = measure_offsets(write(tmp_path, TRUE))
+    assert list(offsets.table["method"]) == ["cross-correlation"] * 4
+    assert within(offsets, TRUE)
+
+
+@pytest.mark.parametrize("holed", [0, 1])
+def test_a_star_cut_by_a_hole_in_either_image_is_matched_with_doubt(tmp_path: Path, holed: int) -> None:
+    def spoil(i: int, image: NDArray) -> NDArray:
+        if i == holed:
+            image[:, 48:70] = np.nan
+        return image
+
+    files = write(tmp_path, TRUE[:2], sky=STARS[:1], peaks=PEAKS[:1], spoil=spoil)
+    shift = correlate(*Measurement(files).frames)
+    assert shift is None or (np.abs(shift.offset - TRUE[1]) < 3 * shift.error).all()
 
 
 def test_a_correlation_that_the_stars_belie_is_no_offset(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

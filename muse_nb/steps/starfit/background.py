@@ -139,7 +139,7 @@ def pixel_noise(image: NDArray, good: NDArray) -> tuple[float, float]:
         own, both = (spread(sums[np.isfinite(sums)]) for sums in (fourth, fourth[:, 1:] + fourth[:, :-1]))
         if not own > 0:
             return own, 1.0
-        covariance = both**2 / own**2 / 2 - 1  # of neighbours, over the variance
+        covariance = max(both**2 / own**2 / 2 - 1, -0.8125)  # of neighbours, over the variance; r is -0.1 or more
         correlation = float(np.clip((70 * covariance + 56) / (112 * covariance + 98), -0.1, 0.5))
         variance.append(own**2 / (70 - 112 * correlation))
         grain *= np.sqrt(1 + 2 * correlation)

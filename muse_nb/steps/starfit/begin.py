@@ -131,6 +131,8 @@ def _attempt(frames: list[Frame], placements: list[Placement], tell: Callable[[s
     alone = transients(shown, list(first), sources.sky, maps)
     mask_transients(shown, list(first), maps)
     sources = sources.take(np.flatnonzero(~alone.any(0))).first(Effort.on(frames).stars)
+    if not len(sources.sky):
+        return Attempt(frames, placements, [], None)
     fit = Fit(shown, first - first[0], sources.sky + first[0], sources.amplitude, sources.width)
     if not fit.frames[0].box:
         _diffuse_light_first(fit)

@@ -63,7 +63,7 @@ def scan(frame: Frame, sources: Sources, radius: float = 6.0, doubt: float = DOU
     one of many cosmic rays says little. No source counts less than -3, so that no outlier can veto.
     """
     # very bright stars would all be capped, over all their wings: then as if the noise were larger
-    strong = frame.peaks.significance[min((len(frame.peaks) - 1) // 2, 9)] if len(frame.peaks) else 0.0
+    strong = frame.peaks.significance[frame.peaks.strong] if len(frame.peaks) else 0.0
     noise = max(1.0, strong / CAP)
     significance = np.clip(frame.map.significance / noise, LEAST, CAP)
     inverse_error = np.sqrt(frame.map.denominator) / noise

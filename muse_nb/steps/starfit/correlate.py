@@ -13,6 +13,7 @@ from muse_nb.steps.starfit.frame import Frame
 __all__ = ["Shift", "correlate"]
 
 SURE = 7.0  # peak over the correlation's own scatter
+VERTEX = 0.02  # pixel: how well a parabola finds the top of a peak
 SHOWN = 0.5  # of the light that both images should show
 
 
@@ -55,21 +56,25 @@ def correlate(first: Frame, second: Frame, radius: float = 6.0) -> Shift | None:
     bend = np.array([2 * peak[1, 1] - peak[1, 0] - peak[1, 2], 2 * peak[1, 1] - peak[0, 1] - peak[2, 1]])
     slope = np.array([peak[1, 2] - peak[1, 0], peak[2, 1] - peak[0, 1]]) / 2
     pixel = np.array([x, y]) - reach + slope / bend
-    shown = _shown(first, second, template, np.round(pixel))
+    shift = np.round(pixel)
+    shown = min(_shown(first, template, valid, -shift), _shown(second, image * valid, mask, shift))
     if shown < SHOWN:
         return None
-    error = np.hypot(_error(first, second, template, mask), (1 - shown) * second.width)
+    # both images are smoothed once more by their seeing: what is a star has a peak twice as wide
+    width = 2.355 / 2 * np.sqrt(peak[1, 1] / np.maximum(bend, 1e-300))
+    error = np.hypot(_error(first, second, template, mask), (1 - shown) * width)
+    error = np.hypot(error, VERTEX)
     to_sky = np.linalg.inv(second.plane.matrix)
     return Shift(to_sky @ pixel, np.sqrt(to_sky**2 @ error**2), significance)
 
 
-def _shown(first: Frame, second: Frame, template: NDArray, shift: NDArray) -> float:
-    """Share of the template's light that falls on data of the second image: a star cut by a hole looks displaced."""
-    smoothing = first.width / 2.355
-    noise = np.sqrt(first.star_floor / (4 * np.pi)) / smoothing
-    light = np.where(template > 3 * noise, template, 0.0)
-    on_data = ndimage.shift(second.ok.astype(float), -shift[::-1], order=0)
-    return float((light * on_data).sum() / max(light.sum(), 1e-300))
+def _shown(frame: Frame, smoothed: NDArray, on_data: NDArray, shift: NDArray) -> float:
+    """Share of the light of a frame that falls on data of the other image: a star cut by a hole looks displaced."""
+    smoothing = frame.width / 2.355
+    noise = np.sqrt(frame.star_floor / (4 * np.pi)) / smoothing
+    light = np.where(smoothed > 3 * noise, smoothed, 0.0)
+    there = ndimage.shift(on_data, shift[::-1], order=0)
+    return float((light * there).sum() / max(light.sum(), 1e-300))
 
 
 def _error(first: Frame, second: Frame, template: NDArray, mask: NDArray) -> NDArray:

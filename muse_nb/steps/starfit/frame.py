@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Frame"]
 
+FINEST, LIMIT = 3e-3, 1e-5  # of the peaks of strong stars, and of the brightest: no profile fits better
 QUIET = 3.0  # sigma of the matched filter below which a pixel shows no star
 CROWD = 0.25  # of the pixels above the background: 0.1 in clusters whose stars can be told apart, 0.3 where they cannot
 
@@ -82,22 +83,17 @@ class Frame:
         noise, self.grain = background.pixel_noise(self.data, self.ok)
         if not noise > 0:  # an image of constants
             noise = float(np.std(self.data[self.ok])) if self.ok.any() else 1.0
-        noise = noise or 1.0
-        self.floor = self.first_floor = noise**2
-        self.ok = self.finite & ~background.cosmic_rays(self.data, self.finite, noise)
-        self.data = np.where(self.ok, self.data, 0.0)
-        self.clipped, self.edge, self.wing = np.zeros((3, *self.raw.shape), bool)
-        if not self.ok.any():
-            empty = np.zeros(self.raw.shape)
-            self.map, self.peaks = Map(empty, empty), find_peaks(Map(empty, empty), 5.0)
-        else:
-            self.width = 4.5
-            first = self.filtered()
-            rough = find_peaks(first, 7.0)
+        data, noise = self.data, noise or 1.0
+        rough = self._clean(data, noise)
+        self.least = _least_noise(rough, self.width)
+        if noise < self.least:
+            rough = self._clean(data, self.least)
+        if self.ok.any():
             self.width = psf.first_width(self.data, self.ok, rough.position, rough.significance)
             self.map = self.filtered()
             self._noise_between_stars()
-            self.peaks = find_peaks(self.map, 5.0)
+        self.peaks = find_peaks(self.map, 5.0)
+        self.clipped, self.edge, self.wing = np.zeros((3, *self.raw.shape), bool)
         self.first_psf = self.psf = psf.round_psf(self.width)
         self.reach = 7.0  # FWHM: how far out the brightest stars are drawn
         self.level, self.leverage = 0.0, np.zeros(self.raw.shape)
@@ -105,13 +101,22 @@ class Frame:
         self.model, self.residual = np.zeros(self.raw.shape), self.data
         self.weight = self.ok / self.star_floor
 
+    def _clean(self, data: NDArray, noise: float) -> Peaks:
+        """Take the image without its cosmic rays; what stands out in it at first sight."""
+        self.floor = self.first_floor = noise**2
+        self.ok = self.finite & ~background.cosmic_rays(data, self.finite, noise)
+        self.data = np.where(self.ok, data, 0.0)
+        self.width = 4.5
+        self.map = self.filtered()
+        return find_peaks(self.map, 7.0)
+
     def _noise_between_stars(self) -> None:
         """Measure the noise again where no star is seen, if that is enough of the image."""
         quiet = self.ok & (np.abs(self.map.significance) < QUIET)
         before = self.star_floor
         if quiet.sum() > 0.3 * self.ok.sum():
             noise, grain = background.pixel_noise(self.data, quiet)
-            if noise > 0:
+            if noise > self.least:
                 self.floor, self.grain = noise**2, grain
                 self.first_floor = self.floor
                 self.map = self.map.scaled(before / self.star_floor)
@@ -203,3 +208,10 @@ class Frame:
         light = ndimage.uniform_filter(np.where(free, self.data, 0.0), 7) / np.maximum(count, 1e-9)
         matters = max(noise, 0.02 * float(np.median(self.peaks.amplitude[:10])))
         return bool(np.mean(np.abs(light[free & (count > 0.3)]) > matters) > 0.1)
+
+
+def _least_noise(peaks: Peaks, width: float) -> float:
+    """Noise of an image below which its stars' profile is less known than its pixels: of a simulation without noise."""
+    least = LIMIT * float(peaks.amplitude.max(initial=0.0))
+    stars = peaks.apart(width)
+    return max(least, FINEST * float(stars.amplitude[stars.strong])) if len(stars) > 2 else least

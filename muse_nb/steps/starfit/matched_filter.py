@@ -13,6 +13,8 @@ from muse_nb.steps.starfit.psf import kernel
 
 __all__ = ["Map", "Peaks", "filter_map", "find_peaks", "without_lobes"]
 
+NONE = 0.01  # of the third peak's significance: no peak, where there is hardly any noise
+SHADE, WINGS, BRIGHT = 20.0, 10.0, 50  # times as high; FWHM; of the strongest peaks
 COVERAGE = 0.4  # of the profile's square that must fall on data
 LOBE, LOBES = 0.06, 3.5  # of a star under the sharp filter: twice their height over the star's, and how many FWHM off
 NEIGHBOURS = [(dy, dx) for dy in (-1, 0, 1) for dx in (-1, 0, 1) if dy or dx]
@@ -46,6 +48,18 @@ class Peaks:
     def __len__(self) -> int:
         """How many."""
         return len(self.significance)
+
+    @property
+    def strong(self) -> int:
+        """Index of a peak that is strong and yet no exception: the tenth, or the middle one of fewer."""
+        counted = int((self.significance > NONE * self.significance[:3][-1]).sum())
+        return min((counted - 1) // 2, 9)
+
+    def apart(self, width: float) -> Peaks:
+        """Those that do not lie in the wings of a much brighter one, where photon noise makes many."""
+        first = self.first(BRIGHT)
+        far = WINGS * width < np.hypot(*(self.position[:, None] - first.position).T).T
+        return self.take(np.flatnonzero((far | (SHADE * self.amplitude[:, None] > first.amplitude)).all(1)))
 
     def first(self, n: int) -> Peaks:
         """The `n` most significant."""

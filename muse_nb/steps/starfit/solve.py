@@ -17,12 +17,14 @@ from muse_nb.steps.starfit.detect import stack_peaks
 from muse_nb.steps.starfit.fit import Fit
 from muse_nb.steps.starfit.frame import Frame
 from muse_nb.steps.starfit.matched_filter import Map
+from muse_nb.steps.starfit.normal import FrameEquations
 from muse_nb.steps.starfit.one_thread import one_thread
 from muse_nb.steps.starfit.transients import mask_transients
 
 __all__ = ["Solution", "complete", "finish", "solve", "unsolved"]
 
 MODEL_ERROR = 0.03  # of the light: what an analytic PSF may miss before an exposure is suspect
+PROFILE = 0.001  # of the FWHM: how well a star's place can be known where its profile is not quite a Moffat
 SAME = 0.01  # arcsec: stars that agree to this are not rejected, however bright
 UNKNOWN = 1.0  # arcsec: an error that says nothing
 OUTLIER = 5.0  # errors beyond which a star is left out of an exposure
@@ -82,6 +84,8 @@ def complete(begun: Attempt, tell: Callable[[str], None] = silent) -> Solution:
         return unsolved(begun.placements, np.zeros(0, int))
     for stage in range(1, len(Effort.on(fit.frames).steps)):
         revise(fit)
+        if not len(fit.sky):  # no source is a star
+            return unsolved(begun.placements, np.zeros(0, int))
         fit_round(fit, stage, tell)
     return finish(fit, begun.placements, begun.placed, len(begun.frames))
 
@@ -187,6 +191,7 @@ def finish(
         offset[told] += stars.offset[told]
         at = np.ix_(told, [0, 1], told, [0, 1])
         own[at] = stars.covariance[at]
+    own += _of_single_stars(fit, parts, stars.floor)
     every = np.arange(len(offset))
     offset[np.trace(own[every, :, every], axis1=1, axis2=2) > UNKNOWN**2] = np.nan
     full, covariance = np.full((n, 2), np.nan), np.full((n, 2, n, 2), np.nan)
@@ -199,6 +204,23 @@ def finish(
     cores[placed] = [noise.core_chi2(frame, MODEL_ERROR) for frame in fit.frames]
     numbers = np.arange(len(fit.sky)) if numbers is None else numbers
     return Solution(placements, placed, fit, full, covariance, cores, stars, numbers)
+
+
+def _of_single_stars(fit: Fit, parts: list[FrameEquations], floor: float) -> NDArray:
+    """Covariance (n, 2, n, 2) of what each star's place is wrong by beyond its noise and the `floor` already counted.
+
+    No star's profile is quite the one that is fitted. Where one star tells nearly all of an exposure's offset, that is
+    an error of the offset; of many stars it is a part.
+    """
+    each = np.zeros(len(parts))
+    for i, (frame, part) in enumerate(zip(fit.frames, parts, strict=True)):
+        told = np.trace(part.diagonal()[:, 1:, 1:], axis1=1, axis2=2)
+        least = max((PROFILE * frame.width * frame.plane.scale) ** 2 - floor**2, 0.0)
+        if told.any():
+            each[i] = least * (told**2).sum() / told.sum() ** 2
+    total = np.diag(each) + each[fit.reference]
+    total[fit.reference] = total[:, fit.reference] = 0
+    return total[:, None, :, None] * np.eye(2)[:, None]
 
 
 def reject(fit: Fit, stars: catalogue.Adjustment) -> bool:
