@@ -152,6 +152,12 @@ def test_empty_fields_are_refused(tmp_path: Path) -> None:
         offsets.offset_list()
 
 
+@pytest.mark.parametrize("side", [2, 12, 30])
+def test_images_of_one_value_are_refused(tmp_path: Path, side: int) -> None:
+    files = write(tmp_path, TRUE, side=side, spoil=lambda _, image: np.full_like(image, 7.0))
+    assert set(measure_offsets(files).table["verdict"]) == {"refuse"}
+
+
 def test_one_bright_star_is_enough(tmp_path: Path) -> None:
     assert within(measure_offsets(write(tmp_path, TRUE, sky=STARS[:1], peaks=PEAKS[:1])), TRUE)
 

@@ -121,6 +121,6 @@ def _masked(image: NDArray, valid: NDArray, template: NDArray, mask: NDArray, re
     covariance = at_shifts(image, template) / count - mean_image * mean_template
     spread_image = at_shifts(image**2, mask) / count - mean_image**2
     spread_template = at_shifts(valid, template**2) / count - mean_template**2
-    floor = 1e-9 * max(float(image.var()), 1e-300)
+    floor = 1e-9 * float(image.var()) or 1.0  # an image of one value
     product = np.maximum(spread_image, floor) * np.maximum(spread_template, floor)
     return covariance / np.sqrt(product), count
