@@ -11,7 +11,7 @@ from muse_nb.kernels import library
 
 __all__ = ["scan_offsets"]
 
-_LONG, _ARRAY = ctypes.c_int64, ctypes.c_void_p
+_LONG, _REAL, _ARRAY = ctypes.c_int64, ctypes.c_double, ctypes.c_void_p
 
 
 def scan_offsets(
@@ -50,18 +50,9 @@ def scan_offsets(
     )
     likelihood, matched = np.empty(len(dx)), np.empty(len(dx), np.int64)
     function = library().scan_offsets
-    function.argtypes = [
-        _LONG,
-        *[_ARRAY] * 2,
-        _LONG,
-        *[_ARRAY] * 3,
-        _LONG,
-        _LONG,
-        *[_ARRAY] * 3,
-        *[ctypes.c_double] * 3,
-    ]
-    function.argtypes += [_ARRAY] * 2
-    function.restype = None
+    function.argtypes, function.restype = [
+        _LONG, *[_ARRAY] * 2, _LONG, *[_ARRAY] * 3, _LONG, _LONG, *[_ARRAY] * 3, *[_REAL] * 3, *[_ARRAY] * 2,
+    ], None  # fmt: skip
     arrays = (dx, dy, x, y, amplitude, significance, inverse_error, worth, likelihood, matched)
     at = [array.ctypes.data for array in arrays]
     fine = (len(worth) - 1) / seen[1]

@@ -16,11 +16,8 @@ from muse_nb.steps.starfit.small import column_medians, inverse_2x2
 __all__ = ["Adjustment", "StarShifts", "adjust", "count_shown", "count_shown_at", "star_shifts", "with_rejected"]
 
 AXES = np.arange(2)
-BRIGHT, SEEN, FAINT = (
-    10.0,
-    3.0,
-    0.15,
-)  # sigma that others see a star at; sigma, and share of its flux, at which it is seen
+BRIGHT, SEEN = 10.0, 3.0  # sigma that others see a star at; that an exposure sees it at
+FAINT = 0.15  # of its flux, with which it is seen
 MOST = 60  # stars with their own shift in an exposure: the most informative
 
 

@@ -121,7 +121,7 @@ def place_all(frames: list[Frame], radius: float = 6.0) -> list[Placement]:
     for reference in candidates:  # one that holds a false source places nothing: try the next
         sources = _sources(frames[reference])
         trial = _against(frames, sources, radius, skip=reference)
-        if (stars := _lasting(frames, trial, sources)) is not sources:
+        if (stars := _in_several(frames, trial, sources)) is not sources:
             trial = _against(frames, stars, radius, skip=reference)
         if sum(p.sure for p in trial) > sum(p.sure for p in best):
             best = trial
@@ -134,7 +134,7 @@ def place_all(frames: list[Frame], radius: float = 6.0) -> list[Placement]:
         return [nowhere] * len(frames)
     if len(frames) == 1:
         return best
-    return _against(frames, _lasting(frames, best, sources).first(SOURCES), radius, skip=-1)
+    return _against(frames, _in_several(frames, best, sources).first(SOURCES), radius, skip=-1)
 
 
 def stack_sources(frames: list[Frame], placements: list[Placement]) -> Sources:
@@ -144,7 +144,7 @@ def stack_sources(frames: list[Frame], placements: list[Placement]) -> Sources:
     return Sources(peaks.position, peaks.amplitude, width)
 
 
-def _lasting(frames: list[Frame], placements: list[Placement], sources: Sources) -> Sources:
+def _in_several(frames: list[Frame], placements: list[Placement], sources: Sources) -> Sources:
     """Sources that are not in one exposure alone."""
     placed = [i for i, placement in enumerate(placements) if placement.sure]
     shown, offsets = [frames[i] for i in placed], [placements[i].offset for i in placed]
