@@ -47,6 +47,7 @@ def write(
     fwhm: float = 4.0,
     seed: int = 1,
     noise: float = 1.0,
+    halo: float = 0.0,
     spoil: Callable[[int, NDArray], NDArray] = lambda _, image: image,
 ) -> list[Path]:
     """One file an exposure; `offsets` [arcsec] is where its header puts the stars minus where they are.
@@ -66,6 +67,8 @@ def write(
         header["CUNIT1"] = header["CUNIT2"] = "deg"
         header["BUNIT"] = "10**(-20)*erg/s/cm**2/Angstrom"
         light = star_image(WCS(header), (side, side), sky + offset, peaks, fwhm, origin)
+        if halo:  # a share of each peak in wings three times as wide
+            light += star_image(WCS(header), (side, side), sky + offset, halo * peaks, 3 * fwhm, origin)
         image = spoil(i, light + 10 + noise * rng.normal(0, np.sqrt(1 + 0.03 * light)))
         image[:3], image[:, -3:] = np.nan, np.nan
         primary = fits.PrimaryHDU()

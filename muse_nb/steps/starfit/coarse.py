@@ -21,6 +21,7 @@ SOURCES = 80  # more do not help
 LEAST, CAP, STEP = -4.0, 20.0, 0.25  # of significances: beyond its ends a source tells no more
 DUE, SEEN = np.arange(0, CAP + STEP / 2, STEP)[:, None], np.arange(LEAST, CAP + STEP / 2, STEP)
 ALONE = np.maximum(DUE * SEEN - DUE**2 / 2, -3)  # what is seen says so much for a source on an empty image
+OUTSHINES = 50.0  # times as bright as the others are: a star that alone places an exposure
 DOUBT = 0.25  # of a source's flux: neighbours and seeing change it
 
 
@@ -63,8 +64,16 @@ def scan(frame: Frame, sources: Sources, radius: float = 6.0, doubt: float = DOU
     one of many cosmic rays says little. No source counts less than -3, so that no outlier can veto.
     """
     # very bright stars would all be capped, over all their wings: then as if the noise were larger
-    strong = frame.peaks.significance[frame.peaks.strong] if len(frame.peaks) else 0.0
-    noise = max(1.0, strong / CAP)
+    peaks = frame.peaks.significance
+    strong = peaks[frame.peaks.strong] if len(peaks) else 0.0
+    placement = _scan(frame, sources, radius, doubt, max(1.0, strong / CAP))
+    if not placement.sure and strong and peaks[0] > OUTSHINES * strong:  # its wings hide the others
+        placement = _scan(frame, sources, radius, doubt, peaks[0] / CAP)
+    return placement
+
+
+def _scan(frame: Frame, sources: Sources, radius: float, doubt: float, noise: float) -> Placement:
+    """Scan as if the noise were that many times as large."""
     significance = np.clip(frame.map.significance / noise, LEAST, CAP)
     inverse_error = np.sqrt(frame.map.denominator) / noise
     amplitude = 0.88 * sources.amplitude * (sources.width / (frame.width * frame.plane.scale)) ** 2

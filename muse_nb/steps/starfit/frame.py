@@ -43,8 +43,8 @@ class Frame:
         Variance of a pixel = floor + slope * (model + galaxy).
     grain : float
         How much larger the noise is in a sum over a star than it would be if its pixels were independent.
-    galaxy : ndarray
-        Smooth light that adds noise but is in the background.
+    galaxy, halo : ndarray
+        Smooth light that adds noise but is in the background; of it, what was very bright stars' wings in `raw`.
     psf, level
         a, b, c, beta of the Moffat; what is left of the background.
     amplitude : ndarray, shape (K,)
@@ -77,7 +77,7 @@ class Frame:
     def __post_init__(self) -> None:
         """Prepare the image: background, noise, cosmic rays, seeing, sources."""
         self.finite = np.isfinite(self.raw)
-        self.galaxy = np.zeros(self.raw.shape)
+        self.galaxy, self.halo = np.zeros((2, *self.raw.shape))
         self.ok = self.finite
         self._subtract(np.where(self.finite, self.raw, 0.0), first=True)
         noise, self.grain = background.pixel_noise(self.data, self.ok)
@@ -95,7 +95,7 @@ class Frame:
         self.peaks = find_peaks(self.map, 5.0)
         self.clipped, self.edge, self.wing = np.zeros((3, *self.raw.shape), bool)
         self.first_psf = self.psf = psf.round_psf(self.width)
-        self.reach = 7.0  # FWHM: how far out the brightest stars are drawn
+        self.reach = 16.0  # FWHM: how far out the brightest stars are drawn
         self.level, self.leverage = 0.0, np.zeros(self.raw.shape)
         self.amplitude = np.zeros(0)
         self.model, self.residual = np.zeros(self.raw.shape), self.data
@@ -176,13 +176,21 @@ class Frame:
         self._set_galaxy()
         self.data = np.where(self.ok, self.raw - ground, 0.0)
 
+    def take_out(self, halo: NDArray) -> None:
+        """Take light (ny, nx) out of the image that no star of the fit has; its noise stays."""
+        self.halo = np.maximum(self.halo + halo, 0)
+        self.galaxy = self.galaxy + np.maximum(halo, 0)
+        self.raw = self.raw - halo
+        self.data = np.where(self.ok, self.data - halo, 0.0)
+        self.residual = np.where(self.used(), self.residual - halo, 0.0)
+
     @property
     def sky(self) -> float:
         """Level of the darkest fifth of the background."""
         return middle(self.ground[self.ok], 0.2) if self.ok.any() else 0.0
 
     def _set_galaxy(self) -> None:
-        self.galaxy = np.maximum(self.ground - self.sky, 0)
+        self.galaxy = np.maximum(self.ground - self.sky, 0) + self.halo
 
     def _subtract(self, left: NDArray, first: bool) -> None:
         use = self.ok if first else self.used()
@@ -214,4 +222,4 @@ def _least_noise(peaks: Peaks, width: float) -> float:
     """Noise of an image below which its stars' profile is less known than its pixels: of a simulation without noise."""
     least = LIMIT * float(peaks.amplitude.max(initial=0.0))
     stars = peaks.apart(width)
-    return max(least, FINEST * float(stars.amplitude[stars.strong])) if len(stars) > 2 else least
+    return max(least, FINEST * float(stars.amplitude[max(stars.strong, 2)])) if len(stars) > 2 else least

@@ -16,6 +16,7 @@ from muse_nb.steps.starfit.coarse import Placement
 from muse_nb.steps.starfit.detect import stack_peaks
 from muse_nb.steps.starfit.fit import Fit
 from muse_nb.steps.starfit.frame import Frame
+from muse_nb.steps.starfit.halo import take_halos
 from muse_nb.steps.starfit.matched_filter import Map
 from muse_nb.steps.starfit.normal import FrameEquations
 from muse_nb.steps.starfit.one_thread import one_thread
@@ -100,6 +101,7 @@ def unsolved(placements: list[Placement], numbers: NDArray) -> Solution:
 
 def revise(fit: Fit) -> None:
     """Drop stars that vanished, merged or are galaxies; mask what is no star; add what the residuals show."""
+    take_halos(fit)
     keep = _lasting(fit)
     for i, frame in enumerate(fit.frames):
         drawn = fit.stamps(i)
