@@ -44,7 +44,7 @@ def _solution(measurement: Measurement, picks: Table) -> Solution | None:
     fit, n = base.fit, len(measurement.frames)
     apart = np.hypot(*(sky[:, None] - fit.sky).transpose(2, 0, 1))
     near, first = np.unique(apart.argmin(1), return_index=True)
-    if apart.min(1).max() > 0.5 * max(frame.width * frame.plane.scale for frame in fit.frames):
+    if apart.min(1).max() > 0.5 * max(frame.seeing for frame in fit.frames):
         return None
     shifts = measurement.star_shifts
     chosen = StarShifts(shifts.shift[:, near], shifts.covariance[:, near])

@@ -176,7 +176,7 @@ def _shift(frame: Frame, sky: NDArray) -> NDArray:
     from muse_nb.steps.starfit.coarse import Sources, scan
 
     amplitude = np.full(len(sky), np.median(frame.peaks.amplitude[: len(sky)]))
-    placement = scan(frame, Sources(sky, amplitude, frame.width * frame.plane.scale), 3.0, doubt=1.0)
+    placement = scan(frame, Sources(sky, amplitude, frame.seeing), 3.0, doubt=1.0)
     return placement.offset if placement.sure else np.zeros(2)
 
 

@@ -208,18 +208,16 @@ def count_shown(fit: Fit) -> NDArray:
 def count_shown_at(fit: Fit, frame: Frame, offset: NDArray) -> tuple[int, int]:
     """Count the fit's stars that fall on the data of another frame at an offset, and those that it shows there."""
     stars = fit.active.sum(0) > 1
-    x, y = np.round(frame.plane.pixel(fit.sky[stars] + offset)).astype(int).T
-    inside = (x >= 0) & (y >= 0) & (x < frame.shape[1]) & (y < frame.shape[0])
-    inside[inside] = frame.map.denominator[y[inside], x[inside]] > 0
+    flux, weight = frame.fluxes_at(fit.sky[stars] + offset, frame.map)
     seen = np.where(fit.active, [fit.significance(), _fluxes(fit)], np.nan)[:, :, stars]
-    at = y[inside], x[inside]
-    flux = frame.map.numerator[at] / frame.map.denominator[at] * (frame.width * frame.plane.scale) ** 2
-    return _count(frame.map.significance[at], flux, *(column_medians(values[:, inside]) for values in seen))
+    inside = weight > 0
+    others = (column_medians(values[:, inside]) for values in seen)
+    return _count((flux * np.sqrt(weight))[inside], flux[inside], *others)
 
 
 def _fluxes(fit: Fit) -> NDArray:
     """Flux of every star in every exposure (n, K), in a unit that all share."""
-    return np.array([frame.amplitude * (frame.width * frame.plane.scale) ** 2 for frame in fit.frames])
+    return np.array([frame.amplitude * frame.seeing**2 for frame in fit.frames])
 
 
 def _count(own: NDArray, flux: NDArray, others: NDArray, their_flux: NDArray) -> tuple[int, int]:

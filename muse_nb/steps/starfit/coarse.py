@@ -76,7 +76,7 @@ def _scan(frame: Frame, sources: Sources, radius: float, doubt: float, noise: fl
     """Scan as if the noise were that many times as large."""
     significance = np.clip(frame.map.significance / noise, LEAST, CAP)
     inverse_error = np.sqrt(frame.map.denominator) / noise
-    amplitude = 0.88 * sources.amplitude * (sources.width / (frame.width * frame.plane.scale)) ** 2
+    amplitude = 0.88 * sources.amplitude * (sources.width / frame.seeing) ** 2
     worth = _worth(significance[frame.map.denominator > 0], doubt)
     position = frame.plane.pixel(sources.sky)
 
@@ -89,7 +89,7 @@ def _scan(frame: Frame, sources: Sources, radius: float, doubt: float, noise: fl
     value, matched = likelihood(grid, worth)
     top = int(np.argmax(value))
     best = grid[top]
-    away = np.hypot(*(grid - best).T) / (1.6 * frame.width * frame.plane.scale)
+    away = np.hypot(*(grid - best).T) / (1.6 * frame.seeing)
 
     def margin(value: NDArray) -> float:
         return float(value[away < 0.5].max() - max(value[away > 1].max(initial=0.0), 0.0))
@@ -163,7 +163,7 @@ def _in_several(frames: list[Frame], placements: list[Placement], sources: Sourc
 
 def _sources(frame: Frame) -> Sources:
     peaks = frame.peaks.first(SOURCES)
-    return Sources(frame.plane.sky(peaks.position), peaks.amplitude, frame.width * frame.plane.scale)
+    return Sources(frame.plane.sky(peaks.position), peaks.amplitude, frame.seeing)
 
 
 def _against(frames: list[Frame], sources: Sources, radius: float, skip: int) -> list[Placement]:

@@ -38,7 +38,8 @@ def correlate(first: Frame, second: Frame, radius: float = 6.0) -> Shift | None:
     if mask.sum() < 400:
         return None
     reach = int(np.ceil(radius / second.plane.scale))
-    image, valid = _smooth(second), second.ok.astype(float)
+    valid = second.ok.astype(float)
+    image = _smooth(second) * valid
     height, overlap = _masked(image, valid, template, mask, reach)
     usable = overlap > 0.3 * overlap.max()
     height = np.where(usable, height, 0)
@@ -57,13 +58,12 @@ def correlate(first: Frame, second: Frame, radius: float = 6.0) -> Shift | None:
     slope = np.array([peak[1, 2] - peak[1, 0], peak[2, 1] - peak[0, 1]]) / 2
     pixel = np.array([x, y]) - reach + slope / bend
     shift = np.round(pixel)
-    shown = min(_shown(first, template, valid, -shift), _shown(second, image * valid, mask, shift))
+    shown = min(_shown(first, template, valid, -shift), _shown(second, image, mask, shift))
     if shown < SHOWN:
         return None
     # both images are smoothed once more by their seeing: what is a star has a peak twice as wide
     width = 2.355 / 2 * np.sqrt(peak[1, 1] / np.maximum(bend, 1e-300))
-    error = np.hypot(_error(first, second, template, mask), (1 - shown) * width)
-    error = np.hypot(error, VERTEX)
+    error = np.sqrt(_error(first, second, template, mask) ** 2 + ((1 - shown) * width) ** 2 + VERTEX**2)
     to_sky = np.linalg.inv(second.plane.matrix)
     return Shift(to_sky @ pixel, np.sqrt(to_sky**2 @ error**2), significance)
 
@@ -115,7 +115,6 @@ def _masked(image: NDArray, valid: NDArray, template: NDArray, mask: NDArray, re
         padded = np.pad(whole, reach)
         return padded[ny - 1 : ny + 2 * reach, nx - 1 : nx + 2 * reach]
 
-    image = image * valid
     count = np.maximum(at_shifts(valid, mask), 1.0)
     mean_image, mean_template = at_shifts(image, mask) / count, at_shifts(valid, template) / count
     covariance = at_shifts(image, template) / count - mean_image * mean_template

@@ -35,9 +35,9 @@ def stack_peaks(
     """
     low, (ny, nx), scale = sky_grid(frames, offsets)
     total = np.zeros((2, ny, nx))
-    sharpest = min(frame.width * frame.plane.scale for frame in frames)
+    sharpest = min(frame.seeing for frame in frames)
     for frame, offset, maps in zip(frames, offsets, left or [frame.map for frame in frames], strict=True):
-        gain = (sharpest / (frame.width * frame.plane.scale)) ** 2  # amplitude of the same flux
+        gain = (sharpest / frame.seeing) ** 2  # amplitude of the same flux
         both = np.stack([maps.numerator, maps.denominator])
         add_maps(total, both, np.array([gain, gain**2]), *from_grid(frame, offset, low, scale))
     numerator, denominator = total

@@ -58,7 +58,7 @@ class DiffuseLight:
             The stars were not fitted yet: where they are bright the surface hardly looks.
         """
         places = [from_grid(f, offset, self._low, self._scale) for f, offset in zip(self._frames, offsets, strict=True)]
-        seeing = np.array([frame.width * frame.plane.scale for frame in self._frames]) / self._scale
+        seeing = np.array([frame.seeing for frame in self._frames]) / self._scale
         blur = np.sqrt(np.maximum(seeing**2 - seeing.min() ** 2, 0)) / 2.355
         seen = [self._seen(frame, place, first) for frame, place in zip(self._frames, places, strict=True)]
         self._fit(seen, blur)

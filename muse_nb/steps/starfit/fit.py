@@ -42,7 +42,7 @@ class Fit:
         self.light: DiffuseLight | None = None  # that all frames share
         self.ignored = np.zeros((len(frames), 0), bool)
         for frame in frames:
-            frame.amplitude = amplitude * (width / (frame.width * frame.plane.scale)) ** 2
+            frame.amplitude = amplitude * (width / frame.seeing) ** 2
             frame.amplitude = np.maximum(frame.amplitude, 0.05 * np.sqrt(frame.floor))
 
     def stamps(self, i: int) -> tuple[NDArray, Stamps]:
@@ -190,5 +190,5 @@ class Fit:
         self.sky = np.r_[self.sky[keep], more]
         self.active = np.c_[self.active[:, keep], np.zeros((len(self.frames), len(more)), bool)]
         for frame in self.frames:
-            new = amplitude * (width / (frame.width * frame.plane.scale)) ** 2
+            new = amplitude * (width / frame.seeing) ** 2
             frame.amplitude = np.r_[frame.amplitude[keep], np.maximum(new, 0.05 * np.sqrt(frame.floor))]

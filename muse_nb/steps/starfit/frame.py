@@ -134,6 +134,11 @@ class Frame:
         return ndimage.distance_transform_edt(self.finite)
 
     @property
+    def seeing(self) -> float:
+        """FWHM of the stars [arcsec]."""
+        return self.width * self.plane.scale
+
+    @property
     def information(self) -> float:
         """How well the frame can be placed at first sight: sum of squared significances over the seeing's square."""
         return float((np.minimum(self.peaks.significance, 20) ** 2).sum() / self.width**2)
@@ -145,6 +150,29 @@ class Frame:
     def left(self) -> Map:
         """Matched-filter map of what the model leaves."""
         return filter_map(self.residual, self.weight, self.width, sharp=not self.box)
+
+    def fluxes_at(self, sky: NDArray, seen: Map) -> tuple[NDArray, NDArray]:
+        """Fluxes that a map of the frame shows at sky positions, its offset added, and their inverse variances.
+
+        Parameters
+        ----------
+        sky : ndarray, shape (K, 2)
+            In arcsec.
+        seen
+            Matched-filter map of the data, or of what the model leaves.
+
+        Returns
+        -------
+        flux, weight : ndarray, shape (K,)
+            In a unit that all exposures share; 0 off the data.
+        """
+        flux, weight = np.zeros((2, len(sky)))
+        x, y = np.round(self.plane.pixel(sky)).astype(int).T
+        inside = (x >= 0) & (y >= 0) & (x < self.shape[1]) & (y < self.shape[0])
+        gain = self.seeing**-2  # amplitude of the same flux
+        weight[inside] = gain**2 * seen.denominator[y[inside], x[inside]]
+        flux[inside] = gain * seen.numerator[y[inside], x[inside]]
+        return np.where(weight > 0, flux / np.maximum(weight, 1e-300), 0.0), weight
 
     @property
     def star_floor(self) -> float:

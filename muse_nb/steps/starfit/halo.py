@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from muse_nb.steps.starfit.fit import Fit
 from muse_nb.steps.starfit.frame import Frame
@@ -27,7 +28,7 @@ def take_halos(fit: Fit) -> None:
     if not bright.any():
         return
     if fit.stage == 0:
-        reach = OUTER / 2 * max(frame.width * frame.plane.scale for frame in fit.frames)
+        reach = OUTER / 2 * max(frame.seeing for frame in fit.frames)
         away = np.hypot(*(fit.sky[:, None] - fit.sky[bright]).T).T
         keep = ~((away < reach) & (height[:, None] < SATELLITE * height[bright])).any(1)
         fit.keep_stars(keep, np.zeros((0, 2)), np.zeros(0), 1.0)
@@ -43,11 +44,8 @@ def _halo(frame: Frame, centre: NDArray) -> NDArray:
     y, x = np.indices(frame.shape)
     away = np.hypot(x - centre[0], y - centre[1]) / frame.width
     ring = np.floor(np.log(np.maximum(away / INNER, 1e-3)) / np.log(WIDER)).astype(int)
-    use = frame.used() & (ring >= 0) & (away < OUTER)
-    radius, level = [INNER], [0.0]
-    for n in np.unique(ring[use]):
-        here = use & (ring == n)
-        if here.sum() >= ENOUGH:
-            radius.append(float(away[here].mean()))
-            level.append(float(np.median(frame.residual[here])))
-    return np.interp(away, radius, level, right=0.0)
+    ring[~frame.used() | (away >= OUTER)] = -1
+    number, pixels = np.unique(ring[ring >= 0], return_counts=True)
+    number = number[pixels >= ENOUGH]
+    radius, level = ndimage.mean(away, ring, number), ndimage.median(frame.residual, ring, number)
+    return np.interp(away, np.r_[INNER, radius], np.r_[0.0, level], right=0.0)

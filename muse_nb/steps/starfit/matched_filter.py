@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from muse_nb.kernels.detect import convolve
 from muse_nb.steps.starfit.psf import kernel
 
-__all__ = ["Map", "Peaks", "filter_map", "find_peaks", "without_lobes"]
+__all__ = ["NEIGHBOURS", "Map", "Peaks", "filter_map", "find_peaks", "without_lobes"]
 
 NONE = 0.01  # of the third peak's significance: no peak, where there is hardly any noise
 SHADE, WINGS, BRIGHT = 20.0, 10.0, 50  # times as high; FWHM; of the strongest peaks
@@ -58,8 +58,9 @@ class Peaks:
     def apart(self, width: float) -> Peaks:
         """Those that do not lie in the wings of a much brighter one, where photon noise makes many."""
         first = self.first(BRIGHT)
-        far = WINGS * width < np.hypot(*(self.position[:, None] - first.position).T).T
-        return self.take(np.flatnonzero((far | (SHADE * self.amplitude[:, None] > first.amplitude)).all(1)))
+        away = np.hypot(*(self.position[:, None] - first.position).T).T
+        shaded = (away <= WINGS * width) & (SHADE * self.amplitude[:, None] <= first.amplitude)
+        return self.take(~shaded.any(1))
 
     def first(self, n: int) -> Peaks:
         """The `n` most significant."""

@@ -98,7 +98,7 @@ def _worth(solution: Solution) -> tuple[NDArray, NDArray, NDArray]:
     assert solution.stars is not None
     shown = fit.active.sum(0)
     mean = fit.significance().sum(0) / np.maximum(shown, 1)
-    wide = max(frame.width * frame.plane.scale for frame in fit.frames)
+    wide = max(frame.seeing for frame in fit.frames)
     apart = np.hypot(*(fit.sky[:, None] - fit.sky).transpose(2, 0, 1))
     bright = np.median([frame.amplitude for frame in fit.frames], axis=0)
     rival = (bright[None] * np.exp(-apart / wide) * (apart > 0)).max(1) / np.maximum(bright, 1e-9)
@@ -118,7 +118,7 @@ def solve_picks(measurement: Measurement, picks: Table) -> Solution:
         return unsolved(placements, numbers)
     base = measurement.solution
     others = base.fit.sky if base.fit is not None else np.zeros((0, 2))
-    wide = max(measurement.frames[i].width * measurement.frames[i].plane.scale for i in placed)
+    wide = max(measurement.frames[i].seeing for i in placed)
     far = _nearest(others, sky)
     neighbour = (far > 0.5 * wide) & (far < NEIGHBOUR * wide) & (_nearest(others, dropped) > 0.5 * wide)
     frozen = far >= NEIGHBOUR * wide
@@ -126,7 +126,7 @@ def solve_picks(measurement: Measurement, picks: Table) -> Solution:
     stars = np.r_[sky, others[neighbour]]
     amplitude = np.max(
         [
-            _as_sources(frame, stars, first[i]).amplitude * (frame.width * frame.plane.scale / wide) ** 2
+            _as_sources(frame, stars, first[i]).amplitude * (frame.seeing / wide) ** 2
             for i, frame in zip(placed, frames, strict=True)
         ],
         axis=0,
@@ -184,7 +184,7 @@ def _as_sources(frame: Frame, sky: NDArray, offset: NDArray | float = 0.0) -> So
     top = ndimage.map_coordinates(frame.map.numerator, [y, x], order=1)
     bottom = ndimage.map_coordinates(frame.map.denominator, [y, x], order=1)
     amplitude = np.where(bottom > 0, top / np.maximum(bottom, 1e-300), 0)
-    return Sources(sky, np.maximum(amplitude, 0), frame.width * frame.plane.scale)
+    return Sources(sky, np.maximum(amplitude, 0), frame.seeing)
 
 
 def _cut(

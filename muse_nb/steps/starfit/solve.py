@@ -121,7 +121,7 @@ def revise(fit: Fit) -> None:
         frame.edge |= discs(frame.plane.pixel(fit.rejected + fit.offsets[i]), 1.6 * frame.width, frame.shape)
         fit.draw(i)
     peaks, width = stack_peaks(fit.frames, list(fit.offsets), _left(fit))
-    sharp = min(frame.width * frame.plane.scale for frame in fit.frames)
+    sharp = min(frame.seeing for frame in fit.frames)
     new = peaks.position
     level = np.zeros(len(new))
     for frame, offset in zip(fit.frames, fit.offsets, strict=True):
@@ -150,7 +150,7 @@ def _lasting(fit: Fit) -> NDArray:
         total += a
         square += np.pi * (frame.width / 1.13) ** 2 / 4 * a**2 / frame.star_variance(a)
     keep = square > 9
-    close = 0.35 * min(frame.width * frame.plane.scale for frame in fit.frames)
+    close = 0.35 * min(frame.seeing for frame in fit.frames)
     for k in np.argsort(-total):
         if keep[k]:
             near = np.hypot(*(fit.sky - fit.sky[k]).T) < close
@@ -217,7 +217,7 @@ def _of_single_stars(fit: Fit, parts: list[FrameEquations], floor: float) -> NDA
     each = np.zeros(len(parts))
     for i, (frame, part) in enumerate(zip(fit.frames, parts, strict=True)):
         told = np.trace(part.diagonal()[:, 1:, 1:], axis1=1, axis2=2)
-        least = max((PROFILE * frame.width * frame.plane.scale) ** 2 - floor**2, 0.0)
+        least = max((PROFILE * frame.seeing) ** 2 - floor**2, 0.0)
         if told.any():
             each[i] = least * (told**2).sum() / told.sum() ** 2
     total = np.diag(each) + each[fit.reference]

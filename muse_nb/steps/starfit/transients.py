@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from muse_nb.kernels.psf import discs
 from muse_nb.steps.starfit.frame import Frame
-from muse_nb.steps.starfit.matched_filter import Map, find_peaks
+from muse_nb.steps.starfit.matched_filter import NEIGHBOURS, Map, find_peaks
 
 __all__ = ["mask_transients", "transients"]
 
@@ -18,7 +18,7 @@ ABSENT = 0.3  # of its flux: the others show less
 APART = 5.0  # errors between the exposure and the others
 DOUBT = 0.3  # of the model: what it leaves there may be its own fault
 BLENDED = 0.6  # FWHM of the worst seeing: how far from a star its blend with another may peak
-WAYS = np.array([[1, 0], [1, 1], [0, 1], [-1, 1], [-1, 0], [-1, -1], [0, -1], [1, -1]]) / np.sqrt([1, 2] * 4)[:, None]
+WAYS = np.array(NEIGHBOURS) / np.hypot(*np.transpose(NEIGHBOURS))[:, None]
 AROUND = 1.6  # FWHM that it covers
 
 
@@ -38,7 +38,7 @@ def transients(frames: Sequence[Frame], offsets: Sequence[NDArray], sky: NDArray
     others, theirs = _others(flux, weight, brightest)
     alone = (own > CLEAR * error) & (others < ABSENT * own) & (own - others > APART * np.hypot(error, theirs))
     # bad seeing shows two stars as one between them
-    wide = BLENDED * max(frame.width * frame.plane.scale for frame in frames)
+    wide = BLENDED * max(frame.seeing for frame in frames)
     for way in WAYS if alone.any() else []:
         found = np.flatnonzero(alone)
         beside, _ = _others(*_fluxes(frames, offsets, sky[found] + wide * way, maps), brightest[found])
@@ -52,15 +52,9 @@ def _fluxes(
     frames: Sequence[Frame], offsets: Sequence[NDArray], sky: NDArray, maps: Sequence[Map]
 ) -> tuple[NDArray, NDArray]:
     """Fluxes (n, K) that the maps show, in a unit that all share, and their inverse variances, 0 off the data."""
-    flux, weight = np.zeros((2, len(frames), len(sky)))
-    for i, (frame, offset, seen) in enumerate(zip(frames, offsets, maps, strict=True)):
-        x, y = np.round(frame.plane.pixel(sky + offset)).astype(int).T
-        ny, nx = frame.shape
-        inside = (x >= 0) & (y >= 0) & (x < nx) & (y < ny)
-        gain = (frame.width * frame.plane.scale) ** -2  # amplitude of the same flux
-        weight[i, inside] = gain**2 * seen.denominator[y[inside], x[inside]]
-        flux[i, inside] = gain * seen.numerator[y[inside], x[inside]]
-    return np.where(weight > 0, flux / np.maximum(weight, 1e-300), 0.0), weight
+    each = zip(frames, offsets, maps, strict=True)
+    flux, weight = np.array([frame.fluxes_at(sky + offset, seen) for frame, offset, seen in each]).swapaxes(0, 1)
+    return flux, weight
 
 
 def _others(flux: NDArray, weight: NDArray, brightest: NDArray) -> tuple[NDArray, NDArray]:
