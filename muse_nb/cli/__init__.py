@@ -7,10 +7,12 @@ import os
 import signal
 import sys
 from importlib import import_module
+from pathlib import Path
 
 from muse_nb import __version__
 from muse_nb.products.errors import MuseError
 from muse_nb.products.text import printable
+from muse_nb.products.whole import refuse_taken
 
 __all__ = ["main"]
 
@@ -29,6 +31,7 @@ COMMANDS = {
     "demo": "simulate, reduce, measure, combine and render the notebooks",
     "lab": "open JupyterLab on the notebooks",
 }
+OUTPUTS = ("output", "plot")  # what the arguments that name files to be made are called
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -45,6 +48,7 @@ def main(argv: list[str] | None = None) -> int:
         return 2
     signal.signal(signal.SIGTERM, _interrupt)  # clean up after a kill as after Ctrl-C
     try:
+        _refuse_inputs_as_outputs(args)
         return int(module.run(args) or 0)
     except MuseError as error:
         return _say(name, error)
@@ -60,6 +64,15 @@ def main(argv: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print(f"muse-nb {name}: interrupted", file=sys.stderr)
         return 130
+
+
+def _refuse_inputs_as_outputs(args: argparse.Namespace) -> None:
+    """No --force lets a command replace a file that it is given to read."""
+    given = {name: value for name, value in vars(args).items() if isinstance(value, (str, list))}
+    outputs = [path for name in OUTPUTS if isinstance(path := given.pop(name, None), str) and Path(path).is_file()]
+    words = [word for value in given.values() for word in (value if isinstance(value, list) else [value])]
+    for path in outputs:
+        refuse_taken(path, force=True, inputs=[word for word in words if isinstance(word, str)])
 
 
 def _say(name: str | None, error: Exception) -> int:

@@ -99,7 +99,7 @@ class BadpixTable:
                 hdus[number] = fits.BinTableHDU(hdu.data[keep], header=hdu.header)
             removed = int(drop.sum())
             hdus[0].header.add_history(f"muse_nb removed {removed} of {len(self)} bad pixels")
-            with whole(path, force=force) as part:
+            with whole(path, force=force, inputs=[self.path]) as part:
                 hdus.writeto(part, overwrite=True)
 
 

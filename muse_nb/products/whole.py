@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,11 +14,37 @@ from muse_nb.products.owner import abandoned, owned_name
 if TYPE_CHECKING:
     from astropy.table import Table
 
-__all__ = ["whole", "write_table"]
+__all__ = ["refuse_taken", "whole", "write_table"]
+
+
+def refuse_taken(path: str | Path, *, force: bool = False, inputs: Iterable[str | Path] = ()) -> None:
+    """Refuse at once what `whole` would refuse at the end.
+
+    Parameters
+    ----------
+    path
+        The file to make.
+    force
+        Replace a file that is already there.
+    inputs
+        Files that are not replaced even then, under whatever name.
+
+    Raises
+    ------
+    MuseError
+        `path` is one of `inputs`, or it exists and `force` is not set.
+    """
+    path = Path(path)
+    if not path.exists():
+        return
+    if any(Path(given).exists() and path.samefile(given) for given in inputs):
+        raise MuseError(f"{path} is one of the inputs, which are never written to: write elsewhere")
+    if not force:
+        raise MuseError(f"{path} is already there: write elsewhere, or replace it with --force (force=True)")
 
 
 @contextmanager
-def whole(path: str | Path, *, force: bool = False) -> Iterator[Path]:
+def whole(path: str | Path, *, force: bool = False, inputs: Iterable[str | Path] = ()) -> Iterator[Path]:
     """Give a temporary name beside `path` to write to; rename it to `path` at the end, or remove it after an error.
 
     Parameters
@@ -27,6 +53,8 @@ def whole(path: str | Path, *, force: bool = False) -> Iterator[Path]:
         The file to make.
     force
         Replace a file that is already there.
+    inputs
+        Files that are not replaced even then.
 
     Yields
     ------
@@ -36,11 +64,10 @@ def whole(path: str | Path, *, force: bool = False) -> Iterator[Path]:
     Raises
     ------
     MuseError
-        `path` exists and `force` is not set, or its folder cannot be written to, or the disk is full.
+        As `refuse_taken`; or the folder of `path` cannot be written to, or the disk is full.
     """
     path = Path(path)
-    if path.exists() and not force:
-        raise MuseError(f"{path} is already there: choose another name, or replace it with --force (force=True)")
+    refuse_taken(path, force=force, inputs=inputs)
     part = path.parent.absolute() / f".part-{owned_name()}-{path.name}"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -61,7 +88,7 @@ def whole(path: str | Path, *, force: bool = False) -> Iterator[Path]:
             part.unlink()
 
 
-def write_table(table: Table, path: str | Path, *, force: bool = False) -> Path:
+def write_table(table: Table, path: str | Path, *, force: bool = False, inputs: Iterable[str | Path] = ()) -> Path:
     """Write a table as CSV, or in any form that astropy knows from the ending of the name; return its path.
 
     Raises
@@ -70,7 +97,7 @@ def write_table(table: Table, path: str | Path, *, force: bool = False) -> Path:
         As `whole`.
     """
     path = Path(path)
-    with whole(path, force=force) as part:
+    with whole(path, force=force, inputs=inputs) as part:
         table.write(part, format="ascii.csv" if path.suffix == ".csv" else None, overwrite=True)
     return path
 

@@ -14,6 +14,7 @@ from html import escape
 from pathlib import Path
 
 from muse_nb.products.errors import MuseError
+from muse_nb.products.whole import refuse_taken
 from muse_nb.recipes import frames as framesets
 from muse_nb.recipes import parameters as request
 from muse_nb.recipes.backends import BACKENDS, available, environment, library
@@ -149,7 +150,7 @@ def run_recipe(
         _keep_log(text, log)
         if ended.code or ended.stopped or failure:
             raise RecipeError(_sentence(name, ended, text, failure, log), name, log)
-        products = _move(work / "products", output, force=force)
+        products = _move(work / "products", output, force=force, inputs=[path for path, _ in pairs])
     if not products:
         raise RecipeError(f"{name} ended without a product: read {log}", name, log)
     given = tuple(Frame.open(path, tag) for path, tag in pairs)
@@ -275,14 +276,13 @@ def _last_line(text: str) -> str:
     return next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "")
 
 
-def _move(made: Path, output: Path, *, force: bool) -> dict[str, list[Path]]:
+def _move(made: Path, output: Path, *, force: bool, inputs: list[Path]) -> dict[str, list[Path]]:
     """Move all products to the output folder, or none."""
     from muse_nb.products.blocks import hdus
 
     found = [(path, str(hdus(path)[0].cards.get("ESO PRO CATG") or "UNKNOWN")) for path in sorted(made.glob("*.fits"))]
-    there = [path.name for path, _ in found if (output / path.name).exists()]
-    if there and not force:
-        raise MuseError(f"{output / there[0]} is already there: choose another folder, or replace it with --force")
+    for path, _ in found:
+        refuse_taken(output / path.name, force=force, inputs=inputs)
     products: dict[str, list[Path]] = {}
     for path, category in found:
         path.replace(output / path.name)

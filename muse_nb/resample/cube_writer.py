@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from muse_nb.products.cards import card, header_block
-from muse_nb.products.errors import MuseError
 from muse_nb.products.filters import Filter, covered, throughput
 from muse_nb.products.whole import whole
 from muse_nb.resample.cube_header import extension
@@ -18,7 +17,7 @@ from muse_nb.resample.grid import CubeGrid
 from muse_nb.resample.stream import EXTENSIONS, Resampled
 from muse_nb.resample.unfinished import Piece, Unfinished
 
-__all__ = ["CubeWriter", "Images", "piece_of", "refuse_existing", "write_image"]
+__all__ = ["CubeWriter", "Images", "piece_of", "write_image"]
 
 BLOCK = 2880
 
@@ -205,10 +204,3 @@ def write_image(
     cards = [line for line in extension("DATA", data.shape, grid, unit, "") if not line.startswith("OBJECT")]
     with whole(path, force=force) as part:
         part.write_bytes(head + header_block(cards) + body.ljust(-(-len(body) // BLOCK) * BLOCK, b"\0"))
-
-
-def refuse_existing(paths: list[Path], *, force: bool) -> None:
-    """Refuse at once what would be refused at the end."""
-    for path in paths:
-        if path.exists() and not force:
-            raise MuseError(f"{path} is already there: choose another name, or replace it with --force (force=True)")

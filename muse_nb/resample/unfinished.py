@@ -13,6 +13,7 @@ from pathlib import Path
 from types import TracebackType
 
 from muse_nb.products.errors import MuseError
+from muse_nb.products.whole import refuse_taken
 
 __all__ = ["Interrupted", "Piece", "Unfinished", "write_at"]
 
@@ -71,10 +72,7 @@ class Unfinished:
 
     def __init__(self, path: str | Path, size: int, recipe: dict[str, object], *, force: bool = False) -> None:
         self.path = Path(path)
-        if self.path.exists() and not force:
-            raise MuseError(
-                f"{self.path} is already there: choose another name, or replace it with --force (force=True)"
-            )
+        refuse_taken(self.path, force=force)
         self._force = force
         self.part = self.path.with_name(f".part-{self.path.name}")
         self._notes = self.path.with_name(f".part-{self.path.name}.journal")

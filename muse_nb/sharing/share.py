@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from muse_nb.products.errors import MuseError
-from muse_nb.products.whole import whole
+from muse_nb.products.whole import refuse_taken, whole
 from muse_nb.sharing.cells import findings_of, title_of
 from muse_nb.sharing.clean import Places
 from muse_nb.sharing.exposures import Night, asks_for_exposure, exposure_columns
@@ -168,8 +168,7 @@ def share(
         raise MuseError("two of the notebooks have the same name: share them to different folders")
     index = folder / "index.html"
     for page in [*(task.page for task in tasks), index]:
-        if page.exists() and not force:
-            raise MuseError(f"{page} is already there: choose another folder, or replace it with --force (force=True)")
+        refuse_taken(page, force=force, inputs=paths)
     pages = render(tasks, run=run, static=static, jobs=jobs, max_size=max_size, progress=progress)
     rows = [page.row(folder) for page in pages if page.path not in of_exposures]
     each = [page.row(folder, *of_exposures[page.path]) for page in pages if page.path in of_exposures]

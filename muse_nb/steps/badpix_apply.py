@@ -90,7 +90,7 @@ def flag_pixtable(pixtable: str | Path, badpix: str | Path, output: str | Path, 
         raise MuseError(f"{pixtable} is a binary table: make it again without MUSE_PIXTABLE_SAVE_AS_TABLE")
     lookup = BadpixTable.open(badpix).lookup(*frame_size(source))
     column, flagged = source.columns["dq"], 0
-    with whole(output, force=force) as part:
+    with whole(output, force=force, inputs=[source.path, badpix]) as part:
         shutil.copyfile(source.path, part)
         with part.open("r+b") as file:
             for start in range(0, source.nrow, CHUNK):

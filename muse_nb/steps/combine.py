@@ -12,7 +12,7 @@ from muse_nb.products.errors import MuseError, MuseWarning
 from muse_nb.products.filters import read_filter_list, throughput
 from muse_nb.products.offset_list import OffsetList
 from muse_nb.products.pixtable import PixelTable
-from muse_nb.resample.cube_writer import refuse_existing
+from muse_nb.products.whole import refuse_taken
 from muse_nb.resample.given_grid import read_grid
 from muse_nb.resample.stream import EXTENSIONS, Settings, default_threads
 from muse_nb.resample.weights import weight_notes
@@ -151,7 +151,9 @@ def combine(
         throughput(name, 6000.0, curves)  # refuse an unknown filter before the work, not after it
     output = Path(output)
     images = {name: output.with_name(f"{output.stem}_IMAGE_FOV_{_plain(name)}.fits") for name in filters}
-    refuse_existing([output, *images.values()], force=force)
+    files = [file for file in (offsets, filter_list, grid) if isinstance(file, (str, Path))]
+    for path in (output, *images.values()):
+        refuse_taken(path, force=force, inputs=[*paths, *files])
     cluster = Cluster(scheduler, workers) if scheduler or workers else None
     job = Job(
         tables=tables,

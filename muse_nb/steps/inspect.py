@@ -142,7 +142,7 @@ class Inspection:
 
     def write(self, path: str | Path, *, force: bool = False) -> Path:
         """Write the table as CSV (or in any form that astropy knows from the ending); return its path."""
-        return write_table(self.table, path, force=force)
+        return write_table(self.table, path, force=force, inputs=[frame.file for frame in self.frames])
 
     def __str__(self) -> str:
         """Tell the findings as text."""

@@ -92,7 +92,7 @@ class MarkedHoles:
 
     def write(self, path: str | Path, *, force: bool = False) -> Path:
         """Write the table as CSV (or in any form that astropy knows from the ending); return its path."""
-        return write_table(self.table, path, force=force)
+        return write_table(self.table, path, force=force, inputs=[self.cube])
 
     def __str__(self) -> str:
         """Tell the stories as text."""

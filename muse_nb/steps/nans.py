@@ -208,7 +208,8 @@ class NanAudit:
 
     def write(self, path: str | Path, *, force: bool = False) -> Path:
         """Write the table of causes as CSV (or in any form that astropy knows from the ending); return its path."""
-        return write_table(self.table, path, force=force)
+        tables = self.source.tables if self.source else ()
+        return write_table(self.table, path, force=force, inputs=[self.cube.path, *(table.path for table in tables)])
 
     def __str__(self) -> str:
         """Tell the findings as text."""

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from muse_nb.products.errors import MuseError, MuseWarning
 from muse_nb.products.image_fov import ImageFov
 from muse_nb.products.offset_list import OffsetList
+from muse_nb.products.whole import refuse_taken
 from muse_nb.steps.measurement import Measurement, damage_told
 
 if TYPE_CHECKING:
@@ -89,7 +90,15 @@ class Offsets:
         return OffsetList(dates, *(tuple(float(value) for value in column) for column in columns))
 
     def write(self, path: str | Path, force: bool = False, flux_scale: bool = False) -> None:
-        """Write the OFFSET_LIST file."""
+        """Write the OFFSET_LIST file.
+
+        Raises
+        ------
+        MuseError
+            It is there or is one of the images, cannot be written, or every exposure was refused.
+        """
+        images = [image.path for image in self._fit[0].images] if self._fit else []
+        refuse_taken(path, force=force, inputs=images)
         self.offset_list(flux_scale).write(path, force=force)
 
     def rows(self) -> list[dict[str, Any]]:

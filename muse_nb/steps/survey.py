@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from muse_nb.products.errors import MuseError
 from muse_nb.products.manifest import Entry, sha256, write_manifest
 from muse_nb.products.text import listed, printable
+from muse_nb.products.whole import refuse_taken
 from muse_nb.steps.classify import UNREADABLE, FileFacts, classify
 from muse_nb.steps.exposures import Exposure, group
 from muse_nb.steps.survey_files import PACKAGE, fits_files, locate, relative
@@ -203,8 +204,8 @@ def write_surveys(
     MuseError
         It is there, or a file cannot be read.
     """
-    if Path(path).exists() and not force:  # said before the files are read, not after
-        raise MuseError(f"{path} is already there: choose another name, or replace it with --force (force=True)")
+    inputs = [fact.path for found in surveys for fact in found.facts]
+    refuse_taken(path, force=force, inputs=inputs)  # before the files are read, not after
     home = Path(path).absolute().parent
     rows = []
     for found in surveys:
