@@ -16,6 +16,7 @@ from muse_nb.products.errors import MuseError
 from muse_nb.products.image_fov import ImageFov
 from muse_nb.steps.starfit.begin import Attempt, begin, silent
 from muse_nb.steps.starfit.catalogue import StarShifts, star_shifts
+from muse_nb.steps.starfit.filled import without_fill
 from muse_nb.steps.starfit.frame import Frame
 from muse_nb.steps.starfit.geometry import Plane, from_tangent, to_tangent
 from muse_nb.steps.starfit.noise import core_chi2
@@ -139,7 +140,7 @@ class Measurement:
         frames = []
         for image, plane in zip(self.images, self.planes, strict=True):
             self.tell(f"preparing {image.date_obs}")
-            frames.append(Frame(np.asarray(image.data, float), plane))
+            frames.append(Frame(without_fill(np.asarray(image.data, float)), plane))
         with damage_told(self.images):
             return begin(frames, self.radius, self.tell)
 

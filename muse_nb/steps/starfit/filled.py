@@ -1,0 +1,61 @@
+"""Pixels of a value that nobody measured: zeros, or another low number, where other tools leave NaN."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["without_fill"]
+
+MANY = 9  # pixels that have a value
+COMMON = 8.0  # times as many as have the next value: noise spreads over neighbouring values evenly
+
+
+def without_fill(image: NDArray) -> NDArray:
+    """Put NaN for all pixels of a low value that is far too common, in an image that has noise elsewhere.
+
+    Parameters
+    ----------
+    image : ndarray, shape (ny, nx)
+        NaN where there are no data.
+
+    Returns
+    -------
+    ndarray
+        The image itself where nothing is to be done: a simulation without noise may well have a flat sky.
+    """
+    known = np.where(np.isfinite(image), image, np.nan)
+    filled = np.zeros(image.shape, bool)
+    for value in _repeated(known):
+        filled |= _too_common(known, value)
+    if not filled.any():
+        return image
+    measured = np.where(filled, np.nan, known)
+    return measured if _noisy(measured) else image
+
+
+def _repeated(image: NDArray) -> set[float]:
+    """Zero, and what neighbours below the middle share most often; flat tops of saturated stars are left to the fit."""
+    shared = image[:, 1:][image[:, 1:] == image[:, :-1]]
+    if not len(shared):
+        return {0.0}
+    values, count = np.unique(shared[shared < np.nanmedian(image)], return_counts=True)
+    return {0.0, *values[np.argsort(-count)[:3]].tolist()}
+
+
+def _too_common(image: NDArray, value: float) -> NDArray:
+    """Pixels of the value; none, if about as many have the next or, in coarse whole numbers, it is the sky's."""
+    same, away = image == value, np.abs(image - value)
+    number = int(same.sum())
+    if number < MANY:
+        return np.zeros_like(same)
+    following = int((away == np.nanmin(np.where(same, np.nan, away), initial=np.inf)).sum())
+    alone = number > COMMON * following and (following < MANY or number < 0.5 * np.isfinite(image).sum())
+    return same & alone
+
+
+def _noisy(image: NDArray) -> bool:
+    """Whether neighbouring second differences have opposite signs, as those of noise have and of smooth light not."""
+    second = np.diff(image, 2, axis=1)
+    product = second[:, 1:] * second[:, :-1]
+    return bool((product < 0).sum() > (product > 0).sum())
