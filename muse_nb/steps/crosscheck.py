@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from muse_nb.products.errors import MuseError
 from muse_nb.products.image_fov import ImageFov
 from muse_nb.products.offset_list import OffsetList
+from muse_nb.products.text import signed
 from muse_nb.steps.measurement import Measurement
 from muse_nb.steps.offsets import Offsets, measure_offsets
 from muse_nb.steps.starfit.correlate import correlate
@@ -74,7 +75,9 @@ class CrossCheck:
         top = "".join(f"<th>{escape(name)} [mas]</th>" for name in self.methods)
         body = ""
         for row in self.table:
-            cells = [f"{1e3 * row[f'{name}_ra']:+.1f},\u00a0{1e3 * row[f'{name}_dec']:+.1f}" for name in self.methods]
+            cells = [
+                ",\u00a0".join(signed(1e3 * row[f"{name}_{axis}"]) for axis in ("ra", "dec")) for name in self.methods
+            ]
             verdict = escape(f"{row['verdict']} {row['why']}".strip())
             body += f"<tr><td>{escape(str(row['date_obs']))}</td>" + "".join(
                 f"<td>{escape(cell)}</td>" for cell in cells

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from muse_nb.products.errors import MuseError, MuseWarning
 from muse_nb.products.image_fov import ImageFov
 from muse_nb.products.offset_list import OffsetList
+from muse_nb.products.text import signed
 from muse_nb.products.whole import refuse_taken
 from muse_nb.steps.measurement import Measurement, damage_told
 
@@ -175,8 +176,8 @@ class Offsets:
         for row in self.table:
             cells = [
                 str(row["date_obs"]),
-                f"{1e3 * row['ra_offset']:+.1f}\u00a0±\u00a0{1e3 * row['ra_error']:.1f}",
-                f"{1e3 * row['dec_offset']:+.1f}\u00a0±\u00a0{1e3 * row['dec_error']:.1f}",
+                f"{signed(1e3 * row['ra_offset'])}\u00a0±\u00a0{1e3 * row['ra_error']:.1f}",
+                f"{signed(1e3 * row['dec_offset'])}\u00a0±\u00a0{1e3 * row['dec_error']:.1f}",
                 str(row["n_stars"]),
                 f"{row['chi2']:.2f}",
                 f"{row['fwhm']:.2f}",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from muse_nb.products.text import signed
 from muse_nb.widgets import picking
 from muse_nb.widgets.picture import stretched
 
@@ -67,8 +68,11 @@ def captions(rows: Sequence[dict[str, Any]]) -> list[str]:
     """A line for each exposure: its offset, the error, and a verdict other than that all agree."""
     lines = []
     for row in rows:
-        east, north, error = (row[f"{name}_arcsec"] for name in ("ra_offset", "dec_offset", "ra_error"))
-        known = "" if east is None else f"RA {1e3 * east:+.1f}, Dec {1e3 * north:+.1f} ± {1e3 * (error or 0):.1f} mas"
+        known = ""
+        if row["ra_offset_arcsec"] is not None:
+            names = ("ra_offset_arcsec", "dec_offset_arcsec", "ra_error_arcsec")
+            east, north, error = (1e3 * (row[name] or 0) for name in names)
+            known = f"RA {signed(east)}, Dec {signed(north)} ± {error:.1f} mas"
         verdict = "" if row["verdict"] == "agree" else f"{row['verdict']}  "
         lines.append(verdict + known)
     return lines
