@@ -206,8 +206,8 @@ class Frame:
 
     def take_out(self, halo: NDArray) -> None:
         """Take light (ny, nx) out of the image that no star of the fit has; its noise stays."""
-        self.halo = np.maximum(self.halo + halo, 0)
-        self.galaxy = self.galaxy + np.maximum(halo, 0)
+        before, self.halo = self.halo, np.maximum(self.halo + halo, 0)
+        self.galaxy = self.galaxy + self.halo - before
         self.raw = self.raw - halo
         self.data = np.where(self.ok, self.data - halo, 0.0)
         self.residual = np.where(self.used(), self.residual - halo, 0.0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -61,7 +62,7 @@ class Plane:
         """0-based pixel (..., 2) to sky (..., 2)."""
         return (pixel - self.zero) @ np.linalg.inv(self.matrix).T
 
-    @property
+    @cached_property
     def scale(self) -> float:
         """Arcsec per pixel."""
         return float(abs(np.linalg.det(self.matrix)) ** -0.5)

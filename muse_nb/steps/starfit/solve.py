@@ -17,7 +17,7 @@ from muse_nb.steps.starfit.detect import stack_peaks
 from muse_nb.steps.starfit.fit import Fit
 from muse_nb.steps.starfit.frame import Frame
 from muse_nb.steps.starfit.halo import take_halos
-from muse_nb.steps.starfit.matched_filter import Map
+from muse_nb.steps.starfit.matched_filter import Map, Peaks
 from muse_nb.steps.starfit.normal import FrameEquations
 from muse_nb.steps.starfit.one_thread import one_thread
 from muse_nb.steps.starfit.transients import mask_transients
@@ -103,6 +103,16 @@ def revise(fit: Fit) -> None:
     """Drop stars that vanished, merged or are galaxies; mask what is no star; add what the residuals show."""
     take_halos(fit)
     keep = _lasting(fit)
+    _background_anew(fit)
+    galaxy = noise.wider_than_stars(fit) & keep
+    _mask(fit, fit.sky[galaxy])
+    keep &= ~galaxy
+    peaks, width = _missed(fit, fit.sky[keep])
+    fit.keep_stars(keep, peaks.position, peaks.amplitude, width)
+
+
+def _background_anew(fit: Fit) -> None:
+    """Measure what lies under the stars again, and mask the light of those that are not on the data."""
     for i, frame in enumerate(fit.frames):
         drawn = fit.stamps(i)
         frame.model = drawn[1].model + frame.level
@@ -114,12 +124,18 @@ def revise(fit: Fit) -> None:
         fit.light.share(fit.offsets)
         for i in range(len(fit.frames)):
             fit.draw(i)
-    galaxy = noise.wider_than_stars(fit) & keep
-    keep &= ~galaxy
-    fit.rejected = np.r_[fit.rejected, fit.sky[galaxy]]
+
+
+def _mask(fit: Fit, galaxies: NDArray) -> None:
+    """Leave the light of galaxies (K, 2), of these and those found before, out of the fit."""
+    fit.rejected = np.r_[fit.rejected, galaxies]
     for i, frame in enumerate(fit.frames if len(fit.rejected) else []):
         frame.edge |= discs(frame.plane.pixel(fit.rejected + fit.offsets[i]), 1.6 * frame.width, frame.shape)
         fit.draw(i)
+
+
+def _missed(fit: Fit, stars: NDArray) -> tuple[Peaks, float]:
+    """What the residuals show beside the stars (K, 2) that are kept, as far as there is room; width of the stack."""
     peaks, width = stack_peaks(fit.frames, list(fit.offsets), _left(fit))
     sharp = min(frame.seeing for frame in fit.frames)
     new = peaks.position
@@ -127,10 +143,9 @@ def revise(fit: Fit) -> None:
     for frame, offset in zip(fit.frames, fit.offsets, strict=True):
         x, y = frame.plane.pixel(new + offset).T
         level = np.maximum(level, ndimage.map_coordinates(frame.model, [y, x], order=1))
-    take = (_distance(new, fit.sky[keep]) > 0.5 * sharp) & (_distance(new, fit.rejected) > 1.2 * sharp)
+    take = (_distance(new, stars) > 0.5 * sharp) & (_distance(new, fit.rejected) > 1.2 * sharp)
     take &= peaks.amplitude > 0.04 * level
-    peaks = peaks.take(take).first(max(Effort.on(fit.frames).stars - int(keep.sum()), 0))
-    fit.keep_stars(keep, peaks.position, peaks.amplitude, width)
+    return peaks.take(take).first(max(Effort.on(fit.frames).stars - len(stars), 0)), width
 
 
 def _left(fit: Fit) -> list[Map]:
