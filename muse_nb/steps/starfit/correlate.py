@@ -14,6 +14,7 @@ __all__ = ["Shift", "correlate"]
 
 SURE = 7.0  # peak over the correlation's own scatter
 VERTEX = 0.02  # pixel: how well a parabola finds the top of a peak
+COVERED = 0.9  # of a blurred pixel by data: beside a hole a star's light looks pushed away from it
 SHOWN = 0.5  # of the light that both images should show
 
 
@@ -38,8 +39,7 @@ def correlate(first: Frame, second: Frame, radius: float = 6.0) -> Shift | None:
     if mask.sum() < 400:
         return None
     reach = int(np.ceil(radius / second.plane.scale))
-    valid = second.ok.astype(float)
-    image = _smooth(second) * valid
+    image, valid = _smooth(second)
     height, overlap = _masked(image, valid, template, mask, reach)
     usable = overlap > 0.3 * overlap.max()
     height = np.where(usable, height, 0)
@@ -90,8 +90,13 @@ def _error(first: Frame, second: Frame, template: NDArray, mask: NDArray) -> NDA
     return np.sqrt((first.star_floor + second.star_floor) / np.maximum(held, weakest))
 
 
-def _smooth(frame: Frame) -> NDArray:
-    return ndimage.gaussian_filter(np.where(frame.ok, frame.data, 0.0), frame.width / 2.355)
+def _smooth(frame: Frame) -> tuple[NDArray, NDArray]:
+    """The image as its own seeing blurs it, and 1 where hardly any of that is missing, 0 elsewhere, where it is 0."""
+    sigma = frame.width / 2.355
+    covered = ndimage.gaussian_filter(frame.ok.astype(float), sigma)
+    known = frame.ok & (covered > COVERED)
+    light = ndimage.gaussian_filter(np.where(frame.ok, frame.data, 0.0), sigma)
+    return np.where(known, light / np.maximum(covered, COVERED), 0.0), known.astype(float)
 
 
 def _onto(first: Frame, second: Frame) -> tuple[NDArray, NDArray]:
@@ -100,8 +105,9 @@ def _onto(first: Frame, second: Frame) -> tuple[NDArray, NDArray]:
     zero = first.plane.zero - to_first @ second.plane.zero
     matrix = to_first[::-1, ::-1]
     options = {"output_shape": second.shape, "order": 1}
-    mask = ndimage.affine_transform(first.ok.astype(float), matrix, zero[::-1], **options) > 0.99
-    return ndimage.affine_transform(_smooth(first), matrix, zero[::-1], **options) * mask, mask.astype(float)
+    image, known = _smooth(first)
+    mask = ndimage.affine_transform(known, matrix, zero[::-1], **options) > 0.99
+    return ndimage.affine_transform(image, matrix, zero[::-1], **options) * mask, mask.astype(float)
 
 
 def _masked(image: NDArray, valid: NDArray, template: NDArray, mask: NDArray, reach: int) -> tuple[NDArray, NDArray]:
