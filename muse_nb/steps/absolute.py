@@ -50,9 +50,7 @@ def onto_catalogue(
             "are its ra and dec in degrees, and of this field?"
         )
     out = offsets.table.copy()
-    # stars of the fit are in the frame of its first exposure, which the table has at `home`
-    home = solution.placed[0]
-    start = np.array([out["ra_offset"][home], out["dec_offset"][home]])
+    start = np.array([out["ra_offset"][solution.home], out["dec_offset"][solution.home]])
     for axis, column in enumerate(("ra", "dec")):
         out[f"{column}_offset"] += shift[axis] - start[axis]
         out[f"{column}_error"] = np.hypot(out[f"{column}_error"], error[axis])

@@ -47,7 +47,8 @@ def assemble(measurement: Measurement, solution: Solution, method: str, referenc
     if method == "stars":
         _correlate_the_rest(measurement, solution, offset, covariance, methods)
     measured = np.isfinite(offset[:, 0])
-    base = _base(measurement, measured, reference)
+    alone = np.array([_by_picks_alone(measurement, solution, i, methods[i]) for i in range(n)])
+    base = _base(measurement, measured & ~alone if (measured & ~alone).any() else measured, reference)
     offset, error = _relative(offset, covariance, base)
     seen, counts = _seen(solution, n), _shown(solution, n)
     judged = (
@@ -91,19 +92,18 @@ def _correlate_the_rest(
     measurement: Measurement, solution: Solution, offset: NDArray, covariance: NDArray, methods: list[str]
 ) -> None:
     """Exposures without a place among the stars: match their whole image to that of the best-known exposure."""
-    missing = [i for i in range(len(methods)) if methods[i] == "none"]
-    home = int(np.argmax(np.isfinite(offset[:, 0])))  # the first that is known, or else the first
+    known = np.isfinite(offset[:, 0])
+    home = int(np.argmax(known))  # the first that is known, or else the first
+    missing = [i for i in range(len(methods)) if not known[i] and (known.any() or i != home)]
     if not missing:
         return
-    if not solution.placed:
-        missing.remove(home)
     frames, found = measurement.frames, 0
     for i in missing:
         shift = correlate(frames[home], frames[i], measurement.radius)
         if shift is None:
             continue
-        start = offset[home] if solution.placed else np.zeros(2)
-        if solution.fit is not None:
+        start = offset[home] if known.any() else np.zeros(2)
+        if solution.fit is not None and known.any():
             expected, shown = count_shown_at(solution.fit, frames[i], start + shift.offset)
             if shown < WITNESSED * expected:
                 continue
@@ -112,9 +112,15 @@ def _correlate_the_rest(
         covariance[i] = covariance[:, :, i] = 0
         covariance[i, :, i] = np.diag(shift.error**2)
         methods[i] = "cross-correlation"
-    if found and not solution.placed:
+    if found and not known.any():
         offset[home], methods[home] = 0, "cross-correlation"
         covariance[home] = covariance[:, :, home] = 0
+
+
+def _by_picks_alone(measurement: Measurement, solution: Solution, i: int, method: str) -> bool:
+    """Whether an exposure that all stars together could not place was searched for the picked ones."""
+    by_hand = not np.isfinite(solution.placements[i].margin)
+    return method == "picks" and not by_hand and bool(np.isnan(measurement.solution.offset[i, 0]))
 
 
 def _base(measurement: Measurement, measured: NDArray, reference: str | None) -> list[int]:
@@ -179,6 +185,8 @@ def _verdict(
         return "refuse", _why_none(measurement, solution, i)
     if method == "cross-correlation":
         return "check", "too few stars: by cross-correlation of the images"
+    if _by_picks_alone(measurement, solution, i, method):
+        return "check", "only the picked stars place it: another star may look like one of them"
     placed = len(solution.placed)
     if seen <= 2 and method == "stars" and placed < 0.5 * len(measurement.images):
         return "refuse", f"only {placed} of {len(measurement.images)} exposures show its {seen} star(s)"

@@ -49,9 +49,10 @@ def _solution(measurement: Measurement, picks: Table) -> Solution | None:
     shifts = measurement.star_shifts
     chosen = StarShifts(shifts.shift[:, near], shifts.covariance[:, near])
     shown = np.any(chosen.measured, axis=1)
-    if not shown[fit.reference]:
+    if shown.sum() < 2:
         return None
-    own = adjust(chosen, fit.sky[near], fit.reference, base.stars.floor if base.stars is not None else 0.0)
+    reference = fit.reference if shown[fit.reference] else int(np.argmax(shown))
+    own = adjust(chosen, fit.sky[near], reference, base.stars.floor if base.stars is not None else 0.0)
     names = np.full(len(fit.sky), -1)
     names[near] = numbers[first]
     residual, error = np.full((2, n, len(fit.sky), 2), np.nan)

@@ -45,6 +45,20 @@ class Fit:
             frame.amplitude = amplitude * (width / frame.seeing) ** 2
             frame.amplitude = np.maximum(frame.amplitude, 0.05 * np.sqrt(frame.floor))
 
+    @property
+    def tied(self) -> NDArray:
+        """Frames (n,) that show something that another one shows, too: a star, or the light that all share."""
+        shared = self.active if self.light is not None else self.active & (self.active.sum(0) > 1)
+        return np.any(shared, axis=1)
+
+    def refer_to(self, reference: int) -> None:
+        """Have another frame keep its offset, which becomes 0; positions follow."""
+        zero = self.offsets[reference].copy()
+        self.offsets -= zero
+        self.sky += zero
+        self.rejected += zero
+        self.reference = reference
+
     def stamps(self, i: int) -> tuple[NDArray, Stamps]:
         """Stars of the list that reach into frame `i`, and their stamps."""
         frame = self.frames[i]

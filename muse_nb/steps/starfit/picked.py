@@ -169,10 +169,10 @@ def _place(measurement: Measurement, picks: Table, numbers: NDArray, sky: NDArra
         if shifts:
             first[i] = np.median(shifts, axis=0)
             placements[i] = Placement(first[i], np.inf, len(shifts))
-        elif i in base.placed:
+        elif np.isfinite(base.offset[i]).all():
             first[i] = base.offset[i]
         elif len(sky):
-            sources = sources or _as_sources(frames[base.placed[0] if base.placed else 0], sky)
+            sources = sources or _as_sources(frames[base.home], sky)
             placements[i] = scan(frame, sources, measurement.radius)
             first[i] = placements[i].offset
     return placements, first

@@ -61,6 +61,11 @@ class Solution:
     stars: catalogue.Adjustment | None
     numbers: NDArray
 
+    @property
+    def home(self) -> int:
+        """The frame whose offset is 0: its header tells where the stars are."""
+        return self.placed[self.fit.reference] if self.fit is not None else 0
+
 
 def solve(frames: list[Frame], radius: float = 6.0, tell: Callable[[str], None] = silent) -> Solution:
     """Measure the offsets of all frames from all their stars.
@@ -190,6 +195,8 @@ def finish(
     Stars that an observer picked (`numbers`) are named when they disagree, but kept; `floor` is the least error of a
     star [arcsec].
     """
+    if not fit.tied[fit.reference]:  # its stars lie in a hole, and all others would hang on nothing
+        fit.refer_to(int(np.argmax(fit.tied)))
     parts = fit.parts()
     stars = catalogue.adjust(catalogue.star_shifts(fit, parts), fit.sky, fit.reference, floor)
     if numbers is None and reject(fit, stars):
@@ -212,9 +219,7 @@ def finish(
     every = np.arange(len(offset))
     offset[np.trace(own[every, :, every], axis1=1, axis2=2) > UNKNOWN**2] = np.nan
     full, covariance = np.full((n, 2), np.nan), np.full((n, 2, n, 2), np.nan)
-    common = fit.active & (fit.active.sum(0) > 1)
-    known = common.any(1) if fit.light is None else fit.active.any(1)
-    offset[~known] = np.nan  # no star of it falls on data of another exposure
+    offset[~fit.tied] = np.nan  # no star of it falls on data of another exposure
     full[placed] = offset
     covariance[np.ix_(placed, [0, 1], placed, [0, 1])] = own
     cores = np.ones(n)
