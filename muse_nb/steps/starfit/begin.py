@@ -6,9 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from muse_nb.steps.starfit import noise
-from muse_nb.steps.starfit.coarse import Placement, place_all, stack_sources
+from muse_nb.steps.starfit.coarse import Placement, Sources, place_all, stack_sources
 from muse_nb.steps.starfit.diffuse import DiffuseLight
 from muse_nb.steps.starfit.fit import Fit
 from muse_nb.steps.starfit.frame import Frame
@@ -20,6 +21,8 @@ __all__ = ["Attempt", "Effort", "begin", "fit_round", "silent"]
 
 CONVERGED = 3e-5  # arcsec, a tenth of the best offsets' errors
 MISSED = 0.2  # of the starlight; noise alone is 0.14 at most, stars that crowd or lie on a galaxy 0.3 and more
+EVIDENT = 50.0  # sigma of a star that must not be missed by the first round
+ALIKE = 1.3  # times as bright in another exposure
 CLEAR = 100.0  # margin in ln L of a placement that nothing can better
 
 
@@ -131,6 +134,7 @@ def _attempt(frames: list[Frame], placements: list[Placement], tell: Callable[[s
     alone = transients(shown, list(first), sources.sky, maps)
     mask_transients(shown, list(first), maps)
     sources = sources.take(np.flatnonzero(~alone.any(0))).first(Effort.on(frames).stars)
+    sources = _with_overshone(shown, first, sources)
     if not len(sources.sky):
         return Attempt(frames, placements, [], None)
     fit = Fit(shown, first - first[0], sources.sky + first[0], sources.amplitude, sources.width)
@@ -139,6 +143,28 @@ def _attempt(frames: list[Frame], placements: list[Placement], tell: Callable[[s
     fit.fluxes()
     fit_round(fit, 0, tell)
     return Attempt(frames, placements, placed, fit)
+
+
+def _with_overshone(frames: list[Frame], offsets: NDArray, sources: Sources) -> Sources:
+    """Add stars that a few frames show, and the stack does not, beside brighter ones that more of them show."""
+    wide = max(frame.seeing for frame in frames)
+    for i, frame in enumerate(frames):
+        peaks = frame.peaks.take(frame.peaks.significance > EVIDENT).apart(frame.width)
+        sky = frame.plane.sky(peaks.position) - offsets[i]
+        beside = _nearest(sky, sources.sky) > wide
+        if not beside.any():
+            continue
+        sky, amplitude = sky[beside], peaks.amplitude[beside] * (frame.seeing / sources.width) ** 2
+        flux = np.array([other.fluxes_at(sky + offsets[j], other.map)[0] for j, other in enumerate(frames)])
+        alike = (flux > flux[i] / ALIKE) & (flux < flux[i] * ALIKE)
+        new = alike.sum(0) > 1
+        sources = Sources(np.r_[sources.sky, sky[new]], np.r_[sources.amplitude, amplitude[new]], sources.width)
+    return sources
+
+
+def _nearest(points: NDArray, others: NDArray) -> NDArray:
+    """From each point to the nearest of the others."""
+    return np.hypot(*(points[:, None] - others).transpose(2, 0, 1)).min(1, initial=np.inf)
 
 
 def _diffuse_light_first(fit: Fit) -> None:
