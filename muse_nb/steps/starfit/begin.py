@@ -13,6 +13,7 @@ from muse_nb.steps.starfit.coarse import Placement, Sources, place_all, stack_so
 from muse_nb.steps.starfit.diffuse import DiffuseLight
 from muse_nb.steps.starfit.fit import Fit
 from muse_nb.steps.starfit.frame import Frame
+from muse_nb.steps.starfit.geometry import nearest
 from muse_nb.steps.starfit.one_thread import one_thread
 from muse_nb.steps.starfit.small import middle
 from muse_nb.steps.starfit.transients import mask_transients, transients
@@ -151,7 +152,7 @@ def _with_overshone(frames: list[Frame], offsets: NDArray, sources: Sources) -> 
     for i, frame in enumerate(frames):
         peaks = frame.peaks.take(frame.peaks.significance > EVIDENT).apart(frame.width)
         sky = frame.plane.sky(peaks.position) - offsets[i]
-        beside = _nearest(sky, sources.sky) > wide
+        beside = nearest(sky, sources.sky) > wide
         if not beside.any():
             continue
         sky, amplitude = sky[beside], peaks.amplitude[beside] * (frame.seeing / sources.width) ** 2
@@ -160,11 +161,6 @@ def _with_overshone(frames: list[Frame], offsets: NDArray, sources: Sources) -> 
         new = alike.sum(0) > 1
         sources = Sources(np.r_[sources.sky, sky[new]], np.r_[sources.amplitude, amplitude[new]], sources.width)
     return sources
-
-
-def _nearest(points: NDArray, others: NDArray) -> NDArray:
-    """From each point to the nearest of the others."""
-    return np.hypot(*(points[:, None] - others).transpose(2, 0, 1)).min(1, initial=np.inf)
 
 
 def _diffuse_light_first(fit: Fit) -> None:

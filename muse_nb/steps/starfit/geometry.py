@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from astropy.wcs import WCS
 
-__all__ = ["ARCSEC", "Plane", "from_tangent", "to_tangent"]
+__all__ = ["ARCSEC", "Plane", "from_tangent", "nearest", "to_tangent"]
 
 ARCSEC = 206264.80624709636  # in a radian
 
@@ -35,6 +35,13 @@ def from_tangent(sky: NDArray, origin: tuple[float, float]) -> tuple[NDArray, ND
     a = np.arctan2(east, below)
     dec = np.arctan2(np.sin(d0) + north * np.cos(d0), np.hypot(east, below))
     return (origin[0] + np.degrees(a)) % 360, np.degrees(dec)
+
+
+def nearest(points: NDArray, others: NDArray) -> NDArray:
+    """From each of the points (N, 2) to the nearest of the others (K, 2); infinite where there are none."""
+    from scipy.spatial import cKDTree
+
+    return cKDTree(others).query(points)[0] if len(others) and len(points) else np.full(len(points), np.inf)
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from muse_nb.kernels.psf import discs, moffat_stamps
 from muse_nb.steps.starfit.coarse import Placement, Sources, scan
 from muse_nb.steps.starfit.fit import Fit
 from muse_nb.steps.starfit.frame import Frame
-from muse_nb.steps.starfit.geometry import from_tangent, to_tangent
+from muse_nb.steps.starfit.geometry import from_tangent, nearest, to_tangent
 from muse_nb.steps.starfit.one_thread import one_thread
 from muse_nb.steps.starfit.solve import Solution, finish, unsolved
 
@@ -119,8 +119,8 @@ def solve_picks(measurement: Measurement, picks: Table) -> Solution:
     base = measurement.solution
     others = base.fit.sky if base.fit is not None else np.zeros((0, 2))
     wide = max(measurement.frames[i].seeing for i in placed)
-    far = _nearest(others, sky)
-    neighbour = (far > 0.5 * wide) & (far < NEIGHBOUR * wide) & (_nearest(others, dropped) > 0.5 * wide)
+    far = nearest(others, sky)
+    neighbour = (far > 0.5 * wide) & (far < NEIGHBOUR * wide) & (nearest(others, dropped) > 0.5 * wide)
     frozen = far >= NEIGHBOUR * wide
     frames = [_cut(measurement, i, first[i], sky, dropped, others, frozen) for i in placed]
     stars = np.r_[sky, others[neighbour]]
@@ -207,9 +207,3 @@ def _cut(
     frame.data = np.where(frame.ok, frame.data, 0.0)
     frame.clipped, frame.edge = frame.clipped.copy(), np.zeros(frame.shape, bool)
     return frame
-
-
-def _nearest(points: NDArray, others: NDArray) -> NDArray:
-    if not len(others) or not len(points):
-        return np.full(len(points), np.inf)
-    return np.hypot(*(points[:, None] - others).transpose(2, 0, 1)).min(1)

@@ -16,6 +16,7 @@ from muse_nb.steps.starfit.coarse import Placement
 from muse_nb.steps.starfit.detect import stack_peaks
 from muse_nb.steps.starfit.fit import Fit
 from muse_nb.steps.starfit.frame import Frame
+from muse_nb.steps.starfit.geometry import nearest
 from muse_nb.steps.starfit.halo import take_halos
 from muse_nb.steps.starfit.matched_filter import Map, Peaks
 from muse_nb.steps.starfit.normal import FrameEquations
@@ -148,7 +149,7 @@ def _missed(fit: Fit, stars: NDArray) -> tuple[Peaks, float]:
     for frame, offset in zip(fit.frames, fit.offsets, strict=True):
         x, y = frame.plane.pixel(new + offset).T
         level = np.maximum(level, ndimage.map_coordinates(frame.model, [y, x], order=1))
-    take = (_distance(new, stars) > 0.5 * sharp) & (_distance(new, fit.rejected) > 1.2 * sharp)
+    take = (nearest(new, stars) > 0.5 * sharp) & (nearest(new, fit.rejected) > 1.2 * sharp)
     take &= peaks.amplitude > 0.04 * level
     return peaks.take(take).first(max(Effort.on(fit.frames).stars - len(stars), 0)), width
 
@@ -176,15 +177,6 @@ def _lasting(fit: Fit) -> NDArray:
             near = np.hypot(*(fit.sky - fit.sky[k]).T) < close
             keep[near & (total < total[k])] = False
     return keep
-
-
-def _distance(points: NDArray, others: NDArray) -> NDArray:
-    """From each point to the nearest of the others."""
-    from scipy.spatial import cKDTree
-
-    if not len(others) or not len(points):
-        return np.full(len(points), np.inf)
-    return cKDTree(others).query(points)[0]
 
 
 def finish(
