@@ -16,6 +16,7 @@ __all__ = ["clip", "core_chi2", "mask_edges", "noise_law", "wider_than_stars"]
 MEDIAN_CHI2 = 0.4549  # of one degree of freedom
 ENOUGH = 4000  # pixels of an exposure for the slope
 EMPTY = 40000  # pixels without stars for the floor, on which the slope leans
+AROUND = 0.5  # of what a cosmic ray's brightest pixel must stand out by
 LEAN = 3000  # pixels: the weight of all exposures' slope against an exposure's own
 
 
@@ -80,6 +81,8 @@ def clip(frame: Frame, stage: int, sigma: float = 5.5) -> None:
     (ny, nx), height = frame.shape, residual[y, x]
     near = np.minimum(residual[y - 1, x] + residual[(y + 1) % ny, x], residual[y, x - 1] + residual[y, (x + 1) % nx])
     new[y, x] = height - 0.5 * near > 0.55 * height
+    if new.any():  # what it has given of its light to the pixels around it
+        new |= ndimage.binary_dilation(new & (residual > 0), np.ones((3, 3))) & frame.ok & (square > AROUND**2 * limit)
     frame.clipped = new if new.sum() < 0.02 * frame.ok.sum() else np.zeros_like(new)
 
 
