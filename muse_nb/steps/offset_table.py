@@ -28,6 +28,7 @@ HOPELESS_CHI2 = 10.0  # with which a core is not that star's
 EDGE = 0.9  # of the search radius
 SHOWN = 0.5  # of the stars that the others show: 0.9 and more where an exposure lies right, 0.25 where it does not
 WITNESSED = 0.7  # of them, for an offset that the stars did not find: two of four may fall on others
+VAGUE = 1.0  # pixel that a correlation may be wrong by: with more, the header is as good
 LOOSE = 0.5  # pixel: an offset with a larger error blurs the cube by more than it mends
 FIELD = 30.0  # arcsec, half a field of view: exposures that point further apart are different pointings
 RESIDUAL = ("ra_residual", "dec_residual", "ra_error", "dec_error")
@@ -100,7 +101,7 @@ def _correlate_the_rest(
     frames, found = measurement.frames, 0
     for i in missing:
         shift = correlate(frames[home], frames[i], measurement.radius)
-        if shift is None:
+        if shift is None or shift.error.max() > VAGUE * measurement.planes[i].scale:
             continue
         start = offset[home] if known.any() else np.zeros(2)
         if solution.fit is not None and known.any():

@@ -116,7 +116,9 @@ def test_a_bright_star_that_a_hole_cuts_does_not_pull_the_correlation(tmp_path: 
     assert shift is None or np.abs(shift.offset - true[1]).max() < 0.1
 
 
-def test_a_correlation_that_the_stars_belie_is_no_offset(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_correlation_that_stars_belie_or_that_tells_too_little_is_no_offset(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from muse_nb.steps import offset_table
     from muse_nb.steps.starfit.correlate import Shift
 
@@ -124,7 +126,8 @@ def test_a_correlation_that_the_stars_belie_is_no_offset(tmp_path: Path, monkeyp
     offset = measurement.solution.offset.copy()
     offset[3] = np.nan
     solution = replace(measurement.solution, offset=offset)
-    for shift, method in (((0.15, 0.35), "cross-correlation"), ((3.0, -2.0), "none")):
-        found_there = Shift(np.array(shift), np.array([0.01, 0.01]), 20.0)
+    right, wrong = (0.15, 0.35), (3.0, -2.0)
+    for shift, error, method in ((right, 0.01, "cross-correlation"), (wrong, 0.01, "none"), (right, 0.3, "none")):
+        found_there = Shift(np.array(shift), np.array([0.01, error]), 20.0)
         monkeypatch.setattr(offset_table, "correlate", lambda *_, there=found_there: there)
         assert assemble(measurement, solution, "stars", None).table["method"][3] == method
