@@ -68,8 +68,8 @@ def main(argv: list[str] | None = None) -> int:
 
 def _refuse_inputs_as_outputs(args: argparse.Namespace) -> None:
     """No --force lets a command replace a file that it is given to read."""
-    given = {name: value for name, value in vars(args).items() if isinstance(value, (str, list))}
-    outputs = [path for name in OUTPUTS if isinstance(path := given.pop(name, None), str) and Path(path).is_file()]
+    given = vars(args).copy()
+    outputs = [path for name in OUTPUTS if (path := given.pop(name, None)) and Path(path).is_file()]
     words = [word for value in given.values() for word in (value if isinstance(value, list) else [value])]
     for path in outputs:
         refuse_taken(path, force=True, inputs=[word for word in words if isinstance(word, str)])

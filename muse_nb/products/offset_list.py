@@ -87,7 +87,14 @@ class OffsetList:
             raise MuseError(f"{path} has offsets that are not finite: measure them again")
         return cls(tuple(str(value) for value in table["DATE_OBS"].values), mjd, ra, dec, scale)
 
-    def write(self, path: str | Path, *, header: Header | None = None, force: bool = False) -> None:
+    def write(
+        self,
+        path: str | Path,
+        *,
+        header: Header | None = None,
+        force: bool = False,
+        inputs: Iterable[str | Path] = (),
+    ) -> None:
         """Write the list in the form that muse_exp_combine takes.
 
         Parameters
@@ -98,6 +105,8 @@ class OffsetList:
             Further keywords for its primary header.
         force
             Replace a file that is there.
+        inputs
+            Files that are not replaced even then.
 
         Raises
         ------
@@ -114,7 +123,7 @@ class OffsetList:
             _COLUMNS[1:], ("s", "deg", "deg", None), strict=True
         ):  # "s" is what the recipe says of days
             columns.append(fits.Column(name, "D", unit=unit, array=getattr(self, name.lower())))
-        with whole(path, force=force) as part:
+        with whole(path, force=force, inputs=inputs) as part:
             fits.HDUList([primary, fits.BinTableHDU.from_columns(columns)]).writeto(part, overwrite=True)
 
     def of(self, date_obs: str) -> tuple[float, float, float] | None:

@@ -14,7 +14,7 @@ from muse_nb.products.owner import abandoned, owned_name
 if TYPE_CHECKING:
     from astropy.table import Table
 
-__all__ = ["refuse_taken", "whole", "write_table"]
+__all__ = ["publish", "refuse_taken", "whole", "write_table"]
 
 
 def refuse_taken(path: str | Path, *, force: bool = False, inputs: Iterable[str | Path] = ()) -> None:
@@ -49,12 +49,8 @@ def whole(path: str | Path, *, force: bool = False, inputs: Iterable[str | Path]
 
     Parameters
     ----------
-    path
-        The file to make.
-    force
-        Replace a file that is already there.
-    inputs
-        Files that are not replaced even then.
+    path, force, inputs
+        As of `refuse_taken`.
 
     Yields
     ------
@@ -77,10 +73,7 @@ def whole(path: str | Path, *, force: bool = False, inputs: Iterable[str | Path]
         with part.open("rb") as file:
             os.fsync(file.fileno())
         part.chmod(0o666 & ~_umask())
-        if force:
-            part.replace(path)
-        else:
-            _link_new(part, path)
+        publish(part, path, force=force)
     except OSError as error:
         raise MuseError(f"{path} cannot be written: {error.strerror or error}") from error
     finally:
@@ -111,8 +104,19 @@ def _sweep(folder: Path) -> None:
                     Path(entry.path).unlink()
 
 
-def _link_new(part: Path, path: Path) -> None:
-    """Rename, but never over a file that another process made meanwhile."""
+def publish(part: Path, path: Path, *, force: bool) -> None:
+    """Give a finished file its name; without `force` never that of a file that another process made meanwhile.
+
+    Raises
+    ------
+    MuseError
+        There is such a file.
+    OSError
+        It cannot be renamed.
+    """
+    if force:
+        part.replace(path)
+        return
     try:
         os.link(part, path)
     except FileExistsError:

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import TracebackType
 
 from muse_nb.products.errors import MuseError
-from muse_nb.products.whole import refuse_taken
+from muse_nb.products.whole import publish, refuse_taken
 
 __all__ = ["Interrupted", "Piece", "Unfinished", "write_at"]
 
@@ -193,17 +193,7 @@ class Unfinished:
 
     def _publish(self) -> None:
         os.fsync(self.fd)
-        if self._force:
-            self.part.replace(self.path)
-        else:
-            try:
-                os.link(self.part, self.path)
-            except FileExistsError:
-                raise MuseError(
-                    f"{self.path} was written by another process meanwhile: choose another name or --force"
-                ) from None
-            except OSError:  # a file system without hard links
-                self.part.replace(self.path)
+        publish(self.part, self.path, force=self._force)
         self._remove()
 
     def _remove(self) -> None:

@@ -48,12 +48,14 @@ def assemble(measurement: Measurement, solution: Solution, method: str, referenc
     if method == "stars":
         _correlate_the_rest(measurement, solution, offset, covariance, methods)
     measured = np.isfinite(offset[:, 0])
-    alone = np.array([_by_picks_alone(measurement, solution, i, methods[i]) for i in range(n)])
-    base = _base(measurement, measured & ~alone if (measured & ~alone).any() else measured, reference)
+    alone = _by_picks_alone(measurement, solution, methods)
+    sure = measured & ~alone
+    base = _base(measurement, sure if sure.any() else measured, reference)
     offset, error = _relative(offset, covariance, base)
     seen, counts = _seen(solution, n), _shown(solution, n)
     judged = (
-        _verdict(measurement, solution, i, methods[i], offset[i], error[i], seen[i], *counts[i]) for i in range(n)
+        _verdict(measurement, solution, i, methods[i], alone[i], offset[i], error[i], seen[i], *counts[i])
+        for i in range(n)
     )
     verdict, why = zip(*judged, strict=True)
     frames = measurement.frames
@@ -98,12 +100,12 @@ def _correlate_the_rest(
     missing = [i for i in range(len(methods)) if not known[i] and (known.any() or i != home)]
     if not missing:
         return
+    start = offset[home].copy() if known.any() else np.zeros(2)
     frames, found = measurement.frames, 0
     for i in missing:
         shift = correlate(frames[home], frames[i], measurement.radius)
         if shift is None or shift.error.max() > VAGUE * measurement.planes[i].scale:
             continue
-        start = offset[home] if known.any() else np.zeros(2)
         if solution.fit is not None and known.any():
             expected, shown = count_shown_at(solution.fit, frames[i], start + shift.offset)
             if shown < WITNESSED * expected:
@@ -118,10 +120,10 @@ def _correlate_the_rest(
         covariance[home] = covariance[:, :, home] = 0
 
 
-def _by_picks_alone(measurement: Measurement, solution: Solution, i: int, method: str) -> bool:
-    """Whether an exposure that all stars together could not place was searched for the picked ones."""
-    by_hand = not np.isfinite(solution.placements[i].margin)
-    return method == "picks" and not by_hand and bool(np.isnan(measurement.solution.offset[i, 0]))
+def _by_picks_alone(measurement: Measurement, solution: Solution, methods: list[str]) -> NDArray:
+    """Exposures that all stars together could not place and that were searched for the picked ones."""
+    searched = [np.isfinite(placement.margin) for placement in solution.placements]  # not put by hand
+    return (np.array(methods) == "picks") & searched & np.isnan(measurement.solution.offset[:, 0])
 
 
 def _base(measurement: Measurement, measured: NDArray, reference: str | None) -> list[int]:
@@ -179,14 +181,14 @@ def _pointings(centres: NDArray) -> list[int]:
 
 
 def _verdict(
-    measurement: Measurement, solution: Solution, i: int, method: str, offset: NDArray, error: NDArray, seen: int,
-    expected: int, shown: int,
+    measurement: Measurement, solution: Solution, i: int, method: str, alone: bool, offset: NDArray, error: NDArray,
+    seen: int, expected: int, shown: int,
 ) -> tuple[str, str]:  # fmt: skip
     if method == "none":
         return "refuse", _why_none(measurement, solution, i)
     if method == "cross-correlation":
         return "check", "too few stars: by cross-correlation of the images"
-    if _by_picks_alone(measurement, solution, i, method):
+    if alone:
         return "check", "only the picked stars place it: another star may look like one of them"
     placed = len(solution.placed)
     if seen <= 2 and method == "stars" and placed < 0.5 * len(measurement.images):

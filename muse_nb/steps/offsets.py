@@ -16,7 +16,6 @@ from muse_nb.products.errors import MuseError, MuseWarning
 from muse_nb.products.image_fov import ImageFov
 from muse_nb.products.offset_list import OffsetList
 from muse_nb.products.text import signed
-from muse_nb.products.whole import refuse_taken
 from muse_nb.steps.measurement import Measurement, damage_told
 
 if TYPE_CHECKING:
@@ -99,8 +98,7 @@ class Offsets:
             It is there or is one of the images, cannot be written, or every exposure was refused.
         """
         images = [image.path for image in self._fit[0].images] if self._fit else []
-        refuse_taken(path, force=force, inputs=images)
-        self.offset_list(flux_scale).write(path, force=force)
+        self.offset_list(flux_scale).write(path, force=force, inputs=images)
 
     def rows(self) -> list[dict[str, Any]]:
         """One dictionary an exposure, for JSON: NaN become None."""

@@ -16,7 +16,7 @@ from muse_nb.steps.starfit.frame import Frame
 from muse_nb.steps.starfit.geometry import nearest
 from muse_nb.steps.starfit.one_thread import one_thread
 from muse_nb.steps.starfit.small import middle
-from muse_nb.steps.starfit.transients import mask_transients, transients
+from muse_nb.steps.starfit.transients import fluxes, mask_transients, transients
 
 __all__ = ["Attempt", "Effort", "begin", "fit_round", "silent"]
 
@@ -156,7 +156,7 @@ def _with_overshone(frames: list[Frame], offsets: NDArray, sources: Sources) -> 
         if not beside.any():
             continue
         sky, amplitude = sky[beside], peaks.amplitude[beside] * (frame.seeing / sources.width) ** 2
-        flux = np.array([other.fluxes_at(sky + offsets[j], other.map)[0] for j, other in enumerate(frames)])
+        flux, _ = fluxes(frames, list(offsets), sky, [other.map for other in frames])
         alike = (flux > flux[i] / ALIKE) & (flux < flux[i] * ALIKE)
         new = alike.sum(0) > 1
         sources = Sources(np.r_[sources.sky, sky[new]], np.r_[sources.amplitude, amplitude[new]], sources.width)

@@ -45,10 +45,11 @@ def _repeated(image: NDArray) -> set[float]:
 
 def _too_common(image: NDArray, value: float) -> NDArray:
     """Pixels of the value; none, if about as many have the next or, in coarse whole numbers, it is the sky's."""
-    same, away = image == value, np.abs(image - value)
+    same = image == value
     number = int(same.sum())
     if number < MANY:
         return np.zeros_like(same)
+    away = np.abs(image - value)
     following = int((away == np.nanmin(np.where(same, np.nan, away), initial=np.inf)).sum())
     alone = number > COMMON * following and (following < MANY or number < 0.5 * np.isfinite(image).sum())
     return same & alone

@@ -11,7 +11,7 @@ from muse_nb.kernels.psf import discs
 from muse_nb.steps.starfit.frame import Frame
 from muse_nb.steps.starfit.matched_filter import NEIGHBOURS, Map, find_peaks
 
-__all__ = ["mask_transients", "transients"]
+__all__ = ["fluxes", "mask_transients", "transients"]
 
 CLEAR = 6.0  # sigma that the exposure shows it at
 ABSENT = 0.3  # of its flux: the others show less
@@ -32,7 +32,7 @@ def transients(frames: Sequence[Frame], offsets: Sequence[NDArray], sky: NDArray
     maps
         Matched-filter maps of the exposures, in which to look.
     """
-    flux, weight = _fluxes(frames, offsets, sky, maps)
+    flux, weight = fluxes(frames, offsets, sky, maps)
     brightest, k = np.argmax(flux * np.sqrt(weight), axis=0), np.arange(len(sky))
     own, error = flux[brightest, k], 1 / np.sqrt(np.maximum(weight[brightest, k], 1e-300))
     others, theirs = _others(flux, weight, brightest)
@@ -41,14 +41,14 @@ def transients(frames: Sequence[Frame], offsets: Sequence[NDArray], sky: NDArray
     wide = BLENDED * max(frame.seeing for frame in frames)
     for way in WAYS if alone.any() else []:
         found = np.flatnonzero(alone)
-        beside, _ = _others(*_fluxes(frames, offsets, sky[found] + wide * way, maps), brightest[found])
+        beside, _ = _others(*fluxes(frames, offsets, sky[found] + wide * way, maps), brightest[found])
         alone[found] = beside < ABSENT * own[found]
     mask = np.zeros(flux.shape, bool)
     mask[brightest, k] = alone
     return mask
 
 
-def _fluxes(
+def fluxes(
     frames: Sequence[Frame], offsets: Sequence[NDArray], sky: NDArray, maps: Sequence[Map]
 ) -> tuple[NDArray, NDArray]:
     """Fluxes (n, K) that the maps show, in a unit that all share, and their inverse variances, 0 off the data."""
