@@ -116,9 +116,9 @@ def _stream(tables: list[Path], folder: Path, *more: str) -> Run:
 
 
 def _eso(tables: list[Path], folder: Path, parameters: dict[str, object]) -> Run | None:
-    from muse_nb.products.errors import MuseError
+    from muse_nb.core.errors import MuseError
     from muse_nb.recipes.reduce import exp_combine
-    from muse_nb.steps.forecast import forecast
+    from muse_nb.steps.combine.forecast import forecast
 
     try:
         ahead = forecast(tables)

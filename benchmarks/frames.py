@@ -19,7 +19,7 @@ import numpy as np
 from astropy.io import fits
 
 from muse_nb.products.object_red import write_object_red
-from muse_nb.steps.inspect import inspect
+from muse_nb.steps.inspect.inspect import inspect
 
 SHAPE = (4112, 4096)
 PITCH, WIDTH, LEFT = 84, 76, 24  # pixels: slices as MUSE has them
@@ -73,8 +73,8 @@ def exposure(folder: Path, first: Path) -> list[Path]:
 
 MOSAIC = """
 import resource, sys, time
-from muse_nb.steps.inspect import inspect
-from muse_nb.widgets.mosaic import Mosaic
+from muse_nb.steps.inspect.inspect import inspect
+from muse_nb.widgets.mosaic.mosaic import Mosaic
 start, before = time.perf_counter(), time.process_time()
 sheet = Mosaic(inspect(sys.argv[1:]))
 took, cpu = time.perf_counter() - start, time.process_time() - before

@@ -27,7 +27,7 @@ def guided(folder: Path) -> None:
     with atheris.instrument_imports(include=["muse_nb"]):
         from product_files import READERS, write_products
 
-        from muse_nb.products.errors import MuseError
+        from muse_nb.core.errors import MuseError
     (folder / "products").mkdir()
     (folder / "seeds").mkdir()
     made = write_products(folder / "products")

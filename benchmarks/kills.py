@@ -190,9 +190,24 @@ def warm_up() -> None:
         "scipy.spatial",
     ):
         import_module(name)
-    for name in ("combine", "nans", "offsets", "inspect", "doctor", "survey", "measurement", "offset_table"):
+    for name in (
+        "combine.combine",
+        "nans.audit",
+        "offsets.measure",
+        "inspect.inspect",
+        "doctor.doctor",
+        "survey.survey",
+        "offsets.measurement",
+        "offsets.table",
+    ):
         import_module(f"muse_nb.steps.{name}")
-    for name in ("muse_nb.sharing.share", "muse_nb.recipes.reduce", "muse_nb.steps.starfit.solve", "tqdm", "filelock"):
+    for name in (
+        "muse_nb.sharing.share",
+        "muse_nb.recipes.reduce",
+        "muse_nb.steps.offsets.starfit.solve",
+        "tqdm",
+        "filelock",
+    ):
         import_module(name)
 
 

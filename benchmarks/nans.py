@@ -21,7 +21,7 @@ from astropy.io import fits
 
 SIDE = 320
 AUDIT = (
-    "import resource, sys, time, astropy.io.fits; from muse_nb.steps.nans import audit_nans;"
+    "import resource, sys, time, astropy.io.fits; from muse_nb.steps.nans.audit import audit_nans;"
     "start = time.perf_counter();"
     "audit = audit_nans(sys.argv[1]); took = time.perf_counter() - start;"
     "print(took, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, audit.voxels)"

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from scipy.signal import fftconvolve
 
 from muse_nb.kernels.psf import Stamps, moffat_stamps
-from muse_nb.steps.starfit.geometry import Plane
-from muse_nb.steps.starfit.psf import kernel, round_psf
+from muse_nb.steps.offsets.starfit.geometry import Plane
+from muse_nb.steps.offsets.starfit.psf import kernel, round_psf
 
 SCALE = 0.2  # arcsec per pixel
 FLOOR, SLOPE = 1.0, 0.05  # variance = FLOOR + SLOPE * light, so that amplitudes are in units of the sky's noise

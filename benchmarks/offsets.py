@@ -25,8 +25,8 @@ from astropy.table import Table
 from numpy.typing import NDArray
 from offset_fields import KINDS, Field, make
 
-from muse_nb.steps.measurement import Measurement
-from muse_nb.steps.offsets import measure_offsets
+from muse_nb.steps.offsets.measure import measure_offsets
+from muse_nb.steps.offsets.measurement import Measurement
 
 AT_BOUND = 0.5e-3  # arcsec: an rms below counts as at the bound
 FAILED = 0.5  # arcsec: an rms above is no offset of these exposures

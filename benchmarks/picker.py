@@ -17,9 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.offset_fields import Kind, make
-from muse_nb.steps.offsets import Offsets
-from muse_nb.steps.starfit import picked
-from muse_nb.widgets.stars import StarPicker
+from muse_nb.steps.offsets.measure import Offsets, picked
+from muse_nb.widgets.stars.picker import StarPicker
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "browser"))
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from muse_nb.products.cards import card, header_block
+from muse_nb.products.fits.cards import card, header_block
 
 RA, DEC = 265.175, -53.674  # NGC 6397
 SPAXEL = 0.2  # arcsec

@@ -39,7 +39,7 @@ from astropy.io import fits
 from muse_nb import ObjectRedViewer
 from astropy.visualization import ZScaleInterval
 from PIL import Image, ImageDraw, ImageFont
-from muse_nb.widgets.base import COLOUR_MAPS, colour_map
+from muse_nb.widgets.shared.base import COLOUR_MAPS, colour_map
 [colour_map(name) for name in COLOUR_MAPS]
 None"""
 IMPORTS_THEIRS = "%matplotlib widget\nimport matplotlib.pyplot as plt\nimport numpy as np\nfrom astropy.io import fits"

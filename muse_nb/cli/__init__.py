@@ -10,9 +10,9 @@ from importlib import import_module
 from pathlib import Path
 
 from muse_nb import __version__
-from muse_nb.products.errors import MuseError
-from muse_nb.products.text import printable
-from muse_nb.products.whole import refuse_taken
+from muse_nb.core.errors import MuseError
+from muse_nb.core.text import printable
+from muse_nb.core.whole import refuse_taken
 
 __all__ = ["main"]
 

@@ -79,7 +79,7 @@ def memory_size(text: str) -> float:
 def run(args: argparse.Namespace) -> int:
     """Combine, and print what was made."""
     if args.forecast:
-        from muse_nb.steps.forecast import forecast
+        from muse_nb.steps.combine.forecast import forecast
 
         ahead = forecast(
             args.pixtables,
@@ -108,8 +108,8 @@ def make(args: argparse.Namespace, **settings: Any) -> int:
     )  # for numpy, whose threads would only wait: nothing here uses them
     import warnings
 
-    from muse_nb.products.errors import MuseError, MuseWarning
-    from muse_nb.steps.combine import combine
+    from muse_nb.core.errors import MuseError, MuseWarning
+    from muse_nb.steps.combine.combine import combine
 
     if not args.output:
         raise MuseError("say where the cube goes: -o CUBE.fits")

@@ -25,7 +25,7 @@ def run(args: argparse.Namespace) -> int:
     from functools import partial
     from pathlib import Path
 
-    from muse_nb.demo import demo
+    from muse_nb.demo.demo import demo
 
     if args.force:
         for name in ("night", "products", "html"):

@@ -23,7 +23,7 @@ def run(args: argparse.Namespace) -> int:
     """Look; exit status 1 where something would go wrong."""
     from tqdm import tqdm
 
-    from muse_nb.steps.doctor import doctor
+    from muse_nb.steps.doctor.doctor import doctor
 
     with tqdm(unit="look", disable=not sys.stderr.isatty()) as bar:
 

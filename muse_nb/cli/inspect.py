@@ -7,7 +7,7 @@ import json
 import sys
 from collections.abc import Callable
 
-from muse_nb.steps.mosaic import STATISTICS
+from muse_nb.steps.inspect.tiles import STATISTICS
 
 __all__ = ["add_arguments", "run"]
 
@@ -35,8 +35,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Inspect the frames, print the findings."""
-    from muse_nb.products.whole import whole
-    from muse_nb.steps.inspect import inspect
+    from muse_nb.core.whole import whole
+    from muse_nb.steps.inspect.inspect import inspect
 
     result = inspect(args.files, limits_table=args.limits, trace=args.trace, progress=_progress(len(args.files)))
     if args.output:

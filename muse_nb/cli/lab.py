@@ -23,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Become JupyterLab: with its token, on the loopback address only."""
-    from muse_nb.products.errors import MuseError
+    from muse_nb.core.errors import MuseError
 
     if not NOTEBOOKS.is_dir():
         raise MuseError(f"{NOTEBOOKS} is not there: run it from a clone of the project")

@@ -8,9 +8,9 @@ import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from muse_nb.steps.nan_heal import Healing
-    from muse_nb.steps.nan_progress import Progress
-    from muse_nb.steps.nans import NanAudit
+    from muse_nb.core.progress import Progress
+    from muse_nb.steps.nans.audit import NanAudit
+    from muse_nb.steps.nans.heal import Healing
 
 __all__ = ["add_arguments", "run"]
 
@@ -62,11 +62,11 @@ def run(args: argparse.Namespace) -> int:
     if args.heal:
         if args.cube or args.pixtable:
             args.usage_error("--heal takes the pixel tables itself: no CUBE and no --pixtable")
-        from muse_nb.steps.nan_heal import heal_nans
+        from muse_nb.steps.nans.heal import heal_nans
 
         found = heal_nans(args.heal, args.offsets, args.badpix, progress=_progress())
     elif args.cube:
-        from muse_nb.steps.nans import audit_nans
+        from muse_nb.steps.nans.audit import audit_nans
 
         found = audit = audit_nans(args.cube, args.pixtable or None, args.badpix, progress=_progress())
         if args.holes:
@@ -79,7 +79,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _show(found: NanAudit | Healing, args: argparse.Namespace) -> None:
     """Write what is asked for and print the rest."""
-    from muse_nb.products.whole import whole
+    from muse_nb.core.whole import whole
 
     if args.output:
         found.write(args.output, force=args.force)
@@ -98,7 +98,7 @@ def _show(found: NanAudit | Healing, args: argparse.Namespace) -> None:
 
 def _tell(audit: NanAudit, args: argparse.Namespace) -> int:
     """Say what the marked holes are."""
-    from muse_nb.steps.marked_holes import tell_holes
+    from muse_nb.steps.nans.marked import tell_holes
 
     found = tell_holes(audit, args.holes)
     if args.output:
@@ -109,7 +109,7 @@ def _tell(audit: NanAudit, args: argparse.Namespace) -> int:
 
 def _repair(args: argparse.Namespace) -> int:
     """Write a bad-pixel table without its good pixels, list every change."""
-    from muse_nb.steps.badpix_repair import repair
+    from muse_nb.steps.badpix.repair import repair
 
     if args.cube or not args.pixtable or not args.output:
         args.usage_error("--repair needs --pixtable and -o, and no CUBE")

@@ -9,7 +9,7 @@ import warnings
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from muse_nb.steps.offsets import Offsets
+    from muse_nb.steps.offsets.measure import Offsets
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -40,9 +40,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Measure, write, print."""
-    from muse_nb.products.errors import MuseError, MuseWarning
-    from muse_nb.steps.measurement import Measurement
-    from muse_nb.steps.offsets import measure_offsets
+    from muse_nb.core.errors import MuseError, MuseWarning
+    from muse_nb.steps.offsets.measure import measure_offsets
+    from muse_nb.steps.offsets.measurement import Measurement
 
     if not args.radius > 0:
         raise MuseError("--radius must be a positive number of arcsec")
@@ -58,11 +58,11 @@ def run(args: argparse.Namespace) -> int:
         print(f"muse-nb offsets: {warning.message}", file=sys.stderr)
     check = None
     if args.cross_check:
-        from muse_nb.steps.crosscheck import cross_check
+        from muse_nb.steps.offsets.crosscheck import cross_check
 
         check = cross_check(measurement, offsets)
     if args.json:
-        from muse_nb.steps.left_out import by_reason
+        from muse_nb.steps.offsets.left_out import by_reason
 
         left_out = offsets.left_out()
         rows = [row | {"stars_left_out": by_reason(left_out, row["date_obs"])} for row in offsets.rows()]
@@ -80,7 +80,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _wrong_with(path: str, offsets: Offsets) -> int:
     """Print what is wrong with a list made elsewhere; the exit status."""
-    from muse_nb.steps.crosscheck import check_offset_list
+    from muse_nb.steps.offsets.crosscheck import check_offset_list
 
     findings = check_offset_list(path, offsets)
     for finding in findings:
@@ -94,8 +94,8 @@ def _tell(text: str) -> None:
 
 def _wobble(offsets: Offsets) -> str:
     """What turns with the rotator, or why that cannot be told."""
-    from muse_nb.products.errors import MuseError
-    from muse_nb.steps.wobble import fit_wobble
+    from muse_nb.core.errors import MuseError
+    from muse_nb.steps.offsets.wobble import fit_wobble
 
     try:
         return str(fit_wobble(offsets))

@@ -44,8 +44,8 @@ def run(args: argparse.Namespace) -> int:
 
     from tqdm import tqdm
 
-    from muse_nb.products.errors import MuseWarning
-    from muse_nb.products.text import printable
+    from muse_nb.core.errors import MuseWarning
+    from muse_nb.core.text import printable
     from muse_nb.recipes.reduce import reduce_all
 
     with tqdm(total=len(args.raw), unit="exposure", disable=not sys.stderr.isatty()) as bar, warnings.catch_warnings():

@@ -39,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Render, or extract; exit status 1 where a notebook failed."""
-    from muse_nb.products.errors import MuseError
+    from muse_nb.core.errors import MuseError
 
     if args.extract:
         from muse_nb.sharing.extract import extract

@@ -47,7 +47,7 @@ def _verify(args: argparse.Namespace) -> int:
 
     from tqdm import tqdm
 
-    from muse_nb.steps.survey_verify import verify
+    from muse_nb.steps.survey.verify import verify
 
     with tqdm(unit="B", unit_scale=True, disable=not sys.stderr.isatty()) as bar:
         found = verify(args.verify, args.folders[0] if args.folders else None, progress=bar.update)
@@ -58,8 +58,8 @@ def _verify(args: argparse.Namespace) -> int:
 def _survey(args: argparse.Namespace) -> int:
     from tqdm import tqdm
 
-    from muse_nb.products.errors import MuseError
-    from muse_nb.steps.survey import survey, write_surveys
+    from muse_nb.core.errors import MuseError
+    from muse_nb.steps.survey.survey import survey, write_surveys
 
     quiet = not sys.stderr.isatty()
     surveys = []
@@ -108,7 +108,7 @@ def _summary(found: Any) -> dict[str, Any]:
 
 
 def _text(found: Any) -> str:
-    from muse_nb.products.text import printable
+    from muse_nb.core.text import printable
 
     lines = [f"{found.folder}: {len(found.exposures)} exposures, {len(found.facts)} files"]
     for e in found.exposures:

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from muse_nb.products.errors import MuseError
+from muse_nb.core.errors import MuseError
+from muse_nb.core.whole import whole
 from muse_nb.products.header import read
-from muse_nb.products.whole import whole
 
 __all__ = ["BadpixTable"]
 

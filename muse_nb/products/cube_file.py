@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from muse_nb.products.errors import MuseError
+from muse_nb.core.errors import MuseError
 from muse_nb.products.header import axes_of, number_of, read_all
 
 if TYPE_CHECKING:

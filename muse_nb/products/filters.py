@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from muse_nb.products.errors import MuseError
+from muse_nb.core.errors import MuseError
 
 __all__ = ["NAMES", "Filter", "covered", "read_filter_list", "throughput"]
 

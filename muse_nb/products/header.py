@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from muse_nb.products.blocks import CARD, hdus
-from muse_nb.products.errors import MuseError
+from muse_nb.core.errors import MuseError
+from muse_nb.products.fits.blocks import CARD, hdus
 
 if TYPE_CHECKING:
     from astropy.io.fits import Header

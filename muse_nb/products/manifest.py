@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
-from muse_nb.products.errors import MuseError
-from muse_nb.products.whole import whole
+from muse_nb.core.errors import MuseError
+from muse_nb.core.whole import whole
 
 __all__ = ["Entry", "read_manifest", "sha256", "write_manifest"]
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from muse_nb.products.bintable import read_table
-from muse_nb.products.blocks import hdus
-from muse_nb.products.errors import MuseError
-from muse_nb.products.whole import whole
+from muse_nb.core.errors import MuseError
+from muse_nb.core.whole import whole
+from muse_nb.products.fits.bintable import read_table
+from muse_nb.products.fits.blocks import hdus
 
 if TYPE_CHECKING:
     from astropy.io.fits import Header

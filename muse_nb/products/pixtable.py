@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from muse_nb.products.blocks import Hdu, hdus
-from muse_nb.products.errors import MuseError
+from muse_nb.core.errors import MuseError
+from muse_nb.core.whole import whole
+from muse_nb.products.fits.blocks import Hdu, hdus
 from muse_nb.products.header import need
-from muse_nb.products.whole import whole
 
 if TYPE_CHECKING:
     from astropy.io.fits import Header

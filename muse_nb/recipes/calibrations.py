@@ -7,8 +7,8 @@ import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from muse_nb.products.blocks import hdus
-from muse_nb.products.errors import MuseError, MuseWarning
+from muse_nb.core.errors import MuseError, MuseWarning
+from muse_nb.products.fits.blocks import hdus
 
 __all__ = ["Calibrations", "find_calibrations"]
 

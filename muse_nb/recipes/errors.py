@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from muse_nb.products.errors import MuseError
+from muse_nb.core.errors import MuseError
 
 __all__ = ["RecipeError", "reasons"]
 

@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from muse_nb.products.blocks import hdus
-from muse_nb.products.errors import MuseError
+from muse_nb.core.errors import MuseError
+from muse_nb.products.fits.blocks import hdus
 
 __all__ = ["FrameSet", "check", "frame_list", "link"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from muse_nb.recipes.process import Stop
+from muse_nb.core.process import Stop
 from muse_nb.recipes.run import RecipeResult, run_recipe
 
 __all__ = ["align", "exp_combine"]

@@ -9,8 +9,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from muse_nb.products.errors import MuseError
-from muse_nb.products.whole import whole
+from muse_nb.core.errors import MuseError
+from muse_nb.core.whole import whole
 
 __all__ = ["NAME", "check", "fingerprint", "publish"]
 

@@ -13,17 +13,17 @@ from pathlib import Path
 from threading import Event
 from typing import TypeVar
 
-from muse_nb.products.blocks import hdus
-from muse_nb.products.errors import MuseError
+from muse_nb.core.errors import MuseError
+from muse_nb.core.process import Stop
+from muse_nb.core.waiting import as_done
+from muse_nb.core.work import work_folder
+from muse_nb.products.fits.blocks import hdus
 from muse_nb.products.header import exposure
-from muse_nb.products.waiting import as_done
 from muse_nb.recipes import record
 from muse_nb.recipes.calibrations import Calibrations, find_calibrations
+from muse_nb.recipes.checks.every import refuse
 from muse_nb.recipes.joining import align, exp_combine
-from muse_nb.recipes.prechecks import refuse
-from muse_nb.recipes.process import Stop
 from muse_nb.recipes.run import RecipeResult, run_recipe
-from muse_nb.recipes.work import work_folder
 
 __all__ = ["Reduction", "align", "exp_combine", "reduce", "reduce_all"]
 

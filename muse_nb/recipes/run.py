@@ -13,17 +13,17 @@ from functools import cache
 from html import escape
 from pathlib import Path
 
-from muse_nb.products.errors import MuseError
-from muse_nb.products.whole import refuse_taken
+from muse_nb.core.errors import MuseError
+from muse_nb.core.process import Ended, Stop, dies_with_parent
+from muse_nb.core.process import run as run_process
+from muse_nb.core.whole import refuse_taken
+from muse_nb.core.work import scratch_folder, work_folder
 from muse_nb.recipes import frames as framesets
 from muse_nb.recipes import parameters as request
 from muse_nb.recipes.backends import BACKENDS, available, environment, library
+from muse_nb.recipes.checks.every import AFTER, examine, refuse, tell
+from muse_nb.recipes.checks.faults import Frame, Run
 from muse_nb.recipes.errors import RecipeError, reasons
-from muse_nb.recipes.faults import Frame, Run
-from muse_nb.recipes.prechecks import AFTER, examine, refuse, tell
-from muse_nb.recipes.process import Ended, Stop, dies_with_parent
-from muse_nb.recipes.process import run as run_process
-from muse_nb.recipes.work import scratch_folder, work_folder
 
 __all__ = ["RecipeResult", "choose_backend", "known_parameters", "run_recipe"]
 
@@ -278,7 +278,7 @@ def _last_line(text: str) -> str:
 
 def _move(made: Path, output: Path, *, force: bool, inputs: list[Path]) -> dict[str, list[Path]]:
     """Move all products to the output folder, or none."""
-    from muse_nb.products.blocks import hdus
+    from muse_nb.products.fits.blocks import hdus
 
     found = [(path, str(hdus(path)[0].cards.get("ESO PRO CATG") or "UNKNOWN")) for path in sorted(made.glob("*.fits"))]
     for path, _ in found:

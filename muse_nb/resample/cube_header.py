@@ -6,9 +6,9 @@ from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, datetime
 
 from muse_nb import __version__
-from muse_nb.products.blocks import hdus
-from muse_nb.products.cards import card, keyword_of, split
 from muse_nb.products.dq import NO_ROW, NOT_FINITE, REJECTED
+from muse_nb.products.fits.blocks import hdus
+from muse_nb.products.fits.cards import card, keyword_of, split
 from muse_nb.resample.grid import CubeGrid
 from muse_nb.resample.inputs import Input
 

@@ -9,9 +9,9 @@ from types import TracebackType
 import numpy as np
 from numpy.typing import NDArray
 
-from muse_nb.products.cards import card, header_block
+from muse_nb.core.whole import whole
 from muse_nb.products.filters import Filter, covered, throughput
-from muse_nb.products.whole import whole
+from muse_nb.products.fits.cards import card, header_block
 from muse_nb.resample.cube_header import extension
 from muse_nb.resample.grid import CubeGrid
 from muse_nb.resample.stream import EXTENSIONS, Resampled

@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from muse_nb.products.blocks import hdus
-from muse_nb.products.cards import card, header_block
-from muse_nb.products.errors import MuseError
+from muse_nb.core.errors import MuseError
+from muse_nb.core.whole import whole
+from muse_nb.products.fits.blocks import hdus
+from muse_nb.products.fits.cards import card, header_block
 from muse_nb.products.header import number_of
-from muse_nb.products.whole import whole
 from muse_nb.resample.grid import CubeGrid
 
 __all__ = ["cut_planes", "read_grid", "write_output_wcs"]

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
 
+from muse_nb.core.errors import MuseError
 from muse_nb.kernels.stream import COLUMNS, Exposure, scan
-from muse_nb.products.errors import MuseError
 from muse_nb.products.header import need, number_of
 from muse_nb.products.offset_list import OffsetList
 from muse_nb.products.pixtable import PixelTable

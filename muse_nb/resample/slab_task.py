@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from muse_nb.core.errors import MuseError
 from muse_nb.kernels.stream import BLOCK
-from muse_nb.products.errors import MuseError
 from muse_nb.products.pixtable import PixelTable
 from muse_nb.resample.cube_writer import piece_of
 from muse_nb.resample.grid import CubeGrid

@@ -6,9 +6,9 @@ import struct
 
 import numpy as np
 
+from muse_nb.core.errors import MuseError
 from muse_nb.kernels.reasons import slice_sums
-from muse_nb.products.cards import card, header_block
-from muse_nb.products.errors import MuseError
+from muse_nb.products.fits.cards import card, header_block
 from muse_nb.resample.grid import CubeGrid
 from muse_nb.resample.inputs import Inputs
 from muse_nb.resample.stream import Settings

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from muse_nb.core.errors import MuseError
 from muse_nb.kernels.reasons import Reasons
 from muse_nb.kernels.stream import MAXTHREADS, Planes
 from muse_nb.products.dq import NO_ROW, NOT_FINITE, REJECTED
-from muse_nb.products.errors import MuseError
 from muse_nb.resample.grid import CubeGrid
 from muse_nb.resample.inputs import Inputs
 

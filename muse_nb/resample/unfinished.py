@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
-from muse_nb.products.errors import MuseError
-from muse_nb.products.whole import publish, refuse_taken
+from muse_nb.core.errors import MuseError
+from muse_nb.core.whole import publish, refuse_taken
 
 __all__ = ["Interrupted", "Piece", "Unfinished", "write_at"]
 

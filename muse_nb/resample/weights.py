@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from muse_nb.products.errors import MuseError
+from muse_nb.core.errors import MuseError
 from muse_nb.products.header import need, number_of
 from muse_nb.products.pixtable import PixelTable
 

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from muse_nb.products.errors import MuseError
+from muse_nb.core.errors import MuseError
 from muse_nb.sharing.provenance import defaults
 from muse_nb.sharing.run import read_notebook
 
 if TYPE_CHECKING:
     from muse_nb.products.offset_list import OffsetList
-    from muse_nb.steps.exposures import Exposure
+    from muse_nb.steps.survey.exposures import Exposure
 
 __all__ = ["Night", "asks_for_exposure", "exposure_columns"]
 
@@ -50,7 +50,7 @@ class Night:
             It names no night, or there are no exposures.
         """
         from muse_nb.products.offset_list import OffsetList
-        from muse_nb.steps.survey import survey
+        from muse_nb.steps.survey.survey import survey
 
         values = defaults(read_notebook(notebook)) | dict(parameters)
         if not isinstance(values.get("night"), str):

@@ -7,9 +7,9 @@ import re
 from pathlib import Path
 from typing import Any
 
-from muse_nb.products.errors import MuseError
+from muse_nb.core.errors import MuseError
+from muse_nb.core.whole import whole
 from muse_nb.products.offset_list import OffsetList
-from muse_nb.products.whole import whole
 
 __all__ = ["extract"]
 

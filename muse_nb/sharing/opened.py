@@ -42,7 +42,7 @@ def _surveying() -> bool:
     """Whether a survey asks: it looks at every file of a night, which makes none of them an input."""
     frame = sys._getframe(2)
     while frame is not None:
-        if str(frame.f_globals.get("__name__")).startswith("muse_nb.steps.survey"):
+        if str(frame.f_globals.get("__name__")).startswith("muse_nb.steps.survey.survey"):
             return True
         frame = frame.f_back  # type: ignore[assignment]
     return False

@@ -6,10 +6,10 @@ import os
 import shutil
 from pathlib import Path
 
-from muse_nb.products.errors import MuseError
-from muse_nb.products.whole import whole
-from muse_nb.recipes.process import dies_with_parent, run
-from muse_nb.recipes.work import scratch_folder
+from muse_nb.core.errors import MuseError
+from muse_nb.core.process import dies_with_parent, run
+from muse_nb.core.whole import whole
+from muse_nb.core.work import scratch_folder
 from muse_nb.sharing.run import near
 
 __all__ = ["chromium", "print_page"]

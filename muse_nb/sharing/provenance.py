@@ -11,7 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from muse_nb.products.errors import MuseError
+from muse_nb.core.errors import MuseError
 from muse_nb.sharing.clean import Places
 from muse_nb.sharing.run import Ran
 
@@ -150,7 +150,7 @@ def _manifest(path: Path) -> dict[str, tuple[int, str]]:
 
 def _recipes(paths: Iterable[Path], places: Places) -> list[dict[str, Any]]:
     """What the inputs' PRO REC keywords say: each recipe with the same parameters and inputs once."""
-    from muse_nb.products.blocks import hdus
+    from muse_nb.products.fits.blocks import hdus
 
     found: dict[str, dict[str, Any]] = {}
     for path in paths:

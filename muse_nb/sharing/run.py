@@ -15,9 +15,9 @@ from typing import Any
 
 import nbformat
 
-from muse_nb.products.errors import MuseError
-from muse_nb.products.waiting import result
-from muse_nb.recipes.work import scratch_folder
+from muse_nb.core.errors import MuseError
+from muse_nb.core.waiting import result
+from muse_nb.core.work import scratch_folder
 from muse_nb.sharing.opened import opened
 
 __all__ = ["Ran", "near", "read_notebook", "run_notebook"]

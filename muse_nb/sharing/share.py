@@ -10,8 +10,8 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from muse_nb.products.errors import MuseError
-from muse_nb.products.whole import refuse_taken, whole
+from muse_nb.core.errors import MuseError
+from muse_nb.core.whole import refuse_taken, whole
 from muse_nb.sharing.cells import findings_of, title_of
 from muse_nb.sharing.clean import Places
 from muse_nb.sharing.exposures import Night, asks_for_exposure, exposure_columns

@@ -12,7 +12,7 @@ from multiprocessing import resource_tracker
 from threading import Event
 from typing import TypeVar
 
-from muse_nb.products.waiting import as_done
+from muse_nb.core.waiting import as_done
 
 __all__ = ["side_by_side"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from muse_nb.products.errors import MuseError
+from muse_nb.core.errors import MuseError
 
 __all__ = ["LAYOUTS", "PRESCAN", "SLICES", "Layout", "layout_named"]
 

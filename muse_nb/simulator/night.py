@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from muse_nb.products.errors import MuseError
-from muse_nb.products.waiting import result
+from muse_nb.core.errors import MuseError
+from muse_nb.core.waiting import result
 from muse_nb.simulator.instrument import Instrument
 from muse_nb.simulator.layouts import Layout, layout_named
 from muse_nb.simulator.plan import pointing

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from muse_nb.products.whole import whole
+from muse_nb.core.whole import whole
 from muse_nb.simulator.headers import label
 from muse_nb.simulator.layouts import Layout
 from muse_nb.simulator.plan import Pointing, offset_from

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from astropy.io import fits
 
-from muse_nb.products.whole import whole
+from muse_nb.core.whole import whole
 from muse_nb.simulator.calibrations import CHIP_CALIBRATIONS, write_chip_calibration
 from muse_nb.simulator.chips import Chips
 from muse_nb.simulator.detector import expose, illumination_flat

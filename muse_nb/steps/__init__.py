@@ -1,1 +1,1 @@
-"""What an observer does, one module a step: survey, inspect, nans, stars, offsets, combine."""
+"""What an observer does, a folder a step: survey, inspect, nans, badpix, offsets, combine; doctor asks them all."""

@@ -13,8 +13,8 @@ from typing import Any
 
 import ipywidgets
 
-from muse_nb.products.errors import MuseError
-from muse_nb.widgets.front_end import for_whoever_looks
+from muse_nb.core.errors import MuseError
+from muse_nb.widgets.shared.front_end import for_whoever_looks
 
 __all__ = ["RecipeRunner"]
 

@@ -13,9 +13,9 @@ from lab import Canvas
 from sky import cube
 
 import muse_nb
-from muse_nb.steps.nan_causes import Cause
-from muse_nb.widgets.nans import CAUSE_COLOURS
-from muse_nb.widgets.picture import rgb
+from muse_nb.steps.nans.causes import Cause
+from muse_nb.widgets.nans.viewer import CAUSE_COLOURS
+from muse_nb.widgets.shared.picture import rgb
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -92,7 +92,7 @@ def test_a_cause_can_be_switched_off_and_the_map_shown(opened) -> None:
 
 WITH_FRAMES = """import numpy as np
 from muse_nb import NanViewer, ObjectRedViewer
-from muse_nb.steps.nan_causes import CODES, Cause
+from muse_nb.steps.nans.causes import CODES, Cause
 frames = ObjectRedViewer([{frames}], height=300)
 viewer = NanViewer('{cube}', pixtables='{table}', viewer=frames, height=380, background=True)
 viewer"""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import muse_nb
-from muse_nb.products.errors import MuseError
+from muse_nb.core.errors import MuseError
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -145,8 +145,8 @@ def test_linked_controls_follow_each_other(alive: Opened) -> None:
 def test_a_reader_marks_stars_and_the_notebook_takes_them(
     alive: Opened, shared: Path, night: Night, tmp_path: Path
 ) -> None:
-    from muse_nb.steps.measurement import Measurement
-    from muse_nb.steps.picks import read_picks
+    from muse_nb.steps.offsets.measurement import Measurement
+    from muse_nb.steps.offsets.picks import read_picks
 
     measurement = Measurement(muse_nb.survey(night.folder).files_of("IMAGE_FOV"))
     star = measurement.candidates(1)[0]

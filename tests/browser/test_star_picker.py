@@ -13,7 +13,7 @@ from lab import Canvas, eventually
 from sky import OFFSETS, STARS, images
 
 from muse_nb.products.offset_list import OffsetList
-from muse_nb.widgets.stars import StarPicker
+from muse_nb.widgets.stars.picker import StarPicker
 
 CELL = """from pathlib import Path
 from muse_nb import StarPicker
@@ -43,7 +43,7 @@ def opened(open_notebook: Callable, folder: Path):
 def picker(opened):
     """The picker without any picks."""
     book, canvas = opened
-    book.python("from muse_nb.steps.picks import empty_picks; picker._set(empty_picks())")
+    book.python("from muse_nb.steps.offsets.picks import empty_picks; picker._set(empty_picks())")
     book.python("picker._before, picker._after, picker.exposure, picker.aligned = [], [], 0, True")
     book.until("not picker.stars and picker.method.startswith('all')")
     canvas.press("Escape")

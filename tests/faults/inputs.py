@@ -12,7 +12,7 @@ from astropy.io import fits
 from rows import cube, dates, listed
 
 from benchmarks.tables import write_tables
-from muse_nb.steps.picks import empty_picks
+from muse_nb.steps.offsets.picks import empty_picks
 
 Words = Callable[[Path, Path], list[object]]
 

@@ -14,8 +14,8 @@ from astropy.io import fits
 from benchmarks.tables import DEC, write_tables
 from muse_nb import combine, measure_offsets, reduce
 from muse_nb.products.offset_list import OffsetList
+from muse_nb.recipes.checks.every import refuse
 from muse_nb.recipes.joining import align
-from muse_nb.recipes.prechecks import refuse
 
 ROWS = 8 * 2 * 3600  # 8 planes of 2 IFUs
 

@@ -19,12 +19,12 @@ from rows import ROWS
 from benchmarks.kills import HIDDEN
 from benchmarks.tables import write_tables
 from muse_nb.cli import main
-from muse_nb.products.errors import MuseError
+from muse_nb.core.errors import MuseError
+from muse_nb.core.whole import whole
+from muse_nb.core.work import PREFIX, work_folder
 from muse_nb.products.offset_list import OffsetList
-from muse_nb.products.whole import whole
 from muse_nb.recipes.errors import RecipeError
 from muse_nb.recipes.run import run_recipe
-from muse_nb.recipes.work import PREFIX, work_folder
 
 Words = Callable[[Path], list[object]]
 
@@ -106,7 +106,7 @@ def test_a_folder_that_cannot_be_made_is_one_sentence(name: str, commands, tmp_p
 
 
 def test_a_lock_of_a_run_that_is_gone_does_not_stop_the_next(tmp_path: Path) -> None:
-    from muse_nb.steps.picks import empty_picks, read_picks, save_picks
+    from muse_nb.steps.offsets.picks import empty_picks, read_picks, save_picks
 
     (tmp_path / ".picks.ecsv.lock").write_text("")  # as a network file system leaves it
     old = tmp_path / f"{PREFIX}00000000.1-abc"

@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from inputs import Good, good_files
 
 from muse_nb.cli import main
-from muse_nb.products.blocks import hdus
-from muse_nb.products.errors import MuseError
+from muse_nb.core.errors import MuseError
+from muse_nb.products.fits.blocks import hdus
 
 EXAMPLES = int(os.environ.get("MUSE_NB_FUZZ", "12"))  # of each kind of file; `python -m benchmarks fuzz` takes more
 LIMIT = 30  # seconds for one command

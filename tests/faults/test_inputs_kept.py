@@ -14,10 +14,10 @@ from inputs import Good, good_files
 from benchmarks.tables import write_tables
 from muse_nb import cube, inspect, measure_offsets, survey
 from muse_nb.cli import main
+from muse_nb.core.errors import MuseError
+from muse_nb.core.whole import whole
 from muse_nb.products.badpix_table import BadpixTable
-from muse_nb.products.errors import MuseError
-from muse_nb.products.whole import whole
-from muse_nb.steps.badpix_apply import flag_pixtable
+from muse_nb.steps.badpix.apply import flag_pixtable
 
 
 @pytest.fixture(scope="module")

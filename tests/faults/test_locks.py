@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from muse_nb.products.errors import MuseError
-from muse_nb.recipes.work import PREFIX, work_folder
+from muse_nb.core.errors import MuseError
+from muse_nb.core.work import PREFIX, work_folder
 from muse_nb.resample import unfinished
 from muse_nb.resample.unfinished import Piece, Unfinished
-from muse_nb.steps import picks as picks_of
-from muse_nb.steps.picks import empty_picks, read_picks, save_picks
+from muse_nb.steps.offsets import picks as picks_of
+from muse_nb.steps.offsets.picks import empty_picks, read_picks, save_picks
 
 SIZE = 1000
 HOLD = (

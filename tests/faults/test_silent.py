@@ -15,14 +15,14 @@ from rows import SILENT, Row
 
 from muse_nb import RecipeRunner, doctor
 from muse_nb.cli import main
-from muse_nb.products.errors import MuseError, MuseWarning
-from muse_nb.recipes.prechecks import AFTER, BEFORE
-from muse_nb.steps import doctor_runs
+from muse_nb.core.errors import MuseError, MuseWarning
+from muse_nb.recipes.checks.every import AFTER, BEFORE
+from muse_nb.steps.doctor import runs as doctor_runs
 
 NOTES = ("mixed angles",)
 Folders = Callable[[Row], Path]
 every = pytest.mark.parametrize("row", SILENT, ids=lambda row: row.name)
-pytestmark = pytest.mark.filterwarnings("ignore::muse_nb.products.errors.MuseWarning")
+pytestmark = pytest.mark.filterwarnings("ignore::muse_nb.core.errors.MuseWarning")
 
 
 def told(row: Row, text: str) -> bool:

@@ -17,14 +17,14 @@ from rows import COS, ROWS, bad_pixels, dates, edit, list_of_another_form, liste
 
 from benchmarks.tables import write_tables
 from muse_nb import measure_offsets
-from muse_nb.products.errors import MuseError, MuseWarning
+from muse_nb.core.errors import MuseError, MuseWarning
 from muse_nb.products.offset_list import OffsetList
+from muse_nb.recipes.checks.every import refuse
 from muse_nb.recipes.errors import RecipeError
 from muse_nb.recipes.joining import align, exp_combine
-from muse_nb.recipes.prechecks import refuse
 from muse_nb.recipes.run import RecipeResult, run_recipe
 
-pytestmark = [pytest.mark.eso, pytest.mark.filterwarnings("ignore::muse_nb.products.errors.MuseWarning")]
+pytestmark = [pytest.mark.eso, pytest.mark.filterwarnings("ignore::muse_nb.core.errors.MuseWarning")]
 IFU = 12
 
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from muse_nb.products.errors import MuseError
-from muse_nb.products.whole import whole
-from muse_nb.recipes.work import scratch_folder
+from muse_nb.core.errors import MuseError
+from muse_nb.core.whole import whole
+from muse_nb.core.work import scratch_folder
 
 
 @pytest.fixture

@@ -17,14 +17,14 @@ from inputs import bintable
 
 from benchmarks.tables import write_tables
 from muse_nb import combine, cube
-from muse_nb.products.blocks import hdus
-from muse_nb.products.errors import MuseError
+from muse_nb.core.errors import MuseError
+from muse_nb.products.fits.blocks import hdus
 from muse_nb.products.pixtable import PixelTable
 from muse_nb.resample.grid import lay_out
 from muse_nb.resample.inputs import Inputs
 from muse_nb.resample.stream import Settings, planes
 
-pytestmark = pytest.mark.filterwarnings("ignore::muse_nb.products.errors.MuseWarning")
+pytestmark = pytest.mark.filterwarnings("ignore::muse_nb.core.errors.MuseWarning")
 EXAMPLES = 60  # of each form, 0.1 s each
 
 

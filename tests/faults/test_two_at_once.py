@@ -13,7 +13,7 @@ from rows import ROWS
 from benchmarks.kills import hidden
 from benchmarks.tables import write_tables
 from muse_nb.products.manifest import read_manifest
-from muse_nb.steps.picks import read_picks
+from muse_nb.steps.offsets.picks import read_picks
 
 TOLD = ("is already there", "another process", "is being made")
 
@@ -35,7 +35,7 @@ def command(*words: object) -> str:
     """Code that waits, then runs ``muse-nb``."""
     name = words[0]
     return (
-        f"import sys, muse_nb.cli.{name}, muse_nb.steps.{'survey' if name == 'survey' else 'combine'};"
+        f"import sys, muse_nb.cli.{name}, muse_nb.steps.{'survey.survey' if name == 'survey' else 'combine.combine'};"
         "from muse_nb.cli import main; print('ready', flush=True); sys.stdin.readline();"
         f"sys.exit(main({[str(word) for word in words]}))"
     )
@@ -75,7 +75,8 @@ def test_one_cube(tables: list[Path], tmp_path: Path, force: bool) -> None:
 def test_one_table_of_picks(tmp_path: Path) -> None:
     """Each adds its stars one by one, as two open notebooks do; all are there at the end."""
     code = (
-        "import sys; from muse_nb.steps.picks import PickFile; print('ready', flush=True); sys.stdin.readline();"
+        "import sys; from muse_nb.steps.offsets.picks import PickFile; print('ready', flush=True);"
+        "sys.stdin.readline();"
         "file = PickFile('picks.ecsv'); picks = file.picks.copy(); start = {start}\n"
         "for number in range(start, start + 12):\n"
         "    picks.add_row([len(picks) + 1, 10 + number / 100, -30, '', float('nan'), float('nan'), False])\n"

@@ -14,10 +14,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from product_files import READERS
 
-from muse_nb.products.blocks import hdus
-from muse_nb.products.errors import MuseError
+from muse_nb.core.errors import MuseError
+from muse_nb.products.fits.blocks import hdus
 from muse_nb.products.header import axes_of, read_all
-from muse_nb.steps.classify import classify
+from muse_nb.steps.survey.classify import classify
 
 BLOCK, CARD = 2880, 80
 LITTLE = 200_000  # kB

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from muse_nb.products.errors import MuseError
+from muse_nb.core.errors import MuseError
 from muse_nb.products.manifest import Entry, read_manifest, write_manifest
 
 ROW = Entry("raw/a.fits", "RAW OBJECT", "2014-07-27T03:12:00", "1 2", "1", "-90", "WFM", "60", 5, "ab", "x", "a b", ".")

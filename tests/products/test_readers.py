@@ -10,10 +10,10 @@ import pytest
 from astropy.io import fits
 from product_files import DATE, ROWS, SHAPE, frame, primary, table_columns
 
+from muse_nb.core.errors import MuseError
 from muse_nb.products import dq
 from muse_nb.products.cube_file import CubeFile
 from muse_nb.products.detector import TraceTable, WavecalTable
-from muse_nb.products.errors import MuseError
 from muse_nb.products.filters import read_filter_list, throughput
 from muse_nb.products.header import exposure, label, need, read
 from muse_nb.products.image_fov import ImageFov, write_image_fov

@@ -12,7 +12,7 @@ from astropy.io import fits
 from muse_nb.products.cube_file import CubeFile
 from muse_nb.products.header import read_all
 from muse_nb.products.image_fov import ImageFov
-from muse_nb.steps.classify import classify
+from muse_nb.steps.survey.classify import classify
 
 DATA = Path(mpdaf.__file__).parent / "data"
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from running import IFU, recipe_processes
 
+from muse_nb.core.work import PREFIX
 from muse_nb.recipes.backends import BACKENDS, available
-from muse_nb.recipes.work import PREFIX
 
 
 @pytest.fixture(params=BACKENDS)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from muse_nb.products.errors import MuseError
+from muse_nb.core.errors import MuseError
 from muse_nb.recipes.errors import RecipeError, reasons
 from muse_nb.recipes.parameters import check
 from muse_nb.recipes.run import known_parameters

@@ -11,7 +11,7 @@ import time
 import psutil
 import pytest
 
-from muse_nb.recipes.process import dies_with_parent, run
+from muse_nb.core.process import dies_with_parent, run
 
 CHILD = "import subprocess, sys, time; subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)']);"
 FAMILY = CHILD + "time.sleep({})"
@@ -76,7 +76,7 @@ def test_dies_when_its_parent_is_killed(tmp_path):
         [
             sys.executable,
             "-c",
-            "import subprocess, time; from muse_nb.recipes.process import dies_with_parent;"
+            "import subprocess, time; from muse_nb.core.process import dies_with_parent;"
             "subprocess.Popen(dies_with_parent(['sleep', '60']), start_new_session=True); time.sleep(60)",
         ],
         cwd=tmp_path,

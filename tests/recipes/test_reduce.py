@@ -12,7 +12,7 @@ from astropy.io import fits
 
 import muse_nb
 from muse_nb.cli import main
-from muse_nb.products.errors import MuseError, MuseWarning
+from muse_nb.core.errors import MuseError, MuseWarning
 from muse_nb.recipes.calibrations import find_calibrations
 from muse_nb.recipes.reduce import align, exp_combine, reduce, reduce_all
 from muse_nb.recipes.run import run_recipe
@@ -117,7 +117,7 @@ def test_a_raw_frame_that_the_recipes_get_wrong_is_refused(night, calib, tmp_pat
 
 
 @pytest.mark.eso
-@pytest.mark.filterwarnings("ignore::muse_nb.products.errors.MuseWarning")
+@pytest.mark.filterwarnings("ignore::muse_nb.core.errors.MuseWarning")
 def test_a_missing_angle_is_told_once_with_the_result(night, calib, tmp_path):
     raw = without(night.raw[0], tmp_path / "raw", ESO_INS_DROT_POSANG=None)
     made = reduce(raw, calib, tmp_path / "out", **QUICK)

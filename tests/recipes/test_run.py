@@ -16,11 +16,11 @@ import pytest
 from astropy.io import fits
 from running import IFU, recipe_processes
 
-from muse_nb.products.errors import MuseError
+from muse_nb.core.errors import MuseError
+from muse_nb.core.work import PREFIX
 from muse_nb.recipes.backends import available
 from muse_nb.recipes.errors import RecipeError
 from muse_nb.recipes.run import run_recipe
-from muse_nb.recipes.work import PREFIX
 
 pytestmark = pytest.mark.eso
 ODD = 'it\'s [1] (b) + "é" $HOME;'

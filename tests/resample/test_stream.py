@@ -13,7 +13,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 from benchmarks.tables import write_tables
-from muse_nb.products.errors import MuseError
+from muse_nb.core.errors import MuseError
 from muse_nb.products.pixtable import PixelTable
 from muse_nb.resample.grid import lay_out
 from muse_nb.resample.inputs import Inputs

@@ -18,7 +18,7 @@ from muse_nb.cli import main
 if TYPE_CHECKING:
     from muse_nb.simulator.night import Night
 
-SAY = """from muse_nb.steps.findings import findings_html
+SAY = """from muse_nb.core.html import findings_html
 from IPython.display import HTML
 HTML(findings_html([f"{exposure} is <odd>"]) + "<ul><li>a list of something else</li></ul>")"""
 

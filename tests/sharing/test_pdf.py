@@ -13,7 +13,7 @@ import matplotlib.image
 import numpy as np
 import pytest
 
-from muse_nb.products.errors import MuseError
+from muse_nb.core.errors import MuseError
 from muse_nb.sharing import pdf
 from muse_nb.sharing.page import document
 

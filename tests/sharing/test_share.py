@@ -44,8 +44,8 @@ def places(tmp_path_factory: pytest.TempPathFactory, night: Night) -> tuple[Path
     muse_nb.OffsetList(
         dates, (56865.1,) * n, (1e-4,) * n, (-2.5e-5,) * n, (math.nan, *(1.5,) * (n - 1))
     ).write(products / "OFFSET_LIST.fits")  # fmt: skip
-    from muse_nb.steps.picks import empty_picks, save_picks
-    from muse_nb.widgets.picking import add_star
+    from muse_nb.steps.offsets.picks import empty_picks, save_picks
+    from muse_nb.widgets.stars.picking import add_star
 
     save_picks(products / "picks.ecsv", add_star(empty_picks(), 265.17, -53.67))
     parameters = new_code_cell('night = "?"\nproducts = "products"', metadata={"tags": ["parameters"]})
@@ -145,7 +145,7 @@ def test_a_kernel_needs_no_port_however_deep_temporary_files_lie(
 ) -> None:
     import tempfile
 
-    from muse_nb.recipes.work import scratch_folder
+    from muse_nb.core.work import scratch_folder
     from muse_nb.sharing import run
 
     deep = tmp_path / ("deep" * 20)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from muse_nb.products.errors import MuseWarning
+from muse_nb.core.errors import MuseWarning
 from muse_nb.products.pixtable import PixelTable
 from muse_nb.simulator.night import Night
 

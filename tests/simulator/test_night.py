@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from muse_nb.cli import main
-from muse_nb.products.errors import MuseError
+from muse_nb.core.errors import MuseError
 from muse_nb.simulator import workshop
 from muse_nb.simulator.night import Night, disk_needed, simulate
 

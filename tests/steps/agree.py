@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from astropy.io import fits
 
-from muse_nb.steps.combine_compare import TOLERANCE
+from muse_nb.steps.combine.compare import TOLERANCE
 
 MOST = 5  # in a million
 

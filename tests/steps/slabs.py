@@ -11,11 +11,11 @@ from unittest.mock import patch
 import numpy as np
 from astropy.io import fits
 
-from muse_nb.products.errors import MuseWarning
+from muse_nb.core.errors import MuseWarning
 from muse_nb.products.offset_list import OffsetList
 from muse_nb.products.pixtable import PixelTable, decode_origin, write_pixtable
 from muse_nb.recipes.run import run_recipe
-from muse_nb.steps.nan_layout import SLICE_ON_SKY
+from muse_nb.steps.nans.layout import SLICE_ON_SKY
 
 Columns = dict[str, np.ndarray]
 Plant = Callable[[Columns], Columns | None]

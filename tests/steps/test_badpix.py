@@ -10,11 +10,11 @@ import pytest
 from astropy.io import fits
 
 from muse_nb.cli import main
+from muse_nb.core.errors import MuseError
 from muse_nb.products.badpix_table import BadpixTable
-from muse_nb.products.errors import MuseError
-from muse_nb.steps.badpix import compare_badpix
-from muse_nb.steps.badpix_apply import flag_pixtable
-from muse_nb.steps.badpix_repair import repair
+from muse_nb.steps.badpix.apply import flag_pixtable
+from muse_nb.steps.badpix.compare import compare_badpix
+from muse_nb.steps.badpix.repair import repair
 
 if TYPE_CHECKING:
     from muse_nb.recipes.reduce import Reduction

@@ -19,14 +19,14 @@ from mpdaf.obj import Cube
 
 from benchmarks.tables import write_tables
 from muse_nb import combine, cube
-from muse_nb.products.errors import MuseError, MuseWarning
+from muse_nb.core.errors import MuseError, MuseWarning
 from muse_nb.products.offset_list import OffsetList
 from muse_nb.products.pixtable import PixelTable
 from muse_nb.recipes.reduce import exp_combine
 from muse_nb.recipes.run import run_recipe
-from muse_nb.steps.combine_checks import check_offsets, check_tables
+from muse_nb.steps.combine.before import check_offsets, check_tables
 
-pytestmark = pytest.mark.filterwarnings("ignore::muse_nb.products.errors.MuseWarning")
+pytestmark = pytest.mark.filterwarnings("ignore::muse_nb.core.errors.MuseWarning")
 
 
 @pytest.fixture(scope="module")

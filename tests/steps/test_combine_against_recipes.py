@@ -14,7 +14,7 @@ from astropy.io import fits
 
 from benchmarks.tables import DEC, RA, write_tables
 from muse_nb import combine, cube, reduce
-from muse_nb.products.errors import MuseError
+from muse_nb.core.errors import MuseError
 from muse_nb.products.offset_list import OffsetList
 from muse_nb.products.pixtable import PixelTable
 from muse_nb.recipes.calibrations import find_calibrations
@@ -23,7 +23,7 @@ from muse_nb.recipes.run import run_recipe
 if TYPE_CHECKING:
     from muse_nb.simulator.night import Night
 
-pytestmark = [pytest.mark.eso, pytest.mark.filterwarnings("ignore::muse_nb.products.errors.MuseWarning")]
+pytestmark = [pytest.mark.eso, pytest.mark.filterwarnings("ignore::muse_nb.core.errors.MuseWarning")]
 
 
 def edited(path: Path, to: Path, blueshift: float = 0.0, **cards: float) -> Path:

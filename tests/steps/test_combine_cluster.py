@@ -17,10 +17,10 @@ from astropy.io import fits
 
 from benchmarks.tables import write_tables
 from muse_nb import combine
-from muse_nb.products.errors import MuseError
-from muse_nb.steps.combine_cluster import slabs_of
+from muse_nb.core.errors import MuseError
+from muse_nb.steps.combine.cluster import slabs_of
 
-pytestmark = pytest.mark.filterwarnings("ignore::muse_nb.products.errors.MuseWarning")
+pytestmark = pytest.mark.filterwarnings("ignore::muse_nb.core.errors.MuseWarning")
 pytest.importorskip("distributed")
 
 SLOW = """
@@ -149,7 +149,7 @@ def test_a_killed_combine_keeps_the_slabs_of_its_workers(
 def test_where_no_worker_is_left_a_rerun_makes_the_rest(
     tables: list[Path], cluster: DaskCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("muse_nb.steps.combine_cluster._PATIENCE", 1.0)
+    monkeypatch.setattr("muse_nb.steps.combine.cluster._PATIENCE", 1.0)
     away = tmp_path / "away" / "C.fits"
 
     def kill_all(done: int, planes: int) -> None:

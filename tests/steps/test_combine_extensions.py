@@ -34,19 +34,19 @@ from slabs import (
 import muse_nb
 from benchmarks.tables import write_tables
 from muse_nb.cli import main
+from muse_nb.core.errors import MuseError
 from muse_nb.products import dq
-from muse_nb.products.errors import MuseError
 from muse_nb.products.pixtable import PixelTable, decode_origin
 from muse_nb.resample.grid import lay_out
 from muse_nb.resample.inputs import Inputs
 from muse_nb.resample.stream import Settings, planes, slab_for
-from muse_nb.steps.nan_causes import CODES, Cause
-from muse_nb.steps.nans import NanAudit, audit_nans
+from muse_nb.steps.nans.audit import NanAudit, audit_nans
+from muse_nb.steps.nans.causes import CODES, Cause
 
 if TYPE_CHECKING:
     from muse_nb.simulator.night import Night
 
-pytestmark = pytest.mark.filterwarnings("ignore::muse_nb.products.errors.MuseWarning")
+pytestmark = pytest.mark.filterwarnings("ignore::muse_nb.core.errors.MuseWarning")
 BOTH = ("DQ", "EXPMAP")
 
 

@@ -12,13 +12,13 @@ from numpy.testing import assert_allclose
 
 from benchmarks.tables import write_tables
 from muse_nb import combine
-from muse_nb.products.errors import MuseError
+from muse_nb.core.errors import MuseError
 from muse_nb.products.offset_list import OffsetList
 from muse_nb.products.pixtable import PixelTable
 from muse_nb.recipes.run import run_recipe
-from muse_nb.steps.combine_compare import compare_cubes
+from muse_nb.steps.combine.compare import compare_cubes
 
-pytestmark = pytest.mark.filterwarnings("ignore::muse_nb.products.errors.MuseWarning")
+pytestmark = pytest.mark.filterwarnings("ignore::muse_nb.core.errors.MuseWarning")
 
 
 @pytest.fixture(scope="module")

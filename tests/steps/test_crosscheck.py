@@ -10,12 +10,11 @@ import pytest
 from star_fields import TRUE, write
 
 from muse_nb import MuseError, OffsetList, measure_offsets
-from muse_nb.steps import crosscheck
-from muse_nb.steps.crosscheck import check_offset_list, cross_check
-from muse_nb.steps.measurement import Measurement
-from muse_nb.steps.offsets import Offsets
-from muse_nb.steps.picks import empty_picks
-from muse_nb.steps.wobble import fit_wobble
+from muse_nb.steps.offsets.crosscheck import check_offset_list, cross_check
+from muse_nb.steps.offsets.measure import Offsets, crosscheck
+from muse_nb.steps.offsets.measurement import Measurement
+from muse_nb.steps.offsets.picks import empty_picks
+from muse_nb.steps.offsets.wobble import fit_wobble
 
 
 @pytest.fixture(scope="module")

@@ -10,18 +10,18 @@ from astropy.io import fits
 from scipy import ndimage
 from star_fields import STARS, TRUE, within, write
 
-from muse_nb.steps.measurement import Measurement
-from muse_nb.steps.offsets import measure_offsets
-from muse_nb.steps.starfit import begin
-from muse_nb.steps.starfit.background import mesh_background, mesh_fit
-from muse_nb.steps.starfit.coarse import Placement
-from muse_nb.steps.starfit.diffuse import DiffuseLight
-from muse_nb.steps.starfit.fit import Fit
-from muse_nb.steps.starfit.frame import Frame
-from muse_nb.steps.starfit.geometry import Plane, to_tangent
-from muse_nb.steps.starfit.matched_filter import filter_map, find_peaks, without_lobes
-from muse_nb.steps.starfit.noise import core_chi2
-from muse_nb.steps.starfit.psf import kernel
+from muse_nb.steps.offsets.measure import measure_offsets
+from muse_nb.steps.offsets.measurement import Measurement
+from muse_nb.steps.offsets.starfit import begin
+from muse_nb.steps.offsets.starfit.background import mesh_background, mesh_fit
+from muse_nb.steps.offsets.starfit.coarse import Placement
+from muse_nb.steps.offsets.starfit.diffuse import DiffuseLight
+from muse_nb.steps.offsets.starfit.fit import Fit
+from muse_nb.steps.offsets.starfit.frame import Frame
+from muse_nb.steps.offsets.starfit.geometry import Plane, to_tangent
+from muse_nb.steps.offsets.starfit.matched_filter import filter_map, find_peaks, without_lobes
+from muse_nb.steps.offsets.starfit.noise import core_chi2
+from muse_nb.steps.offsets.starfit.psf import kernel
 
 ORIGIN = (265.2, -53.7)
 

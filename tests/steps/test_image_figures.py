@@ -13,9 +13,9 @@ from astropy import units as u
 from astropy.io import fits
 
 import muse_nb
-from muse_nb.products.errors import MuseError
+from muse_nb.core.errors import MuseError
 from muse_nb.products.image_fov import ImageFov
-from muse_nb.steps.image_figures import plot_image, plot_images
+from muse_nb.steps.drawing import plot_image, plot_images
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

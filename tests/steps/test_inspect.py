@@ -13,9 +13,9 @@ import pytest
 from astropy.io import fits
 
 from muse_nb.cli import main
-from muse_nb.products.errors import MuseError
+from muse_nb.core.errors import MuseError
 from muse_nb.products.object_red import open_object_red, write_object_red
-from muse_nb.steps.inspect import inspect
+from muse_nb.steps.inspect.inspect import inspect
 
 if TYPE_CHECKING:
     from muse_nb.simulator.night import Night

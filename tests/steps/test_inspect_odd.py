@@ -11,10 +11,10 @@ import pytest
 from astropy.io import fits
 
 from muse_nb.cli import main
-from muse_nb.products.errors import MuseError
+from muse_nb.core.errors import MuseError
 from muse_nb.products.object_red import write_object_red
-from muse_nb.steps.inspect import inspect
-from muse_nb.widgets.mosaic import Mosaic
+from muse_nb.steps.inspect.inspect import inspect
+from muse_nb.widgets.mosaic.mosaic import Mosaic
 
 SHAPES = [(1, 1), (3, 5), (4, 4096), (17, 61), (200, 96), (301, 1087)]
 

@@ -14,11 +14,11 @@ from muse_nb.simulator.detector import cosmic_rays
 from muse_nb.simulator.instrument import Instrument
 from muse_nb.simulator.layouts import layout_named
 from muse_nb.simulator.plan import pointing
-from muse_nb.steps.frame_field import CHANNEL, compass, field, picture_of_channel
-from muse_nb.steps.frame_sample import frames, take_sample
-from muse_nb.steps.frame_slices import find_slices
-from muse_nb.steps.frame_stats import frame_statistics
-from muse_nb.steps.inspect import inspect
+from muse_nb.steps.inspect.field import CHANNEL, compass, field, picture_of_channel
+from muse_nb.steps.inspect.inspect import inspect
+from muse_nb.steps.inspect.sample import frames, take_sample
+from muse_nb.steps.inspect.slices import find_slices
+from muse_nb.steps.inspect.stats import frame_statistics
 
 if TYPE_CHECKING:
     from muse_nb.simulator.night import Night

@@ -12,10 +12,10 @@ from astropy.table import Table
 
 import muse_nb
 from muse_nb.cli import main
-from muse_nb.products.errors import MuseError
+from muse_nb.core.errors import MuseError
 from muse_nb.simulator.night import Night
-from muse_nb.steps.marked_holes import Voxel, read_holes, tell_holes
-from muse_nb.steps.nan_causes import Cause
+from muse_nb.steps.nans.causes import Cause
+from muse_nb.steps.nans.marked import Voxel, read_holes, tell_holes
 
 HEAD = "# %ECSV 1.0\n# ---\n# datatype:\n" + "".join(
     f"# - {{name: {name}, datatype: int64}}\n" for name in ("x", "y", "plane")

@@ -14,8 +14,8 @@ from slabs import combine, half_of_the_columns, missing_ifu, offset_list, one_qu
 
 from muse_nb import heal_nans
 from muse_nb.cli import main
-from muse_nb.products.errors import MuseError
-from muse_nb.steps.nan_causes import Cause
+from muse_nb.core.errors import MuseError
+from muse_nb.steps.nans.causes import Cause
 
 if TYPE_CHECKING:
     from muse_nb.simulator.night import Night

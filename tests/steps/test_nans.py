@@ -32,11 +32,11 @@ from slabs import (
 
 import muse_nb
 from muse_nb.cli import main
-from muse_nb.products.errors import MuseError
+from muse_nb.core.errors import MuseError
 from muse_nb.products.pixtable import PixelTable, write_pixtable
-from muse_nb.steps.nan_causes import CODES, Cause
-from muse_nb.steps.nans import NanAudit, audit_nans
-from muse_nb.steps.provenance import pixel_voxels, story, voxel_pixels
+from muse_nb.steps.nans.audit import NanAudit, audit_nans
+from muse_nb.steps.nans.causes import CODES, Cause
+from muse_nb.steps.nans.story import pixel_voxels, story, voxel_pixels
 
 if TYPE_CHECKING:
     from muse_nb.recipes.reduce import Reduction
@@ -235,7 +235,7 @@ def test_a_planted_defect_explains_all_that_it_cost(
 
 
 @pytest.mark.eso
-@pytest.mark.filterwarnings("ignore::muse_nb.products.errors.MuseWarning")  # of data that are not finite
+@pytest.mark.filterwarnings("ignore::muse_nb.core.errors.MuseWarning")  # of data that are not finite
 @pytest.mark.parametrize("plant", [nan_and_random_flags, missing_ifu, negative_variance], ids=lambda p: p.__name__)
 def test_our_engine_leaves_nothing_unexplained_either(
     plant: Plant, recipe_night: list[Reduction], tmp_path: Path

@@ -13,9 +13,9 @@ from astropy.io import fits
 from star_fields import PEAKS, STARS, TRUE, found, within, write
 
 from muse_nb import MuseError, MuseWarning, OffsetList, measure_offsets
-from muse_nb.steps.measurement import Measurement
-from muse_nb.steps.offset_table import assemble
-from muse_nb.steps.offsets import Offsets
+from muse_nb.steps.offsets.measure import Offsets
+from muse_nb.steps.offsets.measurement import Measurement
+from muse_nb.steps.offsets.table import assemble
 
 
 @pytest.fixture(scope="module")
@@ -244,7 +244,7 @@ def test_a_fit_that_fails_is_one_sentence_at_every_turn(files: list[Path], monke
     def fail(*_: object) -> None:
         raise np.linalg.LinAlgError("Singular matrix")
 
-    monkeypatch.setattr("muse_nb.steps.measurement.begin", fail)
+    monkeypatch.setattr("muse_nb.steps.offsets.measurement.begin", fail)
     measurement = Measurement(files)
     for turn in (lambda: measure_offsets(measurement), lambda: measurement.star_near(0, 48, 48)):
         with pytest.raises(MuseError, match=r"IMAGE_FOV_0001.*cannot be fitted \(Singular matrix\)"):

@@ -10,10 +10,10 @@ from astropy.table import Table
 from star_fields import TRUE, within, write
 
 from muse_nb import MuseError, measure_offsets
-from muse_nb.steps.measurement import Measurement
-from muse_nb.steps.picks import PickFile, empty_picks, merge_picks, read_picks, save_picks
-from muse_nb.steps.preview import preview_offsets
-from muse_nb.steps.starfit.picked import centre
+from muse_nb.steps.offsets.measurement import Measurement
+from muse_nb.steps.offsets.picked import centre
+from muse_nb.steps.offsets.picks import PickFile, empty_picks, merge_picks, read_picks, save_picks
+from muse_nb.steps.offsets.preview import preview_offsets
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from star_fields import TRUE, found, within, write
 
 from muse_nb import measure_offsets
-from muse_nb.steps.starfit.filled import without_fill
+from muse_nb.steps.offsets.starfit.filled import without_fill
 
 NOISE = np.random.default_rng(5).normal(size=(120, 120))
 

@@ -9,8 +9,8 @@ import pytest
 from star_fields import PEAKS, STARS, TRUE, found, within, write
 
 from muse_nb import measure_offsets
-from muse_nb.steps.measurement import Measurement
-from muse_nb.steps.starfit.coarse import Sources, scan
+from muse_nb.steps.offsets.measurement import Measurement
+from muse_nb.steps.offsets.starfit.coarse import Sources, scan
 
 
 @pytest.mark.parametrize("peak", [5e3, 5e4, 2e5])

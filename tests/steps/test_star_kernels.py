@@ -10,10 +10,10 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 from muse_nb.kernels.detect import add_maps, convolve, spline_at
 from muse_nb.kernels.psf import moffat_stamps
-from muse_nb.steps.starfit.normal import POSITION_PRIOR, Equations, FrameEquations
-from muse_nb.steps.starfit.one_thread import one_thread
-from muse_nb.steps.starfit.psf import kernel, round_psf
-from muse_nb.steps.starfit.small import column_medians
+from muse_nb.steps.offsets.starfit.normal import POSITION_PRIOR, Equations, FrameEquations
+from muse_nb.steps.offsets.starfit.one_thread import one_thread
+from muse_nb.steps.offsets.starfit.psf import kernel, round_psf
+from muse_nb.steps.offsets.starfit.small import column_medians
 
 
 @pytest.mark.parametrize(("shape", "width"), [((40, 53), 4.5), ((7, 3), 5.0), ((1, 70), 3.0)])

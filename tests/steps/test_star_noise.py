@@ -11,7 +11,7 @@ from astropy.wcs import WCS
 from star_fields import PEAKS, STARS, TRUE, found, resampled, star_image, write
 
 from muse_nb import measure_offsets
-from muse_nb.steps.starfit.background import pixel_noise
+from muse_nb.steps.offsets.starfit.background import pixel_noise
 
 WCS_CARDS = {"CTYPE1": "RA---TAN", "CTYPE2": "DEC--TAN", "CRPIX1": 100.5, "CRPIX2": 100.5, "CDELT1": -0.2 / 3600}
 

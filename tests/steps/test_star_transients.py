@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from star_fields import PEAKS, STARS, TRUE, found, resampled, within, write
 
 from muse_nb import measure_offsets
-from muse_nb.steps.measurement import Measurement
-from muse_nb.steps.offset_table import assemble
-from muse_nb.steps.starfit import begin
-from muse_nb.steps.starfit.coarse import Placement
-from muse_nb.steps.starfit.correlate import correlate
-from muse_nb.steps.starfit.transients import transients
+from muse_nb.steps.offsets.measurement import Measurement
+from muse_nb.steps.offsets.starfit import begin
+from muse_nb.steps.offsets.starfit.coarse import Placement
+from muse_nb.steps.offsets.starfit.correlate import correlate
+from muse_nb.steps.offsets.starfit.transients import transients
+from muse_nb.steps.offsets.table import assemble
 
 
 def spoiled(i: int, image: NDArray) -> NDArray:
@@ -83,7 +83,7 @@ def within_row(row: object) -> bool:
 def test_sources_none_of_which_is_a_star_leave_the_images_to_be_matched(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("muse_nb.steps.starfit.noise.wider_than_stars", lambda fit: np.ones(len(fit.sky), bool))
+    monkeypatch.setattr("muse_nb.steps.offsets.starfit.noise.wider_than_stars", lambda fit: np.ones(len(fit.sky), bool))
     offsets = measure_offsets(write(tmp_path, TRUE))
     assert list(offsets.table["method"]) == ["cross-correlation"] * 4
     assert within(offsets, TRUE)
@@ -119,8 +119,8 @@ def test_a_bright_star_that_a_hole_cuts_does_not_pull_the_correlation(tmp_path: 
 def test_a_correlation_that_stars_belie_or_that_tells_too_little_is_no_offset(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from muse_nb.steps import offset_table
-    from muse_nb.steps.starfit.correlate import Shift
+    from muse_nb.steps.offsets import table as offset_table
+    from muse_nb.steps.offsets.starfit.correlate import Shift
 
     measurement = Measurement(write(tmp_path, TRUE))
     offset = measurement.solution.offset.copy()

@@ -44,7 +44,7 @@ def test_a_crowded_fit_that_fails_is_one_sentence(tmp_path: Path, monkeypatch: p
     def fail(*_: object) -> None:
         raise np.linalg.LinAlgError("Singular matrix")
 
-    monkeypatch.setattr("muse_nb.steps.starfit.solve.solve", fail)
+    monkeypatch.setattr("muse_nb.steps.offsets.starfit.solve.solve", fail)
     close = np.array([[0, 0], [0.6, 0.2], [-0.4, 0.5]])
     files = write(tmp_path, np.array([[0, 0], [0.1, -0.2]]), sky=close, peaks=np.array([90.0, 80.0, 70.0]))
     with pytest.raises(MuseError, match=r"IMAGE_FOV_0001\.fits, IMAGE_FOV_0002\.fits cannot be fitted"):

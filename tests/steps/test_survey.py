@@ -15,10 +15,10 @@ from astropy.io import fits
 
 import muse_nb
 from muse_nb.cli import main
-from muse_nb.products.errors import MuseError
+from muse_nb.core.errors import MuseError
 from muse_nb.products.manifest import read_manifest
-from muse_nb.steps.survey import Survey, survey, verify
-from muse_nb.steps.survey_files import locate
+from muse_nb.steps.survey.files import locate
+from muse_nb.steps.survey.survey import Survey, survey, verify
 
 DATE = "2014-07-27T03:{:02d}:00.417"
 MPDAF = Path(mpdaf.__file__).parent / "data"

@@ -9,8 +9,8 @@ import traitlets
 from PIL import Image
 
 import muse_nb
-from muse_nb.widgets.exposure_table import ExposureTable
-from muse_nb.widgets.static import module
+from muse_nb.widgets.exposures.table import ExposureTable
+from muse_nb.widgets.shared.bundle import module
 
 
 def test_rows_and_selection_are_the_surveys(night) -> None:
@@ -40,7 +40,7 @@ def test_exports_show_a_picture_and_a_table(night) -> None:
 
 
 def test_the_browsers_module_never_sets_html() -> None:
-    text = module("exposure_table")
+    text = module("exposures/table")
     assert text.count("export ") == 1
     assert "innerHTML" not in text
     assert "http" not in text

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from muse_nb.products.errors import MuseError
+from muse_nb.core.errors import MuseError
 from muse_nb.widgets.recipe import RecipeRunner
 
 

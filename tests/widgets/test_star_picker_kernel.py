@@ -11,9 +11,9 @@ import pytest
 from PIL import Image
 from sky import OFFSETS, STARS, images
 
-from muse_nb.widgets import stars as stars_module
-from muse_nb.widgets.latest import Latest
-from muse_nb.widgets.stars import StarPicker
+from muse_nb.widgets.stars import picker as stars_module
+from muse_nb.widgets.stars.latest import Latest
+from muse_nb.widgets.stars.picker import StarPicker
 
 
 @pytest.fixture

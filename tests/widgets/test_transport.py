@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from muse_nb.widgets import transport
-from muse_nb.widgets.frames import Cache, limits
+from muse_nb.widgets.object_red.frames import Cache, limits
+from muse_nb.widgets.shared import transport
 
 
 @given(st.integers(0, 2**32 - 1), st.floats(1, 1e5), st.floats(-1e6, 1e6))

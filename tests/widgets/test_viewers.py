@@ -10,16 +10,17 @@ import pytest
 from astropy.io import fits
 from PIL import Image
 
+from muse_nb.core.errors import MuseError
 from muse_nb.products.detector import TraceTable, WavecalTable
-from muse_nb.products.errors import MuseError
 from muse_nb.products.object_red import write_object_red
-from muse_nb.steps.picks import empty_picks
-from muse_nb.widgets import front_end, picking, picture
-from muse_nb.widgets.base import Viewer, guarded
-from muse_nb.widgets.front_end import STILL, VIEW
-from muse_nb.widgets.geometry import BORDER_ROWS, Geometry
-from muse_nb.widgets.object_red import ObjectRedViewer
-from muse_nb.widgets.static import module, style
+from muse_nb.steps.offsets.picks import empty_picks
+from muse_nb.widgets.object_red.geometry import BORDER_ROWS, Geometry
+from muse_nb.widgets.object_red.viewer import ObjectRedViewer
+from muse_nb.widgets.shared import front_end, picture
+from muse_nb.widgets.shared.base import Viewer, guarded
+from muse_nb.widgets.shared.bundle import module, style
+from muse_nb.widgets.shared.front_end import STILL, VIEW
+from muse_nb.widgets.stars import picking
 
 DATE = "2014-07-27T03:12:00.000"
 SHAPE = (90, 70)
@@ -177,7 +178,7 @@ def test_clicks_change_a_copy_of_the_picks() -> None:
     assert picking.nearest(np.zeros((0, 2)), 1, 1, 9) is None
 
 
-@pytest.mark.parametrize("name", ["object_red", "stars", "nans", "mosaic"])
+@pytest.mark.parametrize("name", ["object_red/viewer", "stars/picker", "nans/viewer", "mosaic/mosaic"])
 def test_the_browsers_module_is_one_text_that_imports_nothing_and_never_sets_html(name: str) -> None:
     text = module(name)
     assert text.count("export ") == 1

@@ -1,0 +1,79 @@
+"""The list of all that the recipes get wrong without a word: before a run, and on its products."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Collection, Mapping
+from pathlib import Path
+
+from muse_nb.core.errors import MuseError, MuseWarning
+from muse_nb.recipes.checks import badpix as check_badpix
+from muse_nb.recipes.checks import data as check_data
+from muse_nb.recipes.checks import flat as check_flat
+from muse_nb.recipes.checks import headers as check_headers
+from muse_nb.recipes.checks import products as check_products
+from muse_nb.recipes.checks import sets as check_sets
+from muse_nb.recipes.checks.faults import Check, Fault, Frame, Run, Severity
+
+__all__ = ["AFTER", "BEFORE", "DATA", "examine", "refuse", "tell"]
+
+BEFORE: dict[str, Check] = {
+    "position": check_headers.position,
+    "projection": check_headers.projection,
+    "time": check_headers.time,
+    "mode": check_headers.mode,
+    "angle": check_headers.angle,
+    "numbers": check_headers.numbers,
+    "twice": check_sets.twice,
+    "modes": check_sets.modes,
+    "offsets": check_sets.offsets,
+    "stars": check_sets.stars,
+    "nearest": check_sets.nearest,
+    "cosmics": check_sets.cosmics,
+    "badpix": check_badpix.badpix,
+    "flat_reach": check_flat.flat_reach,
+    "zero_rows": check_flat.zero_rows,
+    "not_finite": check_data.not_finite,
+    "runaway_image": check_data.runaway_image,
+}
+AFTER: dict[str, Check] = {
+    "stars": check_sets.stars,
+    "exposure_time": check_products.exposure_time,
+    "runaway_cube": check_data.runaway_cube,
+    "zero_planes": check_flat.zero_planes,
+}
+DATA = frozenset({"not_finite", "runaway_image", "runaway_cube", "zero_planes"})  # those that read more than headers
+
+
+def examine(run: Run, checks: Mapping[str, Check] = BEFORE, without: Collection[str] = ()) -> list[Fault]:
+    """List the faults of a run, the worst first."""
+    found = [fault for name, check in checks.items() if name not in without for fault in check(run)]
+    return sorted(found, key=lambda fault: -fault.severity)
+
+
+def refuse(recipe: str, frames: list[tuple[Path, str]], parameters: Mapping[str, object] | None = None) -> list[Fault]:
+    """Refuse frames from which a recipe is known to crash or to make a wrong product with exit status 0.
+
+    Returns
+    -------
+    list of Fault
+        What is odd but no reason to refuse.
+
+    Raises
+    ------
+    MuseError
+        Something is wrong; the message is the first such sentence.
+    """
+    run = Run(recipe, tuple(Frame.open(path, tag) for path, tag in frames), parameters or {})
+    found = examine(run)
+    if found and found[0].severity is Severity.REFUSE:
+        raise MuseError(str(found[0]))
+    return found
+
+
+def tell(faults: Collection[Fault], stacklevel: int = 3) -> list[str]:
+    """Warn of faults, and return their sentences."""
+    sentences = [str(fault) for fault in faults]
+    for sentence in sentences:
+        warnings.warn(sentence, MuseWarning, stacklevel=stacklevel)
+    return sentences

@@ -1,0 +1,90 @@
+"""A fault that a recipe would pass over in silence, and the run it belongs to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import IntEnum
+from pathlib import Path
+
+from muse_nb.core.text import listed
+from muse_nb.products.fits.blocks import hdus
+
+__all__ = ["Check", "Fault", "Frame", "Run", "Severity"]
+
+
+class Severity(IntEnum):
+    """How bad a fault is."""
+
+    NOTE = 0  # good to know; part of a good night
+    FLAG = 1  # the result may be wrong
+    REFUSE = 2  # the result would be wrong, or the recipe would crash
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One thing that is wrong.
+
+    Attributes
+    ----------
+    check : str
+        Name of the check that found it.
+    files : tuple of pathlib.Path
+    what : str
+        What is wrong with them, as the rest of a sentence that starts with their names.
+    consequence, remedy : str
+    severity : Severity
+    """
+
+    check: str
+    files: tuple[Path, ...]
+    what: str
+    consequence: str
+    remedy: str
+    severity: Severity = Severity.REFUSE
+
+    def __str__(self) -> str:
+        """Say it in one sentence."""
+        return f"{listed(self.files)} {self.what}: {self.consequence}; {self.remedy}".lstrip()
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A file as a recipe is given it: path, tag and the cards of its primary header."""
+
+    path: Path
+    tag: str
+    cards: Mapping[str, object] = field(repr=False)
+
+    @classmethod
+    def open(cls, path: Path, tag: str) -> Frame:
+        """Read the header.
+
+        Raises
+        ------
+        MuseError
+            It is no FITS file, or truncated.
+        """
+        return cls(path, tag, hdus(path)[0].cards)
+
+
+@dataclass(frozen=True)
+class Run:
+    """A recipe with what it is given and, afterwards, what it made."""
+
+    recipe: str
+    frames: tuple[Frame, ...]
+    parameters: Mapping[str, object] = field(default_factory=dict)
+    products: tuple[Frame, ...] = ()
+    exposures: int = 0  # of a run that has been, where its frames are not all at hand
+
+    def tagged(self, *tags: str) -> Iterable[Frame]:
+        """Frames with one of these tags."""
+        return [frame for frame in self.frames if frame.tag in tags]
+
+    def made(self, category: str) -> Iterable[Frame]:
+        """Products of a category."""
+        return [frame for frame in self.products if frame.tag == category]
+
+
+Check = Callable[[Run], Iterator[Fault]]

@@ -1,0 +1,105 @@
+"""What a bad pixel should have seen: the combine of the good pixels of all exposures, at its place on the sky."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from muse_nb.products.badpix_table import BadpixTable
+from muse_nb.products.pixtable import PixelTable
+from muse_nb.resample.grid import lay_out
+from muse_nb.resample.inputs import Inputs
+from muse_nb.resample.stream import Settings, default_threads, planes
+from muse_nb.resample.weights import exposure_weights
+from muse_nb.steps.combine.before import check_tables
+from muse_nb.steps.nans.placement import Placement, Resampling
+from muse_nb.steps.nans.trace import CHUNK, Tables, detector_pixels, frame_size
+
+__all__ = ["deviation_from_others"]
+
+MODEL = 0.25  # how well the nearest voxel predicts a pixel, over its value: stars are not flat
+TELLING = 2.0  # sigma: with less light a dead pixel does not differ from a good one
+LIMITS = (4000.0, 10000.0)  # Angstrom
+
+
+@dataclass(frozen=True)
+class _Flagged:
+    """Rows of a pixel table whose pixels are in the bad-pixel table, sorted by plane."""
+
+    number: np.ndarray
+    cell: np.ndarray
+    data: np.ndarray
+    stat: np.ndarray
+
+
+def deviation_from_others(badpix: BadpixTable, tables: Sequence[PixelTable]) -> list[np.ndarray]:
+    """Compare each bad pixel with what good pixels of all exposures make of its place on the sky.
+
+    Dithers and turned fields put other pixels there. The pixel itself does not take part where the bad-pixel table went
+    into the reduction.
+
+    Parameters
+    ----------
+    badpix
+        The table.
+    tables
+        PIXTABLE_REDUCED of two exposures or more.
+
+    Returns
+    -------
+    list of numpy.ndarray
+        For each exposure, the deviation of each row of `badpix` [sigma]; NaN where there is too little light to tell,
+        or no good pixel.
+
+    Raises
+    ------
+    MuseError
+        The exposures are not fit to be combined.
+    """
+    check_tables(list(tables))
+    settings = Settings((0.6, 0.6), 10.0, *LIMITS, None, default_threads())
+    how = Resampling(pixfrac=(0.6,) * 3, lambda_range=LIMITS)
+    with Inputs(list(tables), None, exposure_weights(list(tables), "exptime"), *LIMITS, settings.threads) as inputs:
+        grid = lay_out(inputs.exposures)
+        placement = Placement.on(dict(grid.cards()), grid.shape, how, {}, tables[0], 0.0)
+        flagged = [_flagged(badpix, Tables([table], placement, cut=0)) for table in tables]
+        answer = [np.full(len(badpix), np.nan) for _ in tables]
+        for plane in planes(inputs, grid, settings):
+            for rows, deviation in zip(flagged, answer, strict=True):
+                low, high = np.searchsorted(rows.cell[:, 2], [plane.number, plane.number + 1])
+                part = slice(int(low), int(high))
+                x, y, _ = rows.cell[part].T
+                expected, noise = plane.data[y, x], rows.stat[part] + plane.stat[y, x]
+                with np.errstate(invalid="ignore"):
+                    sigma = np.sqrt(noise + (MODEL * expected) ** 2)
+                    told = expected > TELLING * sigma
+                    deviation[rows.number[part]] = np.where(told, (rows.data[part] - expected) / sigma, np.nan)
+    return answer
+
+
+def _flagged(badpix: BadpixTable, source: Tables) -> _Flagged:
+    """Find the rows of a pixel table whose pixels are in the bad-pixel table."""
+    table = source.tables[0]
+    x, y = badpix.trimmed(*frame_size(table))
+    known = _key(badpix.ifu, x, y)
+    order = np.argsort(known)
+    known = known[order]
+    parts = []
+    for start in range(0, table.nrow, CHUNK):
+        stop = min(start + CHUNK, table.nrow)
+        ifu, _, column, row = detector_pixels(table, table.read("origin", start, stop), np.arange(start, stop))
+        wanted = _key(ifu, column, row)
+        place = np.minimum(np.searchsorted(known, wanted), len(known) - 1)
+        rows = source.place(0, start, stop)
+        use = (known[place] == wanted) & source.loaded(rows)
+        data, stat = (table.read(name, start, stop)[use] for name in ("data", "stat"))
+        parts.append((order[place[use]], rows.cell[use], data, stat))
+    number, cell, data, stat = (np.concatenate(column) for column in zip(*parts, strict=True))
+    plane = np.argsort(cell[:, 2], kind="stable")
+    return _Flagged(number[plane], cell[plane], data[plane], stat[plane])
+
+
+def _key(ifu: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    return ifu.astype(np.int64) << 32 | y.astype(np.int64) << 16 | x.astype(np.int64)

@@ -1,0 +1,165 @@
+"""The stream engine's slabs as tasks on dask.distributed, on one machine or many that share a disk."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from itertools import islice
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+from muse_nb.core.errors import MuseError
+from muse_nb.resample.cube_writer import CubeWriter
+from muse_nb.resample.grid import CubeGrid
+from muse_nb.resample.inputs import Inputs
+from muse_nb.resample.slab_task import SlabTask, cut
+from muse_nb.resample.unfinished import Interrupted
+
+if TYPE_CHECKING:
+    from muse_nb.steps.combine.stream import Cluster, Job
+
+__all__ = ["make_slabs", "slabs_of"]
+
+_THINNEST = 8  # planes of a slab: it loads four more, those beside it
+_EACH = 4  # slabs for a worker, so that the last ones to finish do not keep the others waiting
+_AHEAD = 2  # slabs for a worker that are sent before they are wanted
+_PATIENCE = 60.0  # seconds to wait for a worker where there is none
+_FETCH = 5.0  # seconds that the notes of a finished slab may take
+_ATTEMPTS = 3  # to make a slab whose bytes do not arrive on the disk
+
+
+def make_slabs(job: Job, inputs: Inputs, grid: CubeGrid, writer: CubeWriter, gaps: list[range]) -> set[int]:
+    """Have the planes in `gaps` made by workers, each of which reads its rows and writes its planes.
+
+    A lost worker's slabs are made again by another. Each slab is read back and held against its checksums before it
+    is put down as done, so that a rerun after an interruption makes the others only.
+
+    Returns
+    -------
+    set of int
+        First planes of the slabs.
+
+    Raises
+    ------
+    MuseError
+        There is no such scheduler, no worker is left, or a worker cannot read or write the files.
+    """
+    with _client(job.cluster) as client:  # type: ignore[arg-type]
+        workers = max(1, len(client.scheduler_info(n_workers=-1)["workers"]))
+        settings = replace(job.settings, threads=1)
+        slabs = slabs_of(gaps, workers)
+        tasks = cut(inputs, grid, settings, writer.file.part, writer.start, slabs)
+        done = grid.shape[0] - sum(map(len, gaps))
+        for notes in _results(client, tasks, _AHEAD * workers, writer, job):
+            done += notes
+            job.report(done, grid.shape[0])
+    return {slab.start for slab in slabs}
+
+
+def slabs_of(gaps: list[range], workers: int) -> list[range]:
+    """Cut runs of planes into slabs for a number of workers."""
+    planes = sum(map(len, gaps))
+    size = max(_THINNEST, math.ceil(planes / (_EACH * workers)))
+    return [range(start, min(start + size, gap.stop)) for gap in gaps for start in range(gap.start, gap.stop, size)]
+
+
+@contextmanager
+def _client(cluster: Cluster) -> Iterator[Any]:
+    try:
+        from dask import config
+        from distributed import Client, LocalCluster
+    except ImportError as error:
+        raise MuseError(
+            "dask.distributed is not installed: run `pip install 'muse_nb[cluster]'`, or combine without --scheduler"
+            " and --workers"
+        ) from error
+    config.set({"distributed.admin.large-graph-warning-threshold": "1GB"})  # a task brings its part of the index
+    if cluster.scheduler is None:
+        with (
+            LocalCluster(
+                cluster.workers, threads_per_worker=1, dashboard_address="127.0.0.1:0", silence_logs=50
+            ) as local,
+            Client(local) as client,
+        ):
+            yield client
+        return
+    try:
+        client = Client(cluster.scheduler, timeout=10)
+    except (OSError, ValueError) as error:
+        raise MuseError(f"no dask scheduler answers at {cluster.scheduler}: start one with `dask scheduler`") from error
+    with client:
+        if not client.scheduler_info(n_workers=-1)["workers"]:
+            raise MuseError(
+                f"the scheduler at {cluster.scheduler} has no workers: start some with"
+                f" `dask worker {cluster.scheduler}`"
+            )
+        yield client
+
+
+def _results(client: Any, tasks: Iterator[SlabTask], ahead: int, writer: CubeWriter, job: Job) -> Iterator[int]:
+    """Send tasks as others end, and give the number of planes of each slab that is on the disk."""
+    running: dict[Any, tuple[SlabTask, int]] = {}
+
+    def send(task: SlabTask, attempt: int) -> None:
+        running[client.submit(SlabTask.run, task, pure=False)] = (task, attempt)
+
+    for task in islice(tasks, ahead):
+        send(task, 1)
+    while running:
+        for future in _finished(client, list(running), job):
+            task, attempt = running[future]
+            notes = _notes(future, task)
+            if notes is None:
+                continue
+            del running[future]
+            if all(writer.collect(note) for note in notes):
+                yield len(notes)
+                for following in islice(tasks, 1):
+                    send(following, 1)
+            elif attempt < _ATTEMPTS:
+                send(task, attempt + 1)
+            else:
+                raise MuseError(
+                    f"planes {task.first} to {task.last - 1} of {job.output} do not arrive on its disk: does every"
+                    " worker see the same one?"
+                )
+
+
+def _finished(client: Any, futures: list[Any], job: Job) -> set[Any]:
+    """Wait for slabs, and give up where the user cancels or nobody is left to make them."""
+    from distributed import wait
+    from distributed.client import FuturesCancelledError
+
+    deadline = monotonic() + _PATIENCE
+    while True:
+        job.stop_if_cancelled()
+        try:
+            return wait(futures, timeout=0.5, return_when="FIRST_COMPLETED").done
+        except TimeoutError:
+            if client.scheduler_info(n_workers=-1)["workers"]:
+                deadline = monotonic() + _PATIENCE
+            elif monotonic() > deadline:
+                raise Interrupted(
+                    "all workers are gone: start some, and run it again; slabs that are done are kept"
+                ) from None
+        except FuturesCancelledError as error:
+            raise Interrupted(
+                "the scheduler is gone: start one, and run it again; slabs that are done are kept"
+            ) from error
+
+
+def _notes(future: Any, task: SlabTask) -> list[dict[str, object]] | None:
+    """Fetch what a worker returned; None where the worker was lost before it could, and its slab is made again."""
+    from distributed.scheduler import KilledWorker
+
+    try:
+        return future.result(timeout=_FETCH)
+    except TimeoutError:
+        return None
+    except KilledWorker as error:
+        raise Interrupted(
+            f"planes {task.first} to {task.last - 1} have ended several workers: give them more memory, or less to the"
+            " combine with --memory; slabs that are done are kept"
+        ) from error

@@ -1,0 +1,174 @@
+"""A combine by muse_exp_combine, in one piece or in ranges of wavelength that are joined without a seam."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import replace
+from pathlib import Path
+
+from muse_nb.core.errors import MuseError
+from muse_nb.core.work import work_folder
+from muse_nb.products.fits.planes import StoredPlanes
+from muse_nb.recipes.reduce import exp_combine
+from muse_nb.recipes.run import RecipeResult
+from muse_nb.resample.cube_writer import Images
+from muse_nb.resample.given_grid import cut_planes, read_grid, write_output_wcs
+from muse_nb.resample.grid import CubeGrid, drop_size
+from muse_nb.resample.inputs import Inputs
+from muse_nb.resample.stream import Resampled
+from muse_nb.resample.weights import exposure_weights
+from muse_nb.steps.combine.forecast import Forecast, forecast
+from muse_nb.steps.combine.result import Combination
+from muse_nb.steps.combine.stream import Job, grid_of, open_cube, write_images
+from muse_nb.steps.combine.verify import Check, check_cube
+
+__all__ = ["AS_NEEDED", "run_eso"]
+
+AS_NEEDED = -1  # ranges: as many as the memory asks for
+_SHARE = 0.8  # of the free memory that a range may take
+# A plane needs the rejected rows of the planes beside it, and these the rows of the planes beside them; beyond the
+# outermost plane the recipe puts rows into that plane. So the third plane from a border is right.
+_OVERLAP = 3
+
+
+def run_eso(job: Job) -> Combination:
+    """Combine with muse_exp_combine.
+
+    Raises
+    ------
+    MuseError
+        It would not fit into the memory or on the disk that is free, or it fails.
+    """
+    ahead = forecast(
+        [table.path for table in job.tables], job.output, lambdamin=job.settings.low, lambdamax=job.settings.high
+    )
+    ranges = math.ceil(ahead.memory_eso / (_SHARE * ahead.memory_free)) if job.split == AS_NEEDED else max(job.split, 1)
+    if not job.force:
+        _refuse_too_large(ahead, ranges)
+    job.output.parent.mkdir(parents=True, exist_ok=True)
+    started = time.monotonic()
+    with work_folder(job.output.parent) as work:
+        listed = None
+        if job.offsets is not None:
+            listed = work / "OFFSET_LIST.fits"
+            job.offsets.with_zeros_for([str(table.header["DATE-OBS"]) for table in job.tables]).write(listed)
+        if ranges > 1:
+            images, results, checks = _in_ranges(job, ranges, work, listed)
+        else:
+            images, results, checks = _in_one_piece(job, work, listed)
+    return Combination(
+        path=job.output,
+        images=images,
+        engine="eso",
+        exposures=len(job.tables),
+        rows=ahead.rows,
+        used=None,
+        flagged=None,
+        shape=read_grid(job.output).shape,
+        seconds=time.monotonic() - started,
+        cpu_seconds=sum(result.cpu_seconds for result in results),
+        peak_memory=max((result.peak_memory for result in results), default=0),
+        findings=list(dict.fromkeys([*job.notes, *(note for result in results for note in result.findings)])),
+        checks=checks,
+    )
+
+
+def _refuse_too_large(ahead: Forecast, ranges: int) -> None:
+    if ahead.memory_eso / ranges > ahead.memory_free:
+        raise MuseError(
+            f"muse_exp_combine would need {ahead.memory_eso / ranges / 1e9:.1f} GB of memory,"
+            f" {ahead.memory_free / 1e9:.1f} GB are free: use the stream engine, --split, or --force"
+        )
+    if not ahead.disk_fits:
+        raise MuseError(
+            f"the cube would need {ahead.disk / 1e9:.2f} GB, its disk has {ahead.disk_free / 1e9:.2f} GB free:"
+            " make room, write elsewhere, or --force"
+        )
+
+
+Made = tuple[dict[str, Path], list[RecipeResult], list[Check]]
+
+
+def _run(job: Job, folder: Path, listed: Path | None, low: float, high: float, **more: object) -> RecipeResult:
+    parameters = {**job.parameters, "lambdamin": low, "lambdamax": high, "save": "cube", "filter": more.pop("filter")}
+    return exp_combine(
+        [table.path for table in job.tables],
+        listed,
+        folder,
+        parameters=parameters,
+        filter_list=job.filter_list,
+        threads=job.settings.threads,
+        cancel=job.cancel,
+        **more,  # type: ignore[arg-type]
+    )
+
+
+def _in_one_piece(job: Job, work: Path, listed: Path | None) -> Made:
+    wcs = None
+    if job.grid is not None:
+        wcs = work / "OUTPUT_WCS.fits"
+        write_output_wcs(wcs, job.grid)
+    s = job.settings
+    result = _run(job, work / "made", listed, s.low, s.high, filter=",".join(job.images), output_wcs=wcs)
+    made = result.products.get("IMAGE_FOV", [])
+    for source, target in zip(made, job.images.values(), strict=False):
+        source.replace(target)
+    result.products["DATACUBE_FINAL"][0].replace(job.output)
+    result.log.replace(job.output.with_suffix(".log"))
+    checks = []
+    if job.checks:
+        with _inputs(job) as inputs:
+            grid = read_grid(job.output)
+            inputs.refer_to(*grid.crval[:2])
+            grid = replace(grid, drop=drop_size(inputs.exposures[0].table.header))
+            checks = check_cube(job.output, inputs, grid, s)
+    return dict(list(job.images.items())[: len(made)]), [result], checks
+
+
+def _in_ranges(job: Job, ranges: int, work: Path, listed: Path | None) -> Made:
+    results = []
+    with _inputs(job) as inputs:
+        grid = grid_of(job, inputs)
+        size = math.ceil(grid.shape[0] / ranges)
+        images = Images(grid, tuple(job.images), job.curves)
+        with open_cube(job, inputs, grid) as writer:
+            gaps = writer.missing()
+            for start in range(0, grid.shape[0], size):
+                wanted = range(start, min(start + size, grid.shape[0]))
+                if any(gap.start < wanted.stop and wanted.start < gap.stop for gap in gaps):
+                    results.append(_range(job, grid, wanted, work / str(start), listed))
+                    cut = _wider(wanted, grid)
+                    cube = results[-1].products["DATACUBE_FINAL"][0]
+                    shape = (len(cut), *grid.shape[1:])
+                    data, stat = StoredPlanes(cube, "DATA", shape), StoredPlanes(cube, "STAT", shape)
+                    for number in wanted:
+                        at = number - cut.start
+                        writer.write(Resampled(number, data[at], stat[at], 0, 0, []))
+                    cube.unlink()
+                job.report(wanted.stop, grid.shape[0])
+            for plane in filter(None, map(writer.plane, range(grid.shape[0]))):
+                images.add(plane.number, plane.data)
+        write_images(job, inputs, grid, images)
+        borders = range(size, grid.shape[0], size)
+        checks = check_cube(job.output, inputs, grid, job.settings, borders) if job.checks else []
+    return dict(job.images), results, checks
+
+
+def _wider(wanted: range, grid: CubeGrid) -> range:
+    return range(max(wanted.start - _OVERLAP, 0), min(wanted.stop + _OVERLAP, grid.shape[0]))
+
+
+def _range(job: Job, grid: CubeGrid, wanted: range, folder: Path, listed: Path | None) -> RecipeResult:
+    cut = _wider(wanted, grid)
+    wcs = folder.with_name(f"OUTPUT_WCS-{wanted.start}.fits")
+    write_output_wcs(wcs, cut_planes(grid, cut))
+    low = max(grid.wavelength(cut.start - 0.5), job.settings.low) if cut.start else job.settings.low
+    last = cut.stop == grid.shape[0]
+    high = job.settings.high if last else min(grid.wavelength(cut.stop - 0.5), job.settings.high)
+    return _run(job, folder, listed, low, high, filter="white", output_wcs=wcs)
+
+
+def _inputs(job: Job) -> Inputs:
+    s = job.settings
+    return Inputs(job.tables, job.offsets, exposure_weights(job.tables, job.weight), s.low, s.high, s.threads)

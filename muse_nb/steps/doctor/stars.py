@@ -1,0 +1,57 @@
+"""An OFFSET_LIST held against the stars themselves: sign, unit and cos(dec)."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from muse_nb.core.errors import MuseError
+from muse_nb.products.image_fov import ImageFov
+from muse_nb.products.offset_list import MATCHED, OffsetList
+from muse_nb.recipes.checks.faults import Fault
+
+__all__ = ["signs"]
+
+_ENOUGH = 4  # exposures: a mistake of sign or unit is in all rows
+
+
+def signs(path: Path, images: Iterable[Path]) -> Iterator[Fault]:
+    """Measure the exposures with the largest offsets, and say which mistake explains the list."""
+    from muse_nb.steps.offsets.crosscheck import check_offset_list
+    from muse_nb.steps.offsets.measure import measure_offsets
+
+    try:
+        given = OffsetList.read(path)
+        chosen = _largest(given, images)
+        if len(chosen) < 2:
+            return
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            measured = measure_offsets(chosen)
+    except MuseError:  # of a wrong form, or no stars: said elsewhere, or nothing can be said
+        return
+    ours = set(measured.table["date_obs"])
+    listed = [n for n, date in enumerate(given.date_obs) if any(str(name)[:MATCHED] == date for name in ours)]
+    part = OffsetList(*(tuple(column[n] for n in listed) for column in vars(given).values()))
+    for sentence in check_offset_list(part, measured):
+        what, _, remedy = sentence.partition(": ")
+        remedy = remedy or "measure them with muse-nb offsets"
+        yield Fault("signs", (path,), f"does not put the stars together: {what}", "they would be smeared", remedy)
+
+
+def _largest(given: OffsetList, images: Iterable[Path]) -> list[ImageFov]:
+    """The first image and those with the largest offsets, one an exposure."""
+    named: dict[str, ImageFov] = {}
+    for path in images:
+        image = ImageFov.open(path)
+        if given.of(image.date_obs) is not None:
+            named.setdefault(image.date_obs[:MATCHED], image)
+
+    def size(date: str) -> float:
+        ra, dec, _ = given.of(date) or (0.0, 0.0, 0.0)
+        return abs(ra) + abs(dec)
+
+    first, *others = sorted(named) or [""]
+    wanted = [first, *sorted(others, key=size, reverse=True)[: _ENOUGH - 1]]
+    return [named[date] for date in sorted(wanted) if date in named]

@@ -1,0 +1,134 @@
+"""Slices that are not where they belong, on the detector or in wavelength: against a trace table or siblings."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from muse_nb.products.detector import TraceTable
+from muse_nb.steps.inspect.slices import MAD, SLICES
+from muse_nb.steps.inspect.stats import FrameStatistics
+
+__all__ = ["Moved", "moved_lines", "moved_slices"]
+
+SIBLINGS = 3  # exposures of an IFU; with fewer, nobody knows which one is odd
+NEIGHBOURS = 4  # IFUs of an exposure, else
+SURE = 8.0  # robust deviations of what else is compared: real slices are not where a ruler would put them
+TRACE, OTHER_EXPOSURES = "the trace table", "the other exposures"
+OTHER_IFUS, ALONE = "the other IFUs", "the row of the other slices"
+
+
+@dataclass(frozen=True)
+class Moved:
+    """A slice (1 to 48; 0 for all of them) of a frame that lies `by` pixels from its place in `reference`."""
+
+    frame: FrameStatistics
+    slice: int
+    by: float
+    reference: str
+
+
+def moved_slices(
+    frames: Sequence[FrameStatistics], limit: float, traces: Mapping[int, TraceTable] | None = None
+) -> list[Moved]:
+    """Slices that lie elsewhere on the detector, along x [pixel], than their trace or their siblings say."""
+    frames = [frame for frame in frames if frame.slices is not None]
+    found: list[Moved] = []
+    untraced = []
+    for frame in frames:
+        trace = (traces or {}).get(frame.ifu or 0)
+        if trace is None:
+            untraced.append(frame)
+            continue
+        away = _centres(frame) - _traced(trace, frame.shape[0])
+        found += _odd([frame], away[None], limit, TRACE)
+    for group, reference in _compared(untraced):
+        values = np.array([_centres(frame) for frame in group])
+        if reference == ALONE:
+            found += _odd(group, values - _even(values), limit, reference)
+        elif reference == OTHER_IFUS:
+            found += _odd(group, _from_median(values - _even(values)), limit, reference)
+        else:
+            found += _odd(group, _from_median(values), limit, reference)
+    return found
+
+
+def moved_lines(frames: Sequence[FrameStatistics], limit: float) -> list[Moved]:
+    """Slices whose sky lines lie elsewhere, along y [pixel], than in their siblings."""
+    found: list[Moved] = []
+    for group, reference in _compared([frame for frame in frames if np.isfinite(frame.lines).any()]):
+        if reference != ALONE:
+            found += _odd(group, _from_median(np.array([frame.lines for frame in group])), limit, reference)
+    return found
+
+
+def _compared(frames: Sequence[FrameStatistics]) -> Iterator[tuple[list[FrameStatistics], str]]:
+    """Groups of siblings: an IFU in several exposures, else the IFUs of an exposure, else each frame alone."""
+    by_ifu: dict[int | None, list[FrameStatistics]] = defaultdict(list)
+    for frame in frames:
+        by_ifu[frame.ifu].append(frame)
+    left: dict[str, list[FrameStatistics]] = defaultdict(list)
+    for group in by_ifu.values():
+        if len(group) >= SIBLINGS:
+            yield group, OTHER_EXPOSURES
+        else:
+            for frame in group:
+                left[frame.exposure].append(frame)
+    for group in left.values():
+        if len(group) >= NEIGHBOURS:
+            yield group, OTHER_IFUS
+        else:
+            yield from (([frame], ALONE) for frame in group)
+
+
+def _centres(frame: FrameStatistics) -> NDArray[np.float64]:
+    assert frame.slices is not None
+    return frame.slices.centre
+
+
+def _traced(trace: TraceTable, ny: int) -> NDArray[np.float64]:
+    """Middles of the traces [pixel, 0-based], over the bands of rows in which slices are found."""
+    left, right = trace.edges((np.arange(4) + 0.5) / 4 * ny)
+    return np.asarray(np.median(0.5 * (left + right), axis=1) - 1)
+
+
+def _even(centres: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Where slices would be if they lay evenly: a robust parabola through each row of centres."""
+    number = np.linspace(-1, 1, SLICES)
+    even = np.full(centres.shape, np.nan)
+    for row, values in enumerate(centres):
+        use = np.isfinite(values)
+        for _ in range(4):
+            if use.sum() < 6:
+                break
+            even[row] = np.polynomial.polynomial.polyval(
+                number, np.polynomial.polynomial.polyfit(number[use], values[use], 2)
+            )
+            away = np.abs(values - even[row])
+            use = np.isfinite(away) & (away <= max(0.5, 3 * MAD * float(np.median(away[use]))))
+    return even
+
+
+def _from_median(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """What is left of (frames, slices) without the median over the frames."""
+    known = np.where(np.isfinite(values).any(axis=0), values, 0)
+    return np.asarray(values - np.nanmedian(known, axis=0))
+
+
+def _odd(frames: Sequence[FrameStatistics], away: NDArray[np.float64], limit: float, reference: str) -> list[Moved]:
+    """What lies further away than the limit and than the scatter of all; once for a frame of which all slices do."""
+    away = np.where(np.isfinite(away), away, np.nan)
+    common = np.array([np.median(row[np.isfinite(row)]) if np.isfinite(row).any() else 0.0 for row in away])
+    single = away - common[:, None]
+    values = np.abs(single[np.isfinite(single)])
+    least = max(limit, SURE * MAD * float(np.median(values))) if values.size else limit
+    found = []
+    for frame, whole, row in zip(frames, common, single, strict=True):
+        if reference in (TRACE, OTHER_EXPOSURES) and abs(whole) > limit:
+            found.append(Moved(frame, 0, float(whole), reference))
+        found += [Moved(frame, int(k) + 1, float(row[k]), reference) for k in np.flatnonzero(np.abs(row) > least)]
+    return found

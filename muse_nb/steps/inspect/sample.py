@@ -1,0 +1,180 @@
+"""A frame thinned out to a few hundred thousand pixels, for statistics that do not need them all."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from muse_nb.core.errors import MuseError
+from muse_nb.products.fits.blocks import Hdu, hdus
+from muse_nb.products.header import read_all
+from muse_nb.products.object_red import open_object_red
+
+__all__ = ["QUADRANTS", "Frame", "Sample", "frames", "take_sample"]
+
+QUADRANTS = ("BL", "BR", "TR", "TL")  # the order of MUSE's four read-out ports
+_CHANNEL = re.compile(r"CHAN\d\d(\.|$)")
+RUN = 4  # neighbouring rows (planes of a cube) in each block: enough for second differences
+PIXELS = 300_000  # in the sample, at least 24 blocks
+LOUD = 25.0  # variance over the signal, and over the usual variance
+
+
+@dataclass(frozen=True)
+class Frame:
+    """What the statistics need to know of an OBJECT_RED frame, an image or a cube.
+
+    Attributes
+    ----------
+    path : pathlib.Path
+        The file.
+    ifu : int or None
+        Number of the IFU; None when the file is not an OBJECT_RED.
+    header : astropy.io.fits.Header
+        Primary header.
+    data, dq, stat : numpy.ndarray or None
+        Shape (ny, nx) or (nz, ny, nx); `dq` and `stat` are None when the file has none.
+    unit : str
+        BUNIT of the data.
+    assumed : bool
+        Whether it is taken for an OBJECT_RED by its extensions alone: it has no PRO CATG.
+    """
+
+    path: Path
+    ifu: int | None
+    header: Any
+    data: np.ndarray
+    dq: np.ndarray | None
+    stat: np.ndarray | None
+    unit: str = "count"
+    assumed: bool = False
+
+
+def frames(path: str | Path) -> Iterator[Frame]:
+    """Yield the frames of a file: one for each IFU of an OBJECT_RED, else its image or cube.
+
+    Plain float and integer extensions are mapped, not read: the statistics look at each pixel once and keep none.
+
+    Raises
+    ------
+    MuseError
+        The file cannot be read, or holds no image and no cube.
+    """
+    path = Path(path)
+    if path.suffix == ".gz":
+        yield _plain(path)
+        return
+    units = hdus(path)
+    names = [unit.name.rpartition(".")[2].upper() for unit in units]
+    category = str(units[0].cards.get("ESO PRO CATG") or "").strip()
+    assumed = not category and _has_channels(units)
+    if (category == "OBJECT_RED" or assumed) and "DATA" in names:
+        for red in open_object_red(path):
+            arrays = [_array(path, units, red.extensions.get(name), red.shape) for name in ("DATA", "DQ", "STAT")]
+            data, dq, stat = (
+                getattr(red, name) if array is None else array
+                for name, array in zip(("data", "dq", "stat"), arrays, strict=True)
+            )
+            yield Frame(path, red.ifu, red.header, data, dq, stat, assumed=assumed)
+    else:
+        yield _plain(path)
+
+
+def _has_channels(units: list[Hdu]) -> bool:
+    """Whether the names in a file are those of an OBJECT_RED: CHANnn, and DATA of two dimensions."""
+    named = any(_CHANNEL.match(unit.name) for unit in units)
+    return named and any(u.name.rpartition(".")[2].upper() == "DATA" and len(u.shape) == 2 for u in units)
+
+
+def _array(path: Path, units: list[Hdu], number: int | None, shape: tuple[int, ...]) -> np.ndarray | None:
+    """Map an extension that lies in the file as it is: four bytes a value, not compressed, not scaled."""
+    if number is None:
+        return None
+    unit = units[number]
+    kind = {-32: ">f4", 32: ">i4"}.get(int(str(unit.cards.get("BITPIX"))))
+    scaled = {"BSCALE", "BZERO", "BLANK"} & set(unit.cards)
+    if kind is None or scaled or unit.cards.get("XTENSION") != "IMAGE" or unit.shape != shape or 0 in shape:
+        return None
+    return np.memmap(path, kind, "r", unit.offset, shape)
+
+
+def _plain(path: Path) -> Frame:
+    """Read the first image or cube of any FITS file, with its DQ and STAT where they are there."""
+    from astropy.io import fits
+
+    headers = read_all(path)
+    try:
+        with fits.open(path, memmap=False) as opened:
+            images = (fits.PrimaryHDU, fits.ImageHDU, fits.CompImageHDU)  # a damaged header makes none of these
+            known = [hdu for hdu in opened if isinstance(hdu, images)]
+            usable = [hdu for hdu in known if len(hdu.shape) in (2, 3) and 0 not in hdu.shape]
+            by_name = {hdu.name.upper(): hdu for hdu in reversed(usable)}
+            data = by_name.get("DATA", usable[0] if usable else None)
+            if data is None:
+                raise MuseError(f"{path} holds no image and no cube: inspect needs an OBJECT_RED, an image or a cube")
+            others = [by_name.get(name) for name in ("DQ", "STAT")]
+            dq, stat = (
+                hdu.data if hdu is not None and hdu is not data and hdu.shape == data.shape else None for hdu in others
+            )
+            unit = str(data.header.get("BUNIT", "")).strip()
+            return Frame(path, None, headers[0], data.data, dq, stat, unit)
+    except (OSError, TypeError, ValueError) as error:
+        raise MuseError(f"{path} cannot be read as FITS ({error}): make the file again") from error
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Blocks of neighbouring rows of a frame (or planes of a cube), spread evenly over it.
+
+    Attributes
+    ----------
+    start : numpy.ndarray
+        First row (plane) of each block, shape (nblock,).
+    data, stat : numpy.ndarray
+        float32, shape (nblock, RUN, nx) or (nblock, RUN, ny, nx); `stat` is None when the frame has none.
+    good : numpy.ndarray
+        True where dq is 0 and the data are finite; same shape.
+    quadrant : numpy.ndarray
+        Index into `QUADRANTS`, broadcasts against `data`.
+    """
+
+    start: np.ndarray
+    data: np.ndarray
+    stat: np.ndarray | None
+    dq: np.ndarray | None
+    good: np.ndarray
+    quadrant: np.ndarray
+
+    @property
+    def quiet(self) -> np.ndarray:
+        """True where the variance is not beyond measure, as it is between the slices, where the flat is about 0."""
+        if self.stat is None:
+            return np.ones(self.data.shape, bool)
+        with np.errstate(invalid="ignore"):
+            known = self.stat[self.good]
+            return self.stat < LOUD * np.maximum(self.data, np.median(known) if known.size else 0)
+
+
+def take_sample(frame: Frame, pixels: int = PIXELS) -> Sample:
+    """Copy runs of four rows out of a frame, about `pixels` in all, or all of its rows when it has fewer."""
+    n = frame.data.shape[0]
+    run = min(RUN, n)
+    blocks = max(24, round(pixels / (run * frame.data[0].size)))
+    start = np.unique(np.linspace(0, n - run, max(1, min(blocks, n // run))).astype(int))
+    rows = start[:, None] + np.arange(run)
+    data = np.asarray(frame.data[rows], dtype=np.float32)
+    stat = None if frame.stat is None else np.asarray(frame.stat[rows], dtype=np.float32)
+    dq = None if frame.dq is None else np.asarray(frame.dq[rows]).astype(np.int64)
+    good = np.isfinite(data) if dq is None else (dq == 0) & np.isfinite(data)
+    return Sample(start, data, stat, dq, good, _quadrants(frame.data.shape, rows))
+
+
+def _quadrants(shape: tuple[int, ...], rows: np.ndarray) -> np.ndarray:
+    nx = shape[-1]
+    right = np.arange(nx) >= nx / 2
+    top = (rows >= shape[0] / 2)[..., None] if len(shape) == 2 else (np.arange(shape[1]) >= shape[1] / 2)[:, None]
+    return np.where(top, np.where(right, 2, 3), np.where(right, 1, 0)).astype(np.int8)

@@ -1,0 +1,188 @@
+"""The 48 slices of a frame, found from its flags or its variances, and whether light fills them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from muse_nb.steps.inspect.sample import Sample
+
+__all__ = ["SLICES", "Slices", "find_slices"]
+
+SLICES = 48
+MAD = 1.482602218505602  # sigma of a normal distribution / its median absolute deviation
+BANDS = 4  # slices lean by a few pixels over the chip: each band of rows is taken for itself
+DARK = 0.3  # of the sky: a column of a slice that has less is not lit
+SURE = 4.0  # sigma, to tell
+WILD = (
+    3.0  # times the noise of the other columns, in units of sqrt(STAT): a column that varies more is not of this slice
+)
+BEYOND = 5.0  # times the usual sigma: the gap between two slices
+
+
+@dataclass(frozen=True)
+class Slices:
+    """Slices 1 to 48 of a frame, arrays of shape (48,); NaN for a slice that was not found.
+
+    Attributes
+    ----------
+    left, right : numpy.ndarray
+        First and last usable column (0-based), the median over bands of rows.
+    light : numpy.ndarray
+        Signal inside the slice over the sky of the frame; NaN where the sky is too faint to tell.
+    lost_left, lost_right : numpy.ndarray
+        Columns in the left (right) half that have no light, or noise that STAT does not explain.
+    columns : numpy.ndarray
+        Median signal of each column of the frame, the mean over bands; shape (nx,).
+    """
+
+    left: np.ndarray
+    right: np.ndarray
+    light: np.ndarray
+    lost_left: np.ndarray
+    lost_right: np.ndarray
+    columns: np.ndarray
+
+    def inside(self, nx: int, margin: int = 2) -> np.ndarray:
+        """True for the columns of an nx wide frame that lie in a slice, `margin` columns from its ends."""
+        mask = np.zeros(nx, bool)
+        for left, right in zip(self.left[self.found], self.right[self.found], strict=True):
+            mask[int(left) + margin : int(right) + 1 - margin] = True
+        return mask
+
+    @property
+    def centre(self) -> np.ndarray:
+        """Middle between the first and the last usable column (0-based)."""
+        return 0.5 * (self.left + self.right)
+
+    @property
+    def found(self) -> np.ndarray:
+        """True for each slice with usable columns."""
+        return np.isfinite(self.left)
+
+
+def find_slices(sample: Sample) -> Slices | None:
+    """Find the slices in a sample of a frame; None when it has too few rows or columns to tell them."""
+    if sample.data.shape[-1] < 2 * SLICES:
+        return None
+    bands = [
+        _band(sample, index) for index in np.array_split(np.arange(len(sample.start)), min(BANDS, len(sample.start)))
+    ]
+    if any(band is None for band in bands):
+        return None
+    medians = np.array([band[0] for band in bands if band])
+    usable = np.array([band[1] for band in bands if band])
+    wild = np.array([band[2] for band in bands if band])
+    runs = [_runs(row) for row in usable]
+    error = np.array([band[3] for band in bands if band])
+    floor = _sky(medians, error, runs)
+    table = np.full((5, len(runs), SLICES), np.nan)
+    for b, band in enumerate(runs):
+        for number, (lo, hi) in band.items():
+            below = floor - medians[b, lo:hi]
+            lost = (below > (1 - DARK) * floor) & (below > SURE * error[b, lo:hi]) | wild[b, lo:hi]
+            table[:, b, number] = (
+                lo,
+                hi - 1,
+                medians[b, lo:hi].mean() / floor,
+                *_lost(lost),
+            )
+    table[:, :, np.isfinite(table[0]).mean(axis=0) < 0.25] = np.nan
+    left, right, light, lost_left, lost_right = _median(table)
+    return Slices(left, right, light, lost_left, lost_right, medians.mean(axis=0))
+
+
+def _sky(medians: np.ndarray, error: np.ndarray, runs: list[dict[int, tuple[int, int]]]) -> float:
+    """Signal of the sky: the faint end of the lit slices, as in a crowded field most columns hold stars."""
+    parts = [(b, slice(*run)) for b, band in enumerate(runs) for run in band.values()]
+    lows = np.array([np.sort(medians[part])[medians[part].size // 10] for part in parts])
+    sigma = np.array([np.sort(error[part])[error[part].size // 2] for part in parts])
+    lit = lows[lows > SURE * sigma]
+    return float(np.percentile(lit, 5)) if 2 * len(lit) > len(lows) else float("nan")
+
+
+def _median(table: np.ndarray) -> np.ndarray:
+    """Median over axis 1 without NaN; NaN where there is nothing."""
+    ordered = np.sort(table, axis=1)
+    number = np.isfinite(table).sum(axis=1)
+    low, high = np.maximum(number - 1, 0) // 2, np.minimum(number // 2, table.shape[1] - 1)
+    take = [np.take_along_axis(ordered, index[:, None], axis=1)[:, 0] for index in (low, high)]
+    return np.where(number > 0, 0.5 * (take[0] + take[1]), np.nan)
+
+
+def _band(sample: Sample, blocks: np.ndarray) -> tuple[np.ndarray, ...] | None:
+    """Of a band of rows, by column: median signal, usable, varies more than STAT says, error. None of too few rows."""
+    part = sample.data[blocks]
+    if part.shape[1] < 3:
+        return None
+    rows = part.reshape(-1, part.shape[-1])
+    with np.errstate(invalid="ignore", over="ignore"):
+        second = np.abs(part[:, 1:-1] - 0.5 * (part[:, :-2] + part[:, 2:])).reshape(-1, rows.shape[1])
+        good = sample.good[blocks]
+        three = (good[:, 1:-1] & good[:, :-2] & good[:, 2:]).reshape(second.shape)
+        scatter = MAD * column_medians(second, three) / np.sqrt(1.5)
+        medians = column_medians(rows, good.reshape(rows.shape))
+    if sample.stat is not None:
+        sigma = np.sqrt(
+            np.maximum(column_medians(sample.stat[blocks].reshape(rows.shape), good.reshape(rows.shape)), 0)
+        )
+        beyond = BEYOND
+    else:
+        sigma, beyond = scatter, 10 * BEYOND  # stars scatter too
+    with np.errstate(invalid="ignore"):
+        known = sigma[np.isfinite(sigma)]
+        usual = float(np.median(known)) if known.size else 0.0
+        # between the slices the flat is about 0, and the noise beyond measure: a bright star has less of it
+        usable = sigma < beyond * np.sqrt(np.maximum(usual**2, np.nan_to_num(medians)))
+        inside = usable & (sigma > 0)
+        wild = scatter > WILD * sigma * (np.median((scatter / sigma)[inside]) if inside.any() else 1)
+    if sample.dq is not None:
+        usable &= (sample.dq[blocks] == 0).reshape(rows.shape).mean(axis=0) > 0.5
+    error = 1.2533 * np.nan_to_num(scatter) / np.sqrt(len(rows))
+    return np.where(np.isfinite(medians), medians, 0), usable, wild, error
+
+
+def column_medians(values: np.ndarray, good: np.ndarray) -> np.ndarray:
+    """Median of the good values of each column; NaN where there is none."""
+    ordered = np.sort(np.where(good, values, np.inf), axis=0)
+    number = good.sum(axis=0)
+    columns = np.arange(values.shape[1])
+    low = ordered[np.maximum(number - 1, 0) // 2, columns]
+    high = ordered[np.minimum(number // 2, len(values) - 1), columns]
+    with np.errstate(invalid="ignore"):
+        return np.where(number > 0, 0.5 * (low + high), np.nan)
+
+
+def _runs(usable: np.ndarray) -> dict[int, tuple[int, int]]:
+    """Runs of usable columns, {slice - 1: (first, last + 1)}; single bad columns do not end a run."""
+    nx = len(usable)
+    pitch = nx / SLICES
+    edges = np.flatnonzero(np.diff(np.concatenate(([False], usable, [False])).astype(np.int8)))
+    runs: list[list[int]] = []
+    for lo, hi in edges.reshape(-1, 2).tolist():
+        if runs and lo - runs[-1][1] <= 2 and hi - runs[-1][0] < pitch:
+            runs[-1][1] = hi
+        else:
+            runs.append([lo, hi])
+    runs = [run for run in runs if run[1] - run[0] > 0.4 * pitch]
+    runs = [part for lo, hi in runs for part in _parts(lo, hi, round((hi - lo) / pitch))]
+    centres = np.array([0.5 * (lo + hi) for lo, hi in runs])
+    if len(runs) > 1:  # the slices lie evenly about the middle of the chip
+        pitch = float(np.median(np.diff(centres)))
+    numbers = np.rint((centres - 0.5 * nx) / pitch + 0.5 * (SLICES - 1)).astype(int)
+    return {number: (lo, hi) for number, (lo, hi) in zip(numbers.tolist(), runs, strict=True) if 0 <= number < SLICES}
+
+
+def _parts(lo: int, hi: int, number: int) -> list[list[int]]:
+    """Cut a run without a gap in it into slices: one that has moved touches the next."""
+    edges = np.linspace(lo, hi, max(1, number) + 1).round().astype(int).tolist()
+    return [list(pair) for pair in pairwise(edges)]
+
+
+def _lost(lost: np.ndarray) -> tuple[int, int]:
+    """Lost columns in the left and the right half; none when the slice is lost as a whole: it is dark instead."""
+    half = len(lost) // 2
+    left, right = int(lost[:half].sum()), int(lost[half:].sum())
+    return (0, 0) if left + right > half else (left, right)

@@ -1,0 +1,318 @@
+"""What can be measured in one frame: background, noise, flags, slices, stripes. Judges nothing (see `verdict`)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from muse_nb.kernels.frame_stats import PixelCounts, count_hits, count_pixels
+from muse_nb.products.dq import DQ, names
+from muse_nb.steps.inspect.field import picture_of_channel
+from muse_nb.steps.inspect.lines import line_places
+from muse_nb.steps.inspect.sample import QUADRANTS, Frame, Sample, take_sample
+from muse_nb.steps.inspect.slices import MAD, SLICES, Slices, column_medians, find_slices
+
+__all__ = ["MAD", "CosmicRays", "FrameStatistics", "clipped_median", "frame_statistics", "noise_ratio"]
+
+SATURATION = 60000.0  # electrons; a MUSE pixel holds about 65500 x 1.1
+ENOUGH = 20_000  # values for a median: it is then good to 1 % of their scatter
+MIDDLE = 16  # rows on either side of the middle that are compared
+PIXEL_SIZE = 15.0  # micrometres, of MUSE's detectors, where the header does not say
+SHARPER_THAN_A_STAR = 1.0  # a column's excess over its neighbours', in units of their own: a star of 0.5" reaches 0.6
+
+
+@dataclass(frozen=True)
+class CosmicRays:
+    """Cosmic rays of a frame: hits (each may cover several pixels), where they were looked for, and for how long.
+
+    Attributes
+    ----------
+    hits, pixels : int
+        Number of hits and of the pixels they cover.
+    area : float
+        Of the slices, two pixels from their edges [cm^2].
+    exptime : float
+        EXPTIME [s]; NaN where the header has none.
+    """
+
+    hits: int
+    pixels: int
+    area: float
+    exptime: float
+
+    @property
+    def rate(self) -> float:
+        """Hits per cm^2 and second; NaN where time or area are not known."""
+        seen = self.area * self.exptime
+        return self.hits / seen if seen > 0 else float("nan")
+
+
+@dataclass(frozen=True)
+class FrameStatistics:
+    """Statistics of one frame.
+
+    Attributes
+    ----------
+    file, ifu, exposure, mjd_obs
+        Where the frame comes from; `exposure` is DATE-OBS ("" when the header has none).
+    posang : float
+        Rotator angle ESO INS DROT POSANG [deg]; NaN where the header has none.
+    shape, unit
+        Shape of the data and their BUNIT.
+    background : dict of str to float
+        Clipped median of the good pixels of each quadrant, in the unit of the data.
+    noise_ratio : float
+        Noise between neighbouring rows over sqrt(STAT); 1 when STAT is honest, NaN without STAT.
+    noise_ratios : dict of str to float
+        The same for each quadrant.
+    dq : dict of str to int or None
+        Number of pixels with each DQ bit; None when the file has no DQ.
+    flagged, nonfinite, high : int
+        Pixels with any flag; not finite though dq = 0; dq = 0 but as high as a saturated pixel.
+    usable : float
+        Fraction of the pixels that are finite and have dq = 0.
+    step : tuple of float
+        Signal just above over just below the middle row, in the left and in the right half.
+    stripe : float
+        Scatter of the medians of rows over what the pixel noise explains.
+    bad_columns : tuple of int
+        0-based unflagged columns that stand out from both neighbours more sharply than any star.
+    slices : Slices or None
+        Slices found in the frame; None in a plain image or cube.
+    lines : numpy.ndarray
+        Rows by which the sky lines of slices 1 to 48 lie above their median, see `frame_lines.line_places`.
+    cosmics : CosmicRays or None
+        None without STAT, and in a plain image or cube.
+    thumbnail : numpy.ndarray
+        Small float32 picture of the frame, NaN where nothing is good.
+    channel : numpy.ndarray
+        Small float32 picture of the IFU's part of the field, see `frame_field.picture_of_channel`.
+    assumed : bool
+        Whether it is taken for an OBJECT_RED by its extensions alone: it has no PRO CATG.
+    """
+
+    file: str
+    ifu: int | None
+    exposure: str
+    mjd_obs: float
+    posang: float
+    shape: tuple[int, ...]
+    unit: str
+    background: dict[str, float]
+    noise_ratio: float
+    noise_ratios: dict[str, float]
+    dq: dict[str, int] | None
+    flagged: int
+    nonfinite: int
+    high: int
+    usable: float
+    has_stat: bool
+    step: tuple[float, float]
+    stripe: float
+    bad_columns: tuple[int, ...]
+    slices: Slices | None
+    lines: np.ndarray = field(repr=False)
+    cosmics: CosmicRays | None
+    thumbnail: np.ndarray = field(repr=False)
+    channel: np.ndarray = field(repr=False)
+    assumed: bool = False
+
+    @property
+    def level(self) -> float:
+        """Background of the frame: the median of its quadrants, NaN when none has a good pixel."""
+        values = [value for value in self.background.values() if np.isfinite(value)]
+        return float(np.median(values)) if values else float("nan")
+
+    @property
+    def saturated(self) -> int:
+        """Pixels flagged SATURATED, or as high as that without a flag."""
+        return (self.dq or {}).get("SATURATED", 0) + self.high
+
+
+def frame_statistics(frame: Frame) -> FrameStatistics:
+    """Measure an OBJECT_RED frame, an image or a cube: counts over all pixels, medians over a sample of them."""
+    sample = take_sample(frame)
+    counts = count_pixels(frame.data, frame.dq, frame.stat, SATURATION)
+    red = frame.ifu is not None and frame.data.ndim == 2
+    total, ratios = noise_ratio(sample)
+    slices = find_slices(sample) if red else None
+    header: Any = frame.header
+    return FrameStatistics(
+        file=str(frame.path),
+        ifu=frame.ifu,
+        exposure=str(header.get("DATE-OBS", "")).strip(),
+        mjd_obs=_number(header.get("MJD-OBS")),
+        posang=_number(header.get("ESO INS DROT POSANG")),
+        shape=tuple(frame.data.shape),
+        unit=frame.unit,
+        background=_by_quadrant(sample.data, sample.good, sample, clipped_median),
+        noise_ratio=total,
+        noise_ratios=ratios,
+        dq=None if frame.dq is None else _named(counts.bits, red),
+        flagged=counts.flagged,
+        nonfinite=counts.nonfinite_good,
+        high=counts.high,
+        usable=1 - (counts.flagged + counts.nonfinite_good) / max(1, frame.data.size),
+        has_stat=frame.stat is not None,
+        step=middle_step(frame, slices) if red else (1.0, 1.0),
+        stripe=row_stripes(sample) if red else float("nan"),
+        bad_columns=bad_columns(slices) if slices is not None and frame.stat is not None else (),
+        slices=slices,
+        lines=np.full(SLICES, np.nan) if slices is None else line_places(frame, slices),
+        cosmics=cosmic_rays(frame, slices, counts) if red else None,
+        thumbnail=thumbnail(sample),
+        channel=picture_of_channel(sample, slices),
+        assumed=frame.assumed,
+    )
+
+
+def _named(bits: np.ndarray, red: bool) -> dict[str, int]:
+    """Numbers by name of the bit; a plain image's mask of 0 and 1 has no such names."""
+    if not red and not bits[1:].any():
+        return {"masked": int(bits[0])} if bits[0] else {}
+    return {names(1 << bit)[0]: int(number) for bit, number in enumerate(bits) if number}
+
+
+def _number(value: object) -> float:
+    try:
+        return float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        return float("nan")
+
+
+def cosmic_rays(frame: Frame, slices: Slices | None, counts: PixelCounts) -> CosmicRays | None:
+    """Count the hits in the slices of a frame (in all of it where none was found); None without STAT."""
+    if frame.stat is None:
+        return None
+    ny, nx = frame.data.shape
+    columns = np.ones(nx, bool) if slices is None else slices.inside(nx, 1)
+    flag = int(DQ.COSMICRAY).bit_length() - 1
+    hits, pixels = count_hits(frame.data, frame.dq, frame.stat, columns, flags=bool(counts.bits[flag]))
+    size = [_number(frame.header.get(f"ESO DET CHIP PSZ{axis}")) for axis in "XY"]
+    across, along = (value if value > 0 else PIXEL_SIZE for value in size)
+    area = columns.sum() * ny * (across * along * 1e-8)
+    exptime = _number(frame.header.get("EXPTIME"))
+    return CosmicRays(hits, pixels, float(area), exptime if exptime > 0 else float("nan"))
+
+
+def _by_quadrant(values: np.ndarray, use: np.ndarray, sample: Sample, measure: Any) -> dict[str, float]:
+    """Measure at most ENOUGH evenly chosen values of each quadrant."""
+    quadrant = np.broadcast_to(sample.quadrant, sample.data.shape)[:, : values.shape[1]][use]
+    kept = values[use]
+    parts = (kept[quadrant == i] for i in range(len(QUADRANTS)))
+    return {name: measure(part[:: 1 + part.size // ENOUGH]) for name, part in zip(QUADRANTS, parts, strict=True)}
+
+
+def clipped_median(values: np.ndarray, sigma: float = 3.0, rounds: int = 3) -> float:
+    """Median of finite values after removing what is further than `sigma` robust deviations from it; NaN of none."""
+    for _ in range(rounds):
+        if values.size == 0:
+            return float("nan")
+        middle = np.median(values)
+        deviation = np.abs(values - middle)
+        limit = sigma * MAD * np.median(deviation)
+        if not limit:
+            break
+        values = values[deviation <= limit]
+    return float(np.median(values)) if values.size else float("nan")
+
+
+def noise_ratio(sample: Sample) -> tuple[float, dict[str, float]]:
+    """Noise over sqrt(STAT), of the whole frame and by quadrant; NaN without STAT.
+
+    The noise is the robust scatter of d[y] - (d[y-1] + d[y+1]) / 2 in units of what STAT predicts for it: neighbouring
+    rows see the same slice at nearly the same wavelength, so that what is left is noise.
+    """
+    nan = dict.fromkeys(QUADRANTS, float("nan"))
+    if sample.stat is None or sample.data.shape[1] < 3:
+        return float("nan"), nan
+    data, stat, good = sample.data, sample.stat, sample.good & (sample.stat > 0) & np.isfinite(sample.stat)
+    with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
+        second = data[:, 1:-1] - 0.5 * (data[:, :-2] + data[:, 2:])
+        second /= np.sqrt(stat[:, 1:-1] + 0.25 * (stat[:, :-2] + stat[:, 2:]))
+    use = good[:, 1:-1] & good[:, :-2] & good[:, 2:]
+    every = second[use]
+    return _scatter(every[:: 1 + every.size // (4 * ENOUGH)]), _by_quadrant(second, use, sample, _scatter)
+
+
+def _scatter(values: np.ndarray) -> float:
+    return float(MAD * np.median(np.abs(values))) if values.size else float("nan")
+
+
+def middle_step(frame: Frame, slices: Slices | None) -> tuple[float, float]:
+    """Ratio of the signal above to that below the middle row, left and right: 1 when the quadrants' gains agree."""
+    ny, nx = frame.data.shape
+    rows = min(MIDDLE, ny // 2)
+    if rows == 0:
+        return float("nan"), float("nan")
+    both = []
+    for part in (slice(ny // 2, ny // 2 + rows), slice(ny // 2 - rows, ny // 2)):
+        data = np.array(frame.data[part], dtype=np.float32)
+        bad = ~np.isfinite(data) if frame.dq is None else (np.asarray(frame.dq[part]) != 0) | ~np.isfinite(data)
+        both.append(column_medians(data, ~bad))
+    above, below = both
+    inside = np.ones(nx, bool) if slices is None else slices.inside(nx)
+    steps = []
+    for half in (slice(0, nx // 2), slice(nx // 2, nx)):
+        use = np.isfinite(above[half]) & np.isfinite(below[half]) & inside[half] & (below[half] != 0)
+        steps.append(_weighted_median(above[half][use] / below[half][use], below[half][use]))
+    return steps[0], steps[1]
+
+
+def _weighted_median(ratio: np.ndarray, signal: np.ndarray) -> float:
+    """Median of ratios, bright columns counting more: but no star so much that a line in its spectrum decides."""
+    weight = np.clip(signal, 0, 10 * max(float(np.median(signal)), 0)) if signal.size else signal
+    if not weight.sum() > 0:
+        return float("nan")
+    order = np.argsort(ratio)
+    total = np.cumsum(weight[order])
+    return float(ratio[order][np.searchsorted(total, 0.5 * total[-1])])
+
+
+def row_stripes(sample: Sample) -> float:
+    """Scatter of the medians of rows against their neighbours, over what the pixel noise explains."""
+    if sample.data.shape[1] < 3:
+        return float("nan")
+    data, good = sample.data[..., ::2], sample.good[..., ::2]
+    second = data[:, 1:-1] - 0.5 * (data[:, :-2] + data[:, 2:])
+    use = (good[:, 1:-1] & good[:, :-2] & good[:, 2:]).reshape(-1, second.shape[-1])
+    rows = [row[keep] for row, keep in zip(second.reshape(use.shape), use, strict=True) if keep.sum() > 100]
+    if len(rows) < 8:
+        return float("nan")
+    middle = np.array([np.median(row) for row in rows])
+    noise = float(np.median([MAD * np.median(np.abs(row)) for row in rows[::4]]))
+    expected = 1.2533 * noise / np.sqrt(np.median([row.size for row in rows]))
+    upper = np.percentile(np.abs(middle - np.median(middle)), 75)  # sky lines are in the last quarter
+    return float(upper / (1.1503 * expected)) if expected > 0 else float("nan")
+
+
+def bad_columns(slices: Slices) -> tuple[int, ...]:
+    """Columns (0-based) in slices that stand out from both neighbours by 8 sigma, more sharply than a star can."""
+    medians = slices.columns
+    inside = slices.inside(len(medians))
+    level = float(np.median(medians[inside])) if inside.any() else 0.0
+    excess = np.abs(medians - level)
+    neighbours = np.maximum(np.roll(excess, 1), np.roll(excess, -1))
+    second = np.abs(medians - 0.5 * (np.roll(medians, 1) + np.roll(medians, -1)))
+    sigma = MAD * float(np.median(second[inside])) if inside.any() else 0.0
+    odd = (second > 8 * sigma) & (excess > (1 + SHARPER_THAN_A_STAR) * neighbours)
+    return tuple(int(x) for x in np.flatnonzero(odd & inside))
+
+
+def thumbnail(sample: Sample, width: int = 96) -> np.ndarray:
+    """Small picture: the mean of the good pixels of the sample in about `width` columns and one row a block."""
+    data, good = (sample.data, sample.good & sample.quiet) if sample.data.ndim == 3 else _planes_as_rows(sample)
+    nx = data.shape[-1]
+    edges = np.unique(np.linspace(0, nx, min(width, nx) + 1).astype(int))[:-1]
+    values = np.where(good, data, 0).sum(axis=1, dtype=np.float64)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mean = np.add.reduceat(values, edges, axis=-1) / np.add.reduceat(good.sum(axis=1), edges, axis=-1)
+    return mean.astype(np.float32)
+
+
+def _planes_as_rows(sample: Sample) -> tuple[np.ndarray, np.ndarray]:
+    """A cube's sample, (nblock, run, ny, nx), as (ny, planes, nx): its picture is the mean over wavelength."""
+    ny, nx = sample.data.shape[2:]
+    return (np.moveaxis(array.reshape(-1, ny, nx), 1, 0) for array in (sample.data, sample.good))  # type: ignore[return-value]

@@ -1,0 +1,259 @@
+"""Where the rows of pixel tables fall in a cube: the recipe's own formulas, in the recipe's own precision."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from muse_nb.core.errors import MuseError
+from muse_nb.kernels.nans import Grid, Place, Rows, place_rows
+from muse_nb.products.header import need, number_of
+from muse_nb.products.pixtable import PixelTable
+
+__all__ = ["Placement", "Resampling", "read_resampling"]
+
+DEG = 180 / np.pi
+WCS = ("CRVAL1", "CRVAL2", "CRVAL3", "CRPIX1", "CRPIX2", "CRPIX3", "CD1_1", "CD2_2", "CD3_3")
+USUAL = {"CTYPE1": "RA---TAN", "CTYPE3": "AWAV", "CUNIT3": "Angstrom"}
+REMEDY = "make the cube again, or leave the pixel tables out"
+OURS = "muse_nb"
+RESAMPLERS = {"muse_scipost": 15.0, "muse_scipost_make_cube": 15.0, "muse_exp_combine": 10.0}  # default crsigma
+
+
+@dataclass(frozen=True)
+class Resampling:
+    """How a cube was resampled, as the PRO REC keywords of its header say.
+
+    Attributes
+    ----------
+    recipe : str
+        The last recipe that resampled; "" when the header names none.
+    method : str
+        "drizzle", "nearest", ...
+    pixfrac : tuple of float
+        Drop size over pixel size, in x, y and wavelength.
+    crtype, crsigma
+        Cosmic-ray rejection: statistics and threshold (0: off).
+    lambda_range : tuple of float
+        Rows outside this range [Angstrom] were not loaded.
+    spreads : bool
+        Data that are not finite though their dq is 0 spoil all voxels near them, as by the recipes; muse_nb leaves
+        such rows out.
+    """
+
+    recipe: str = ""
+    method: str = "drizzle"
+    pixfrac: tuple[float, float, float] = (0.8, 0.8, 0.8)
+    crtype: str = "median"
+    crsigma: float = 15.0
+    lambda_range: tuple[float, float] = (0.0, np.inf)
+    spreads: bool = True
+
+
+def read_resampling(primary: Mapping[str, Any], tables: int) -> Resampling:
+    """Read how a cube was made from its primary header; the recipes' defaults where it does not say."""
+    combined = tables > 1
+    found = Resampling(pixfrac=(0.6, 0.6, 0.6) if combined else (0.8, 0.8, 0.8), crsigma=10.0 if combined else 15.0)
+    for number in range(1, 100):
+        recipe = str(primary.get(f"ESO PRO REC{number} ID", "")).strip()
+        if not recipe:
+            break
+        if recipe in RESAMPLERS or recipe == OURS:
+            found = _parameters(primary, number, recipe)
+    return found
+
+
+def _parameters(primary: Mapping[str, Any], number: int, recipe: str) -> Resampling:
+    values = {}
+    for index in range(1, 200):
+        name = primary.get(f"ESO PRO REC{number} PARAM{index} NAME")
+        if name is None:
+            break
+        values[str(name).strip()] = str(primary.get(f"ESO PRO REC{number} PARAM{index} VALUE", "")).strip()
+    combined = "combine" in recipe
+    drops = [float(part) for part in values.get("pixfrac", "0.6" if combined else "0.8").split(",")]
+    return Resampling(
+        recipe=recipe,
+        method=values.get("resample", "drizzle"),
+        pixfrac=(drops[0], drops[len(drops) // 3], drops[-1]),  # one number, sky and wavelength, or three axes
+        crtype=values.get("crtype", "median"),
+        crsigma=float(values.get("crsigma", RESAMPLERS.get(recipe, 10.0 if combined else 15.0))),
+        # muse_scipost cuts before it corrects the velocity: the table it saves is what it resampled
+        lambda_range=(0.0, np.inf)
+        if recipe == "muse_scipost"
+        else (float(values.get("lambdamin", 0)), float(values.get("lambdamax", "inf"))),
+        spreads=recipe != OURS,
+    )
+
+
+@dataclass(frozen=True)
+class Placement:
+    """A cube's grid, and the offsets with which each exposure was put on it.
+
+    Attributes
+    ----------
+    grid : Grid
+        Voxels and drops.
+    offsets : dict
+        DATE-OBS to the (RA, DEC) offset [deg] that the recipe subtracted, from the cube's header.
+    resampling : Resampling
+        How the cube was made.
+    posang : float
+        Rotator angle of the first exposure [deg]: the direction in which cosmic rays are searched.
+    """
+
+    grid: Grid
+    offsets: dict[str, tuple[float, float]]
+    resampling: Resampling
+    posang: float
+    _wcs: dict[str, float] = field(repr=False)
+
+    @classmethod
+    def of(
+        cls,
+        header: Mapping[str, Any],
+        primary: Mapping[str, Any],
+        shape: tuple[int, int, int],
+        path: str | Path,
+        tables: Sequence[PixelTable],
+    ) -> Placement:
+        """Read the placement from the headers of a cube.
+
+        Raises
+        ------
+        MuseError
+            The cube is not on a tangent plane with a linear axis of wavelengths in air, in Angstrom.
+        """
+        kinds = [str(header.get(name, usual)).strip() for name, usual in USUAL.items()]
+        if kinds != list(USUAL.values()):
+            raise MuseError(
+                f"{path}: {', '.join(USUAL)} are {', '.join(map(repr, kinds))}, not {', '.join(USUAL.values())}, so"
+                " that the pixel tables cannot be placed on it: leave them out"
+            )
+        how = read_resampling(primary, len(tables))
+        if how.method != "drizzle":
+            raise MuseError(
+                f"{path} was resampled with {how.method!r}: NaN are traced for drizzle only, leave the pixel tables out"
+            )
+        for name in WCS:
+            if number_of(need(header, name, path, REMEDY)) is None:
+                raise MuseError(f"{path}: {name} is {header[name]!r}, not a number: {REMEDY}")
+        first = next((t for t in tables if t.header.get("DATE-OBS") == primary.get("DATE-OBS")), tables[0])
+        posang = abs(float(primary.get("ESO INS DROT POSANG", 0.0)))
+        return cls.on(header, shape, how, _offsets(primary, len(tables)), first, posang)
+
+    @classmethod
+    def on(
+        cls,
+        header: Mapping[str, Any],
+        shape: tuple[int, int, int],
+        how: Resampling,
+        offsets: dict[str, tuple[float, float]],
+        first: PixelTable,
+        posang: float,
+    ) -> Placement:
+        """Make the placement on a grid.
+
+        Parameters
+        ----------
+        header
+            The grid's WCS.
+        shape
+            (nz, ny, nx).
+        how, offsets, posang
+            As the attributes.
+        first
+            The pixel table that the size of the drops is taken from.
+        """
+        wcs = {name: float(header[name]) for name in WCS}
+        wcs |= {name: float(header.get(name, 0)) for name in ("CD1_2", "CD2_1")}
+        ra, dec = _spaxel_centres(wcs, shape[1:])
+        pixel = _pixel_scales(first)
+        grid = Grid(
+            shape=shape,
+            crval3=wcs["CRVAL3"],
+            cd33=wcs["CD3_3"],
+            crpix3=wcs["CRPIX3"],
+            drop_x=how.pixfrac[0] * pixel[0],
+            drop_y=how.pixfrac[1] * pixel[1],
+            drop_z=how.pixfrac[2] * 1.25,
+            size_x=abs(wcs["CD1_1"]),
+            size_y=abs(wcs["CD2_2"]),
+            size_z=abs(wcs["CD3_3"]),
+            ra=ra,
+            dec=dec,
+            cosdec=np.cos(dec / DEG),
+            ra0=wcs["CRVAL1"],
+            dec0=wcs["CRVAL2"],
+        )
+        return cls(grid, offsets, how, posang, wcs)
+
+    def place(self, table: PixelTable, start: int, stop: int, cut: int) -> Rows:
+        """Place rows `start` to `stop` of a pixel table (PIXTABLE_REDUCED, _POSITIONED or _COMBINED).
+
+        `cut` says at which sides the cube was cut out of a larger one, see `muse_nb.kernels.nans.Place`.
+        """
+        if table.kind == "pix":
+            raise MuseError(
+                f"{table.path} has positions in pixels: give PIXTABLE_REDUCED, whose positions are on the sky"
+            )
+        columns = (table.read(name, start, stop) for name in ("xpos", "ypos", "lambda"))
+        wcs = self._wcs
+        place = Place(
+            table.kind == "rad",
+            *self.pointing(table),
+            (wcs["CRVAL1"], wcs["CRVAL2"]),
+            (wcs["CRPIX1"], wcs["CRPIX2"]),
+            (wcs["CD1_1"], wcs["CD1_2"], wcs["CD2_1"], wcs["CD2_2"]),
+            cut,
+        )
+        return place_rows(self.grid, place, *(np.ascontiguousarray(column, dtype=np.float32) for column in columns))
+
+    def pointing(self, table: PixelTable) -> tuple[float, float]:
+        """RA and DEC [deg] that the positions of a table are relative to, its offset applied."""
+        if table.kind == "deg":
+            keys = ("CRVAL1", "CRVAL2")
+            ra, dec = (float(need(table.header, key, table.path)) for key in keys)
+            return ra, dec
+        ra, dec = (float(need(table.header, key, table.path)) for key in ("RA", "DEC"))
+        offset = self.offsets.get(str(table.header.get("DATE-OBS", "")).strip()[:23], (0.0, 0.0))
+        return ra - offset[0], dec - offset[1]
+
+
+def _offsets(primary: Mapping[str, Any], tables: int) -> dict[str, tuple[float, float]]:
+    """Read the offsets that were applied: DATE-OBS to (RA, DEC) [deg]."""
+    found = {}
+    for number in range(1, 10000):
+        date = primary.get(f"ESO DRS MUSE OFFSET{number} DATE-OBS")
+        if date is None and number > tables:
+            break
+        if date is not None:
+            pair = [primary.get(f"ESO DRS MUSE OFFSET{number} {axis}", 0.0) for axis in ("DRA", "DDEC")]
+            found[str(date).strip()[:23]] = (float(pair[0]), float(pair[1]))
+    return found
+
+
+def _pixel_scales(table: PixelTable) -> tuple[float, float]:
+    """Pixel size in x and y [deg] from the CD matrix of a table, which the recipe takes its drops from."""
+    cd = [float(need(table.header, f"CD{i}_{j}", table.path)) for i in (1, 2) for j in (1, 2)]
+    return float(np.hypot(cd[0], cd[1])), float(np.hypot(cd[2], cd[3]))
+
+
+def _spaxel_centres(wcs: Mapping[str, float], shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """RA and DEC of the centres of all spaxels [deg]."""
+    py, px = np.mgrid[1 : shape[0] + 1, 1 : shape[1] + 1].astype(np.float64)
+    x = wcs["CD1_1"] * (px - wcs["CRPIX1"]) + wcs["CD1_2"] * (py - wcs["CRPIX2"])
+    y = wcs["CD2_2"] * (py - wcs["CRPIX2"]) + wcs["CD2_1"] * (px - wcs["CRPIX1"])
+    phi = np.arctan2(x, -y)
+    with np.errstate(divide="ignore"):
+        theta = np.arctan(DEG / np.hypot(x, y))
+    dec = wcs["CRVAL2"] / DEG
+    ra = wcs["CRVAL1"] + DEG * np.arctan2(
+        np.cos(theta) * np.sin(phi), np.sin(theta) * np.cos(dec) + np.cos(theta) * np.sin(dec) * np.cos(phi)
+    )
+    delta = DEG * np.arcsin(np.sin(theta) * np.sin(dec) - np.cos(theta) * np.cos(dec) * np.cos(phi))
+    return np.ascontiguousarray(ra), np.ascontiguousarray(delta)

@@ -1,0 +1,237 @@
+"""The fit's stars one by one: how far each lies from where the common solution puts it, and whether it disagrees."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from muse_nb.steps.offsets.starfit.fit import Fit
+from muse_nb.steps.offsets.starfit.frame import Frame
+from muse_nb.steps.offsets.starfit.normal import FrameEquations
+from muse_nb.steps.offsets.starfit.one_thread import one_thread
+from muse_nb.steps.offsets.starfit.small import column_medians, inverse_2x2
+
+__all__ = ["Adjustment", "StarShifts", "adjust", "count_shown", "count_shown_at", "star_shifts", "with_rejected"]
+
+AXES = np.arange(2)
+BRIGHT, SEEN = 10.0, 3.0  # sigma that others see a star at; that an exposure sees it at
+FAINT = 0.15  # of its flux, with which it is seen
+MOST = 60  # stars with their own shift in an exposure: the most informative
+
+
+@dataclass(frozen=True)
+class StarShifts:
+    """Shift (n, K, 2) [arcsec] of every star in every exposure about the common solution, NaN where not measured.
+
+    `covariance` is (n, K, 2, 2).
+    """
+
+    shift: NDArray
+    covariance: NDArray
+
+    @property
+    def measured(self) -> NDArray:
+        """Mask (n, K): shift known to better than 0.15 arcsec."""
+        error = np.sqrt(np.trace(self.covariance, axis1=2, axis2=3))
+        return np.isfinite(self.shift[..., 0]) & (error < 0.15)
+
+
+@dataclass(frozen=True)
+class Adjustment:
+    """Robust solution over the stars' shifts.
+
+    Attributes
+    ----------
+    offset, covariance : ndarray, shapes (n, 2) and (n, 2, n, 2)
+        Correction to the fit's offsets, 0 for the reference.
+    residual, error : ndarray, shape (n, K, 2)
+        Of each star in each exposure [arcsec].
+    deviation : ndarray, shape (n, K)
+        Residual over its error, both axes together.
+    floor : float
+        Error [arcsec] a star has beyond its photon noise.
+    chi2 : float
+        Per degree of freedom, with that floor.
+    rotation, rotation_error : ndarray, shape (n,)
+        Residual rotation [deg], positive from north towards east.
+    """
+
+    offset: NDArray
+    covariance: NDArray
+    residual: NDArray
+    error: NDArray
+    deviation: NDArray
+    floor: float
+    chi2: float
+    rotation: NDArray
+    rotation_error: NDArray
+
+
+@one_thread()
+def star_shifts(fit: Fit, parts: list[FrameEquations], most: int = MOST) -> StarShifts:
+    """Free every star's position (of the `most` informative) in every exposure and solve, linearly, about the fit."""
+    n, stars = len(fit.frames), len(fit.sky)
+    shift, covariance = np.full((n, stars, 2), np.nan), np.full((n, stars, 2, 2), np.nan)
+    for i, equations in enumerate(parts):
+        index = equations.active
+        own = equations.diagonal()
+        worth = np.where(index < stars, np.trace(own[:, 1:, 1:], axis1=1, axis2=2), 0.0)
+        chosen = np.argsort(-worth)[: min(most, int((index < stars).sum()))]
+        place = np.full(len(index), -1)
+        place[chosen] = np.arange(len(chosen))
+        m = len(chosen)
+        if not m:
+            continue
+        owner = np.repeat(np.arange(len(index)), np.diff(equations.row))
+        both = (place[owner] >= 0) & (place[equations.column] >= 0)
+        dense = np.zeros((m, 3, m, 3))
+        dense[place[owner[both]], :, place[equations.column[both]], :] = equations.block[both]
+        matrix = np.zeros((3 * m + 5, 3 * m + 5))
+        matrix[: 3 * m, : 3 * m] = dense.reshape(3 * m, 3 * m)
+        matrix[: 3 * m, 3 * m :] = equations.border[chosen].reshape(3 * m, 5)
+        matrix[3 * m :, : 3 * m] = matrix[: 3 * m, 3 * m :].T
+        matrix[3 * m :, 3 * m :] = equations.shape_block
+        right = np.r_[equations.gradient[chosen].ravel(), equations.shape_gradient]
+        size = np.sqrt(np.maximum(np.diag(matrix), 1e-12))
+        scaled = matrix / size / size[:, None] + 1e-6 * np.eye(len(size))
+        inverse = np.linalg.inv(scaled) / size / size[:, None]
+        solution = (inverse @ right)[: 3 * m].reshape(m, 3)
+        blocks = inverse[: 3 * m, : 3 * m].reshape(m, 3, m, 3)[np.arange(m), :, np.arange(m), :]
+        shift[i, index[chosen]] = solution[:, 1:]
+        covariance[i, index[chosen]] = blocks[:, 1:, 1:]
+    return StarShifts(shift, covariance)
+
+
+def adjust(shifts: StarShifts, sky: NDArray, reference: int, least: float = 0.0) -> Adjustment:
+    """Weighted mean of the stars' shifts with outliers down-weighted and an error floor found from their scatter.
+
+    The floor is no less than `least` arcsec.
+    """
+    measured = shifts.measured
+    n = len(measured)
+    d = np.where(measured[..., None], shifts.shift, 0.0)
+    base = np.where(measured[..., None, None], shifts.covariance, np.eye(2))
+    shared = measured & (measured.sum(0) > 1)
+    sharp = _sharp(base, shared)
+    trust, floor, chi2 = measured.astype(float), least, 1.0
+    free = np.array([i for i in range(n) if i != reference], int)
+    for iteration in range(30):
+        inverse = inverse_2x2(base + floor**2 * np.eye(2))
+        weight = inverse * trust[..., None, None]
+        mean_inverse = inverse_2x2(weight.sum(0) + 1e-6 * np.eye(2))
+        pulled = np.einsum("ikab,ikb->ika", weight, d)
+        total = pulled.sum(0)
+        part = np.einsum("ikab,kbc->ikac", weight, mean_inverse)
+        normal = -np.einsum("ikab,jkbc->iajc", part, weight, optimize=True)
+        normal[np.arange(n), :, np.arange(n), :] += weight.sum(1)
+        right = pulled.sum(1) - np.einsum("ikab,kb->ia", part, total)
+        small = normal[free][:, :, free].reshape(2 * free.size, 2 * free.size)
+        solved = np.linalg.pinv(small, hermitian=True)
+        offset, covariance = np.zeros((n, 2)), np.zeros((n, 2, n, 2))
+        offset[free] = (solved @ right[free].ravel()).reshape(-1, 2)
+        covariance[np.ix_(free, AXES, free, AXES)] = solved.reshape(free.size, 2, free.size, 2)
+        position = np.einsum("kab,kb->ka", mean_inverse, total - np.einsum("ikab,ib->ka", weight, offset))
+        residual = d - offset[:, None] - position
+        deviation = np.sqrt(np.einsum("ika,ikab,ikb->ik", residual, inverse, residual))
+        before = trust, floor
+        trust = np.where(
+            shared, np.where(deviation < 3, 1.0, np.where(deviation < 6, 3 / np.maximum(deviation, 3), 0)), 0
+        )
+        typical = shared & sharp
+        freedom = _freedom(shared) * typical.sum()
+        if not shared.any() or freedom < 2 * n:
+            break
+        chi2 = float(np.minimum(deviation[typical] ** 2, 16).sum() / freedom)  # one outlier makes no floor
+        if iteration < 25:  # a floor only where chi2 asks for it by 3 sigma
+            above = chi2 > 1 + 3 * np.sqrt(2 / freedom)
+            floor = max(floor * 1.25, 2e-4) if above else floor * 0.9 if chi2 < 0.98 else floor
+            floor = max(floor, least)
+        if floor == before[1] and np.abs(trust - before[0]).max() < 1e-3:
+            break
+    rotation, rotation_error = _rotation(residual, inverse * trust[..., None, None], sky)
+    error = np.sqrt(np.diagonal(base, axis1=2, axis2=3) + floor**2)
+    hidden = ~measured
+    residual[hidden], error[hidden] = np.nan, np.nan
+    return Adjustment(
+        offset, covariance, residual, error, np.where(shared, deviation, np.nan), floor, chi2, rotation, rotation_error
+    )
+
+
+def _sharp(covariance: NDArray, shared: NDArray) -> NDArray:
+    """The quarter (at least 12) of all shifts with the smallest photon noise: the only ones in which a floor shows."""
+    error = np.where(shared, np.trace(covariance, axis1=2, axis2=3), np.inf)
+    limit = np.sort(error[shared])[max(shared.sum() // 4, min(12, shared.sum()) - 1)] if shared.any() else 0.0
+    return error <= limit
+
+
+def _freedom(shared: NDArray) -> float:
+    """Degrees of freedom that each shift has left: two, less its share of positions and offsets."""
+    exposures, stars = int(shared.any(1).sum()), int(shared.any(0).sum())
+    return 2 * (1 - (stars + exposures - 1) / max(int(shared.sum()), 1))
+
+
+def _rotation(residual: NDArray, weight: NDArray, sky: NDArray) -> tuple[NDArray, NDArray]:
+    """Rotation [deg] of each exposure about the stars' centre, from north towards east, and its error."""
+    n = len(residual)
+    rotation, error = np.full(n, np.nan), np.full(n, np.nan)
+    for i in range(n):
+        total = np.trace(weight[i], axis1=1, axis2=2)
+        if (total > 0).sum() < 3:
+            continue
+        centred = sky - (total[:, None] * sky).sum(0) / total.sum()
+        lever = np.c_[centred[:, 1], -centred[:, 0]]  # a small turn from north to east moves (E, N) by (N, -E)
+        information = np.einsum("ka,kab,kb->", lever, weight[i], lever)
+        rotation[i] = np.degrees(np.einsum("ka,kab,kb->", lever, weight[i], residual[i]) / information)
+        error[i] = np.degrees(1 / np.sqrt(information))
+    return rotation, error
+
+
+def count_shown(fit: Fit) -> NDArray:
+    """Count, for each exposure, the stars on its data that the others show clearly, and those of them that it shows.
+
+    Returns
+    -------
+    ndarray of int, shape (n, 2)
+    """
+    sigma, flux = fit.significance(), _fluxes(fit)
+    seen = np.where(fit.active, [sigma, flux], np.nan)
+    counts = np.zeros((len(sigma), 2), int)
+    for i in range(len(sigma)):
+        stars = fit.active[i] & (fit.active.sum(0) > 1)
+        others = [column_medians(np.delete(values[:, stars], i, axis=0)) for values in seen]
+        counts[i] = _count(sigma[i, stars], flux[i, stars], *others)
+    return counts
+
+
+def count_shown_at(fit: Fit, frame: Frame, offset: NDArray) -> tuple[int, int]:
+    """Count the fit's stars that fall on the data of another frame at an offset, and those that it shows there."""
+    stars = fit.active.sum(0) > 1
+    flux, weight = frame.fluxes_at(fit.sky[stars] + offset, frame.map)
+    seen = np.where(fit.active, [fit.significance(), _fluxes(fit)], np.nan)[:, :, stars]
+    inside = weight > 0
+    others = (column_medians(values[:, inside]) for values in seen)
+    return _count((flux * np.sqrt(weight))[inside], flux[inside], *others)
+
+
+def _fluxes(fit: Fit) -> NDArray:
+    """Flux of every star in every exposure (n, K), in a unit that all share."""
+    return np.array([frame.amplitude * frame.seeing**2 for frame in fit.frames])
+
+
+def _count(own: NDArray, flux: NDArray, others: NDArray, their_flux: NDArray) -> tuple[int, int]:
+    """How many stars others show clearly, and how many of them are seen at significance `own` with some of the flux."""
+    clear = others > BRIGHT
+    return int(clear.sum()), int((clear & (own > SEEN) & (flux > FAINT * their_flux)).sum())
+
+
+def with_rejected(stars: Adjustment, before: Adjustment, limit: float) -> Adjustment:
+    """Show the shifts that were left out as they were found, so that they can be named."""
+    out = (np.nan_to_num(before.deviation) > limit) & np.isnan(stars.deviation)
+    return replace(
+        stars,
+        residual=np.where(out[..., None], before.residual, stars.residual),
+        error=np.where(out[..., None], before.error, stars.error),
+        deviation=np.where(out, before.deviation, stars.deviation),
+    )

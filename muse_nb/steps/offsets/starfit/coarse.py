@@ -1,0 +1,171 @@
+"""First offsets: where do the sources of one exposure fall on another? A scan that knows when it is unsure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from muse_nb.kernels.scan import scan_offsets
+from muse_nb.steps.offsets.starfit.detect import stack_peaks
+from muse_nb.steps.offsets.starfit.frame import Frame
+from muse_nb.steps.offsets.starfit.transients import transients
+
+__all__ = ["ENOUGH", "Placement", "Sources", "place_all", "scan", "stack_sources"]
+
+ENOUGH = 7.0  # margin in ln L over any other offset: 6 of 380 with stars of 3 to 12 sigma were wrong, 0 of 700 others
+TOLD = 1.5  # margin without which what sources say on an empty image is not asked
+SOURCES = 80  # more do not help
+LEAST, CAP, STEP = -4.0, 20.0, 0.25  # of significances: beyond its ends a source tells no more
+DUE, SEEN = np.arange(0, CAP + STEP / 2, STEP)[:, None], np.arange(LEAST, CAP + STEP / 2, STEP)
+ALONE = np.maximum(DUE * SEEN - DUE**2 / 2, -3)  # what is seen says so much for a source on an empty image
+OUTSHINES = 50.0  # times as bright as the others are: a star that alone places an exposure
+DOUBT = 0.25  # of a source's flux: neighbours and seeing change it
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Sources on the sky plane (K, 2) and their amplitudes in an image of FWHM `width` arcsec."""
+
+    sky: NDArray
+    amplitude: NDArray
+    width: float
+
+    def take(self, which: NDArray) -> Sources:
+        """Those that a mask or an index picks."""
+        return Sources(self.sky[which], self.amplitude[which], self.width)
+
+    def first(self, n: int) -> Sources:
+        """The first `n`."""
+        return self.take(np.arange(min(n, len(self.sky))))
+
+
+@dataclass(frozen=True)
+class Placement:
+    """The most likely offset of an exposure, its margin in ln L over the next best, and how many sources it shows."""
+
+    offset: NDArray
+    margin: float
+    matched: int
+
+    @property
+    def sure(self) -> bool:
+        """Whether the offset can be trusted."""
+        return self.margin > ENOUGH
+
+
+def scan(frame: Frame, sources: Sources, radius: float = 6.0, doubt: float = DOUBT) -> Placement:
+    """Find the offset (arcsec, within `radius`) at which `frame` shows the sources best.
+
+    ln L(o) = sum over sources of ln N(s; q, 1 + (doubt q)^2) / p(s), with q the significance each should have, s the
+    one the matched filter finds there, both capped, and p(s) how often the image has it: what falls on a trail or on
+    one of many cosmic rays says little. No source counts less than -3, so that no outlier can veto.
+    """
+    # very bright stars would all be capped, over all their wings: then as if the noise were larger
+    peaks = frame.peaks.significance
+    strong = peaks[frame.peaks.strong] if len(peaks) else 0.0
+    placement = _scan(frame, sources, radius, doubt, max(1.0, strong / CAP))
+    if not placement.sure and strong and peaks[0] > OUTSHINES * strong:  # its wings hide the others
+        placement = _scan(frame, sources, radius, doubt, peaks[0] / CAP)
+    return placement
+
+
+def _scan(frame: Frame, sources: Sources, radius: float, doubt: float, noise: float) -> Placement:
+    """Scan as if the noise were that many times as large."""
+    significance = np.clip(frame.map.significance / noise, LEAST, CAP)
+    inverse_error = np.sqrt(frame.map.denominator) / noise
+    amplitude = 0.88 * sources.amplitude * (sources.width / frame.seeing) ** 2
+    worth = _worth(significance[frame.map.denominator > 0], doubt)
+    position = frame.plane.pixel(sources.sky)
+
+    def likelihood(offset: NDArray, worth: NDArray) -> tuple[NDArray, NDArray]:
+        shift = offset @ frame.plane.matrix.T
+        return scan_offsets(shift, position, amplitude, significance, inverse_error, worth, (LEAST, CAP))
+
+    side = np.arange(-radius, radius + 0.1, 0.2)
+    grid = np.stack(np.meshgrid(side, side), axis=-1).reshape(-1, 2)
+    value, matched = likelihood(grid, worth)
+    top = int(np.argmax(value))
+    best = grid[top]
+    away = np.hypot(*(grid - best).T) / (1.6 * frame.seeing)
+
+    def margin(value: NDArray) -> float:
+        return float(value[away < 0.5].max() - max(value[away > 1].max(initial=0.0), 0.0))
+
+    sure = margin(value)
+    if TOLD < sure < ENOUGH:  # few sources: what they say on an empty image decides
+        sure = max(sure, margin(likelihood(grid, ALONE)[0]))
+    for step in (0.1, 0.05, 0.025):
+        near = step * np.stack(np.meshgrid([-2, -1, 0, 1, 2], [-2, -1, 0, 1, 2]), axis=-1).reshape(-1, 2) + best
+        best = near[np.argmax(likelihood(near, ALONE)[0])]
+    return Placement(best, sure, int(matched[top]))
+
+
+def _worth(significance: NDArray, doubt: float) -> NDArray:
+    """Table (due, seen) of what it says for a source that a significance is seen where another is due."""
+    count = np.bincount(np.round((significance - LEAST) / STEP).astype(int), minlength=SEEN.size).astype(float)
+    common = ndimage.gaussian_filter1d(count, 1 / STEP) / STEP / max(significance.size, 1)
+    common = np.maximum(common, np.exp(-(SEEN**2) / 2) / np.sqrt(2 * np.pi))
+    variance = 1 + (doubt * DUE) ** 2
+    worth = -((SEEN - DUE) ** 2) / variance / 2 - np.log(2 * np.pi * variance) / 2 - np.log(common)
+    worth = np.maximum(worth, -3)
+    worth[0] = 0  # no data
+    return worth
+
+
+def place_all(frames: list[Frame], radius: float = 6.0) -> list[Placement]:
+    """Place every frame: against the one that places most others, then all against the stack of those placed.
+
+    Returns
+    -------
+    list of Placement
+        One a frame, on the stack's system; not `sure` where the frame could not be placed.
+    """
+    quality = np.array([frame.information for frame in frames])
+    nowhere = Placement(np.zeros(2), 0.0, 0)
+    best: list[Placement] = []
+    candidates = [i for i in np.argsort(-quality, kind="stable") if quality[i] > 0][:8]
+    for reference in candidates:  # one that holds a false source places nothing: try the next
+        sources = _sources(frames[reference])
+        trial = _against(frames, sources, radius, skip=reference)
+        if (stars := _in_several(frames, trial, sources)) is not sources:
+            trial = _against(frames, stars, radius, skip=reference)
+        if sum(p.sure for p in trial) > sum(p.sure for p in best):
+            best = trial
+        if all(p.sure for p in best) and best:
+            break
+    if not best:
+        return [nowhere] * len(frames)
+    sources = stack_sources(frames, best)
+    if not len(sources.sky):
+        return [nowhere] * len(frames)
+    if len(frames) == 1:
+        return best
+    return _against(frames, _in_several(frames, best, sources).first(SOURCES), radius, skip=-1)
+
+
+def stack_sources(frames: list[Frame], placements: list[Placement]) -> Sources:
+    """What is seen on the stack of the frames that could be placed."""
+    placed = [i for i, placement in enumerate(placements) if placement.sure]
+    peaks, width = stack_peaks([frames[i] for i in placed], [placements[i].offset for i in placed])
+    return Sources(peaks.position, peaks.amplitude, width)
+
+
+def _in_several(frames: list[Frame], placements: list[Placement], sources: Sources) -> Sources:
+    """Sources that are not in one exposure alone."""
+    placed = [i for i, placement in enumerate(placements) if placement.sure]
+    shown, offsets = [frames[i] for i in placed], [placements[i].offset for i in placed]
+    alone = transients(shown, offsets, sources.sky, [frame.map for frame in shown])
+    return sources.take(np.flatnonzero(~alone.any(0))) if alone.any() else sources
+
+
+def _sources(frame: Frame) -> Sources:
+    peaks = frame.peaks.first(SOURCES)
+    return Sources(frame.plane.sky(peaks.position), peaks.amplitude, frame.seeing)
+
+
+def _against(frames: list[Frame], sources: Sources, radius: float, skip: int) -> list[Placement]:
+    home = Placement(np.zeros(2), np.inf, len(sources.amplitude))
+    return [home if i == skip else scan(frame, sources, radius) for i, frame in enumerate(frames)]

@@ -1,0 +1,102 @@
+"""The survey to click: one row an exposure, and the one that is selected."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import traitlets
+
+from muse_nb.core.errors import MuseError
+from muse_nb.steps.survey.exposures import Exposure
+from muse_nb.steps.survey.survey import Survey, survey
+from muse_nb.steps.survey.survey_html import cells, headings
+from muse_nb.widgets.shared import picture
+from muse_nb.widgets.shared.base import Viewer
+from muse_nb.widgets.shared.bundle import module, style
+
+__all__ = ["ExposureTable"]
+
+PICTURED = 40  # rows of the static picture
+ROW, SPACE = 20, 22  # its pixels
+
+
+class ExposureTable(Viewer):
+    """Exposures of a survey as a table; a click selects one.
+
+    Parameters
+    ----------
+    found
+        A survey, or a folder to survey.
+    **options
+        `selected`, `height`.
+
+    Attributes
+    ----------
+    selected : str
+        Label of the selected exposure, empty for none; also takes a DATE-OBS.
+
+    Examples
+    --------
+    >>> table = ExposureTable(muse_nb.survey("night"))  # doctest: +SKIP
+    >>> table.exposure.files("IMAGE_FOV")  # doctest: +SKIP
+    """
+
+    _esm = module("exposures/table")
+    _stands_in = "text/html"
+    _css = style("exposures/table")
+
+    selected = traitlets.Unicode("").tag(sync=True)
+    columns = traitlets.List(traitlets.Unicode()).tag(sync=True)
+    rows = traitlets.List(traitlets.List(traitlets.Unicode())).tag(sync=True)
+    findings = traitlets.List(traitlets.Unicode()).tag(sync=True)
+
+    def __init__(self, found: Survey | str | Path, **options: Any) -> None:
+        self.survey = found if isinstance(found, Survey) else survey(found)
+        super().__init__(
+            columns=headings(self.survey),
+            rows=[cells(exposure, self.survey.categories) for exposure in self.survey.exposures],
+            findings=self.survey.findings,
+            **options,
+        )
+
+    @property
+    def exposure(self) -> Exposure | None:
+        """The selected exposure with its files, None where none is selected."""
+        return self.survey.exposure(self.selected) if self.selected else None
+
+    @traitlets.validate("selected")
+    def _known(self, proposal: Any) -> str:
+        try:
+            return self.survey.exposure(proposal["value"]).label if proposal["value"] else ""
+        except MuseError as error:  # what a trait refuses is a TraitError; the sentence stays
+            raise traitlets.TraitError(str(error)) from error
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]] | None:
+        bundle = super()._repr_mimebundle_(**kwargs)
+        if bundle is not None:
+            bundle[0]["text/html"] = self.survey._repr_html_()
+        return bundle
+
+    def picture(self) -> bytes:
+        """PNG of the table's first rows."""
+        from PIL import Image, ImageDraw, ImageFont
+
+        font = ImageFont.load_default(size=12)
+        lines = [list(self.columns), *self.rows[:PICTURED]]
+        widths = [max(font.getlength(line[k]) for line in lines) + SPACE for k in range(len(self.columns))]
+        left = len(self.rows) - PICTURED
+        notes = ([f"and {left} more"] if left > 0 else []) + [
+            f"{len(self.findings)} finding{'s' * (len(self.findings) != 1)}"
+        ]
+        page = Image.new("RGB", (int(sum(widths)), ROW * (len(lines) + len(notes)) + 8), picture.PAPER)
+        pen = ImageDraw.Draw(page)
+        for number, line in enumerate(lines):
+            if number and line[0] == self.selected:
+                pen.rectangle((0, number * ROW + 2, page.width, (number + 1) * ROW + 2), fill=(30, 60, 100))
+            for k, text in enumerate(line):
+                place = (int(sum(widths[:k])) + SPACE // 2, number * ROW + 4)
+                pen.text(place, text, fill=picture.INK if number else (150, 150, 155), font=font)
+        for number, text in enumerate(notes, len(lines)):
+            pen.text((SPACE // 2, number * ROW + 4), text, fill=(150, 150, 155), font=font)
+        return picture.as_png(page)
