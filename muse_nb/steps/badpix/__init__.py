@@ -1,0 +1,1 @@
+"""What a bad-pixel table costs and saves, and a better one."""

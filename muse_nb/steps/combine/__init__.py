@@ -1,0 +1,1 @@
+"""One cube from all exposures: before, the engines, after."""

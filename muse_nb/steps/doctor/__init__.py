@@ -1,0 +1,1 @@
+"""What would go wrong without a word in a folder."""

@@ -1,0 +1,1 @@
+"""How far the field moved between exposures: star positions, offsets, their errors and checks."""

@@ -1,0 +1,1 @@
+"""What is there: the files of a night, its exposures, what is missing."""

@@ -1,0 +1,1 @@
+"""All IFUs of all exposures on one sheet."""

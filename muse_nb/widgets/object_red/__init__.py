@@ -1,0 +1,1 @@
+"""The OBJECT_RED viewer."""
