@@ -10,9 +10,9 @@ from importlib import import_module
 from pathlib import Path
 
 from muse_nb import __version__
+from muse_nb.core.atomic import refuse_existing
 from muse_nb.core.errors import MuseError
 from muse_nb.core.text import printable
-from muse_nb.core.whole import refuse_taken
 
 __all__ = ["main"]
 
@@ -72,7 +72,7 @@ def _refuse_inputs_as_outputs(args: argparse.Namespace) -> None:
     outputs = [path for name in OUTPUTS if (path := given.pop(name, None)) and Path(path).is_file()]
     words = [word for value in given.values() for word in (value if isinstance(value, list) else [value])]
     for path in outputs:
-        refuse_taken(path, force=True, inputs=[word for word in words if isinstance(word, str)])
+        refuse_existing(path, force=True, inputs=[word for word in words if isinstance(word, str)])
 
 
 def _say(name: str | None, error: Exception) -> int:

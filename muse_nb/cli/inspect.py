@@ -35,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Inspect the frames, print the findings."""
-    from muse_nb.core.whole import whole
+    from muse_nb.core.atomic import atomic_write
     from muse_nb.steps.inspect.inspect import inspect
 
     result = inspect(args.files, limits_table=args.limits, trace=args.trace, progress=_progress(len(args.files)))
@@ -45,7 +45,7 @@ def run(args: argparse.Namespace) -> int:
         import matplotlib as mpl
 
         mpl.use("Agg")
-        with whole(args.plot, force=args.force) as part:
+        with atomic_write(args.plot, force=args.force) as part:
             result.plot_mosaic(args.statistic).figure.savefig(part, dpi=150, format="png")  # type: ignore[union-attr]
     if args.json:
         print(json.dumps(result.records(), indent=1))

@@ -79,7 +79,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _show(found: NanAudit | Healing, args: argparse.Namespace) -> None:
     """Write what is asked for and print the rest."""
-    from muse_nb.core.whole import whole
+    from muse_nb.core.atomic import atomic_write
 
     if args.output:
         found.write(args.output, force=args.force)
@@ -87,7 +87,7 @@ def _show(found: NanAudit | Healing, args: argparse.Namespace) -> None:
         import matplotlib as mpl
 
         mpl.use("Agg")
-        with whole(args.plot, force=args.force) as part:
+        with atomic_write(args.plot, force=args.force) as part:
             found.plot()[0].figure.savefig(part, dpi=150, format="png")
     if args.json:
         print(json.dumps(found.summary(), indent=1))

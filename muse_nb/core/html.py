@@ -1,14 +1,54 @@
-"""Findings as a list in HTML, marked so that whoever renders a notebook can tell them from its other lists."""
+"""How results show themselves in a notebook: HTML with all text escaped, and what was found wrong as data beside it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from html import escape
+from typing import Any
 
-__all__ = ["findings_html"]
+__all__ = ["FINDINGS_MIME", "Shown", "findings_html", "table_html"]
+
+FINDINGS_MIME = "application/vnd.muse_nb.findings+json"
+"""Of an output's part that holds ``{"findings": [sentence, ...]}``, for whoever renders a notebook."""
 
 
 def findings_html(findings: Iterable[str]) -> str:
-    """Write what a step found wrong as a list of the class ``findings``; nothing where there is none."""
+    """Write what a step found wrong as a list; nothing where there is none."""
     items = "".join(f"<li>{escape(text)}</li>" for text in findings)
     return f'<ul class="findings">{items}</ul>' if items else ""
+
+
+def table_html(head: Sequence[object], rows: Iterable[Sequence[object]], *, kind: str = "") -> str:
+    """Write a table; every cell is escaped.
+
+    Parameters
+    ----------
+    head
+        Of the columns.
+    rows
+        A cell a column.
+    kind
+        CSS class.
+    """
+    heads = "".join(f"<th>{escape(str(cell))}</th>" for cell in head)
+    lines = "".join(f"<tr>{''.join(f'<td>{escape(str(cell))}</td>' for cell in row)}</tr>" for row in rows)
+    opening = f'<table class="{escape(kind)}">' if kind else "<table>"
+    return f"{opening}<thead><tr>{heads}</tr></thead><tbody>{lines}</tbody></table>"
+
+
+class Shown:
+    """A result that shows itself: a class with ``findings``, ``__str__`` and ``_repr_html_`` inherits the rest.
+
+    Attributes
+    ----------
+    findings : sequence of str
+        What was found wrong, a sentence each.
+    """
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
+        shown: Any = self
+        return {
+            "text/plain": str(self),
+            "text/html": shown._repr_html_(),
+            FINDINGS_MIME: {"findings": [str(text) for text in shown.findings]},
+        }

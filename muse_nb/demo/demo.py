@@ -22,7 +22,7 @@ import numpy as np
 
 from muse_nb.core.errors import MuseError, MuseWarning
 from muse_nb.core.waiting import as_done
-from muse_nb.core.whole import whole
+from muse_nb.core.atomic import atomic_write
 
 __all__ = ["Demo", "demo"]
 
@@ -333,6 +333,6 @@ def _render(work: Demo, say: Callable[[str], object]) -> None:
 
 
 def _summary(work: Demo, say: Callable[[str], object]) -> None:
-    with whole(work.folder / "summary.json", force=True) as part:
+    with atomic_write(work.folder / "summary.json", force=True) as part:
         part.write_text(json.dumps({"engine": work.engine, "numbers": work.numbers, "seconds": work.seconds}, indent=1))
     say(f"all: {sum(work.seconds.values()):.0f} s; open {work.folder / 'index.html'}")

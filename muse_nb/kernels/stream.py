@@ -152,7 +152,7 @@ class Planes:
             raise OSError("a pixel table cannot be read, or there is too little memory for the slab")
 
     def cosmics(self, plane: int, sigma: float, *, whole: bool) -> None:
-        """Reject the cosmic rays of a plane; `whole`: with neighbours along all axes, not along one."""
+        """Reject the cosmic rays of a plane; `atomic_write`: with neighbours along all axes, not along one."""
         self._sort(plane + 1)
         if _kernels().stream_cosmics(self._grid, self._ring, plane, whole, sigma):
             raise MemoryError("not enough memory for the search of cosmic rays")

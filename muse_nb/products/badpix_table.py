@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from muse_nb.core.atomic import atomic_write
 from muse_nb.core.errors import MuseError
-from muse_nb.core.whole import whole
 from muse_nb.products.header import read
 
 __all__ = ["BadpixTable"]
@@ -99,7 +99,7 @@ class BadpixTable:
                 hdus[number] = fits.BinTableHDU(hdu.data[keep], header=hdu.header)
             removed = int(drop.sum())
             hdus[0].header.add_history(f"muse_nb removed {removed} of {len(self)} bad pixels")
-            with whole(path, force=force, inputs=[self.path]) as part:
+            with atomic_write(path, force=force, inputs=[self.path]) as part:
                 hdus.writeto(part, overwrite=True)
 
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from muse_nb.core.atomic import atomic_write
 from muse_nb.core.errors import MuseError
-from muse_nb.core.whole import whole
 from muse_nb.products.header import axes_of, need, number_of, read_all
 
 if TYPE_CHECKING:
@@ -193,5 +193,5 @@ def write_image_fov(
     need(header, "BUNIT", path, "muse_exp_align refuses images without it")
     unit = fits.ImageHDU(np.asarray(data).astype(">f4"), header=header)
     unit.header["EXTNAME"] = "DATA"
-    with whole(path, force=force) as part:
+    with atomic_write(path, force=force) as part:
         fits.HDUList([fits.PrimaryHDU(header=primary), unit]).writeto(part, overwrite=True)

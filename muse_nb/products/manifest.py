@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
+from muse_nb.core.atomic import atomic_write
 from muse_nb.core.errors import MuseError
-from muse_nb.core.whole import whole
 
 __all__ = ["Entry", "read_manifest", "sha256", "write_manifest"]
 
@@ -90,7 +90,7 @@ def write_manifest(path: str | Path, entries: Iterable[Entry], *, force: bool = 
     writer = csv.DictWriter(text, names, lineterminator="\n", quoting=csv.QUOTE_ALL if returns else csv.QUOTE_MINIMAL)
     writer.writeheader()
     writer.writerows(rows)
-    with whole(path, force=force) as part:
+    with atomic_write(path, force=force) as part:
         part.write_text(text.getvalue(), encoding="utf-8", errors="surrogateescape")
 
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from muse_nb.core.atomic import atomic_write
 from muse_nb.core.errors import MuseError
-from muse_nb.core.whole import whole
 from muse_nb.products.header import read_all
 
 if TYPE_CHECKING:
@@ -204,5 +204,5 @@ def write_object_red(
             unit.header[keyword] = (value, comment)
         unit.header.update(dict(_OWN[name]))
         units.append(unit)
-    with whole(path, force=force) as part:
+    with atomic_write(path, force=force) as part:
         fits.HDUList(units).writeto(part, overwrite=True)

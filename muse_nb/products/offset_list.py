@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from muse_nb.core.atomic import atomic_write
 from muse_nb.core.errors import MuseError
-from muse_nb.core.whole import whole
 from muse_nb.products.fits.bintable import read_table
 from muse_nb.products.fits.blocks import hdus
 
@@ -123,7 +123,7 @@ class OffsetList:
             _COLUMNS[1:], ("s", "deg", "deg", None), strict=True
         ):  # "s" is what the recipe says of days
             columns.append(fits.Column(name, "D", unit=unit, array=getattr(self, name.lower())))
-        with whole(path, force=force, inputs=inputs) as part:
+        with atomic_write(path, force=force, inputs=inputs) as part:
             fits.HDUList([primary, fits.BinTableHDU.from_columns(columns)]).writeto(part, overwrite=True)
 
     def of(self, date_obs: str) -> tuple[float, float, float] | None:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from muse_nb.core.atomic import atomic_write
 from muse_nb.core.errors import MuseError
-from muse_nb.core.whole import whole
 from muse_nb.products.fits.blocks import Hdu, hdus
 from muse_nb.products.header import need
 
@@ -248,5 +248,5 @@ def write_pixtable(
         if name in units:
             unit.header["BUNIT"] = units[name]
         parts.append(unit)
-    with whole(path, force=force) as part:
+    with atomic_write(path, force=force) as part:
         fits.HDUList(parts).writeto(part, overwrite=True)

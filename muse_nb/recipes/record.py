@@ -9,8 +9,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from muse_nb.core.atomic import atomic_write
 from muse_nb.core.errors import MuseError
-from muse_nb.core.whole import whole
 
 __all__ = ["NAME", "check", "fingerprint", "publish"]
 
@@ -76,7 +76,7 @@ def publish(products: Iterable[Path], folder: Path, request: dict[str, Any]) -> 
     """
     products = list(products)
     record = {"request": request, "files": {path.name: path.stat().st_size for path in products}}
-    with whole(folder / NAME, force=True) as part:
+    with atomic_write(folder / NAME, force=True) as part:
         part.write_text(json.dumps(record, indent=1) + "\n")
     try:
         for path in products:

@@ -13,10 +13,10 @@ from functools import cache
 from html import escape
 from pathlib import Path
 
+from muse_nb.core.atomic import refuse_existing
 from muse_nb.core.errors import MuseError
 from muse_nb.core.process import Ended, Stop, dies_with_parent
 from muse_nb.core.process import run as run_process
-from muse_nb.core.whole import refuse_taken
 from muse_nb.core.work import scratch_folder, work_folder
 from muse_nb.recipes import frames as framesets
 from muse_nb.recipes import parameters as request
@@ -282,7 +282,7 @@ def _move(made: Path, output: Path, *, force: bool, inputs: list[Path]) -> dict[
 
     found = [(path, str(hdus(path)[0].cards.get("ESO PRO CATG") or "UNKNOWN")) for path in sorted(made.glob("*.fits"))]
     for path, _ in found:
-        refuse_taken(output / path.name, force=force, inputs=inputs)
+        refuse_existing(output / path.name, force=force, inputs=inputs)
     products: dict[str, list[Path]] = {}
     for path, category in found:
         path.replace(output / path.name)

@@ -9,7 +9,7 @@ from types import TracebackType
 import numpy as np
 from numpy.typing import NDArray
 
-from muse_nb.core.whole import whole
+from muse_nb.core.atomic import atomic_write
 from muse_nb.products.filters import Filter, covered, throughput
 from muse_nb.products.fits.cards import card, header_block
 from muse_nb.resample.cube_header import extension
@@ -202,5 +202,5 @@ def write_image(
     head = header_block([*primary, *cards])
     body = data.astype(">f4").tobytes()
     cards = [line for line in extension("DATA", data.shape, grid, unit, "") if not line.startswith("OBJECT")]
-    with whole(path, force=force) as part:
+    with atomic_write(path, force=force) as part:
         part.write_bytes(head + header_block(cards) + body.ljust(-(-len(body) // BLOCK) * BLOCK, b"\0"))

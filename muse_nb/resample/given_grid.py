@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from muse_nb.core.atomic import atomic_write
 from muse_nb.core.errors import MuseError
-from muse_nb.core.whole import whole
 from muse_nb.products.fits.blocks import hdus
 from muse_nb.products.fits.cards import card, header_block
 from muse_nb.products.header import number_of
@@ -92,6 +92,6 @@ def write_output_wcs(path: Path, grid: CubeGrid) -> None:
     cards += [card(f"NAXIS{n}", length) for n, length in enumerate(reversed(grid.shape), 1)]
     cards += [card("PCOUNT", 0), card("GCOUNT", 1), *(card(key, value) for key, value in grid.cards())]
     head = header_block(primary) + header_block(cards)
-    with whole(path) as part:
+    with atomic_write(path) as part:
         part.write_bytes(head)
         os.truncate(part, len(head) + -(-math.prod(grid.shape) // BLOCK) * BLOCK)  # a hole, which takes no room

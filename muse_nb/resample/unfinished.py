@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
+from muse_nb.core.atomic import publish, refuse_existing
 from muse_nb.core.errors import MuseError
-from muse_nb.core.whole import publish, refuse_taken
 
 __all__ = ["Interrupted", "Piece", "Unfinished", "write_at"]
 
@@ -72,7 +72,7 @@ class Unfinished:
 
     def __init__(self, path: str | Path, size: int, recipe: dict[str, object], *, force: bool = False) -> None:
         self.path = Path(path)
-        refuse_taken(self.path, force=force)
+        refuse_existing(self.path, force=force)
         self._force = force
         self.part = self.path.with_name(f".part-{self.path.name}")
         self._notes = self.path.with_name(f".part-{self.path.name}.journal")

@@ -7,8 +7,8 @@ import re
 from pathlib import Path
 from typing import Any
 
+from muse_nb.core.atomic import atomic_write
 from muse_nb.core.errors import MuseError
-from muse_nb.core.whole import whole
 from muse_nb.products.offset_list import OffsetList
 
 __all__ = ["extract"]
@@ -47,11 +47,11 @@ def extract(page: str | Path, output: str | Path, *, force: bool = False) -> lis
     if not facts:
         raise MuseError(f"{page} carries no provenance: is it a page made by muse-nb share?")
     written = [folder / "parameters.json"]
-    with whole(written[0], force=force) as part:
+    with atomic_write(written[0], force=force) as part:
         part.write_text(json.dumps(facts.get("parameters", {}), indent=1))
     if facts.get("picks"):
         written.append(folder / "picks.ecsv")
-        with whole(written[-1], force=force) as part:
+        with atomic_write(written[-1], force=force) as part:
             part.write_text(facts["picks"])
     if rows := facts.get("offsets"):
         written.append(folder / "OFFSET_LIST.fits")

@@ -10,8 +10,8 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from muse_nb.core.atomic import atomic_write, refuse_existing
 from muse_nb.core.errors import MuseError
-from muse_nb.core.whole import refuse_taken, whole
 from muse_nb.sharing.cells import findings_of, title_of
 from muse_nb.sharing.clean import Places
 from muse_nb.sharing.exposures import Night, asks_for_exposure, exposure_columns
@@ -168,7 +168,7 @@ def share(
         raise MuseError("two of the notebooks have the same name: share them to different folders")
     index = folder / "index.html"
     for page in [*(task.page for task in tasks), index]:
-        refuse_taken(page, force=force, inputs=paths)
+        refuse_existing(page, force=force, inputs=paths)
     pages = render(tasks, run=run, static=static, jobs=jobs, max_size=max_size, progress=progress)
     rows = [page.row(folder) for page in pages if page.path not in of_exposures]
     each = [page.row(folder, *of_exposures[page.path]) for page in pages if page.path in of_exposures]
@@ -256,5 +256,5 @@ def _render(task: Task, *, run: bool, static: bool, max_size: float, folder: Pat
 
 def write_page(path: Path, html: str) -> None:
     """Write a page whole or not at all."""
-    with whole(path, force=True) as part:
+    with atomic_write(path, force=True) as part:
         part.write_text(html, encoding="utf-8")

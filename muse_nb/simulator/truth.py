@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from muse_nb.core.whole import whole
+from muse_nb.core.atomic import atomic_write
 from muse_nb.simulator.headers import label
 from muse_nb.simulator.layouts import Layout
 from muse_nb.simulator.plan import Pointing, offset_from
@@ -90,7 +90,7 @@ def write_truth(folder: Path, tables: dict[str, Table], *, force: bool = False) 
         path = folder / f"{name}.ecsv"
         if not force and path.exists() and len(Table.read(path, format="ascii.ecsv")) >= len(table):
             continue
-        with whole(path, force=True) as part:
+        with atomic_write(path, force=True) as part:
             table.write(part, format="ascii.ecsv", overwrite=True)
         written += 1
     return written

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from astropy.io import fits
 
-from muse_nb.core.whole import whole
+from muse_nb.core.atomic import atomic_write
 from muse_nb.simulator.calibrations import CHIP_CALIBRATIONS, write_chip_calibration
 from muse_nb.simulator.chips import Chips
 from muse_nb.simulator.detector import expose, illumination_flat
@@ -110,12 +110,12 @@ class Workshop:
             self.made += files
 
     def _chip_calibration(self, name: str, ifu: int, path: Path) -> None:
-        with whole(path, force=self.force) as part:
+        with atomic_write(path, force=self.force) as part:
             write_chip_calibration(name, self._chips, ifu, part)
         self._count(1)
 
     def _static(self, name: str, path: Path) -> None:
-        with whole(path, force=self.force) as part:
+        with atomic_write(path, force=self.force) as part:
             write_static(name, self._chips, part)
         self._count(1)
 
@@ -135,6 +135,6 @@ class Workshop:
 
     def _write_raw(self, path: Path, header: fits.Header, frames: dict[int, np.ndarray]) -> None:
         extensions = [fits.ImageHDU(frame, header=chip_header(self._layout, ifu)) for ifu, frame in frames.items()]
-        with whole(path, force=self.force) as part:
+        with atomic_write(path, force=self.force) as part:
             fits.HDUList([fits.PrimaryHDU(header=header), *extensions]).writeto(part, overwrite=True)
         self._count(1)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
 
     from muse_nb.simulator.night import Night
 
-sys.path.append(str(Path(__file__).parents[1] / "sharing"))
 
 CELL = """from muse_nb import NanViewer
 viewer = NanViewer('{path}', plane=12, height=380)

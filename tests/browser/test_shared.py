@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
 
     from muse_nb.simulator.night import Night
 
-sys.path.append(str(Path(__file__).parents[1] / "sharing"))
 
 HOSTILE = "<img src=x onerror=\"document.title='run'\"><script>document.title = 'run'</script></script>'\".fits"
 

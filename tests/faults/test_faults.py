@@ -19,8 +19,8 @@ from rows import ROWS
 from benchmarks.kills import HIDDEN
 from benchmarks.tables import write_tables
 from muse_nb.cli import main
+from muse_nb.core.atomic import atomic_write
 from muse_nb.core.errors import MuseError
-from muse_nb.core.whole import whole
 from muse_nb.core.work import PREFIX, work_folder
 from muse_nb.products.offset_list import OffsetList
 from muse_nb.recipes.errors import RecipeError
@@ -87,7 +87,7 @@ def test_the_disk_is_full_at_any_write(part: int, tmp_path: Path, monkeypatch: p
             elif fails == "link":
                 patch.setattr(os, "link", full)
                 patch.setattr(Path, "replace", full)
-            with whole(path) as temporary:
+            with atomic_write(path) as temporary:
                 temporary.write_bytes(b"x" * part)
                 if fails == "write":
                     full()

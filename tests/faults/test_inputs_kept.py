@@ -14,8 +14,8 @@ from inputs import Good, good_files
 from benchmarks.tables import write_tables
 from muse_nb import cube, inspect, measure_offsets, survey
 from muse_nb.cli import main
+from muse_nb.core.atomic import atomic_write
 from muse_nb.core.errors import MuseError
-from muse_nb.core.whole import whole
 from muse_nb.products.badpix_table import BadpixTable
 from muse_nb.steps.badpix.apply import flag_pixtable
 
@@ -86,7 +86,7 @@ def test_a_link_to_an_input_is_the_input(link: Callable, tmp_path: Path) -> None
     link(tmp_path / "a.fits", tmp_path / "b.fits")
     with (
         pytest.raises(MuseError, match=r"b\.fits is one of the inputs"),
-        whole(tmp_path / "b.fits", force=True, inputs=[tmp_path / "a.fits"]),
+        atomic_write(tmp_path / "b.fits", force=True, inputs=[tmp_path / "a.fits"]),
     ):
         pass
     assert (tmp_path / "b.fits").read_text() == "precious"

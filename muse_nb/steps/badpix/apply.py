@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
+from muse_nb.core.atomic import atomic_write
 from muse_nb.core.errors import MuseError
-from muse_nb.core.whole import whole
 from muse_nb.products.badpix_table import BadpixTable
 from muse_nb.products.pixtable import PixelTable
 from muse_nb.steps.nans.trace import detector_pixels, frame_size
@@ -90,7 +90,7 @@ def flag_pixtable(pixtable: str | Path, badpix: str | Path, output: str | Path, 
         raise MuseError(f"{pixtable} is a binary table: make it again without MUSE_PIXTABLE_SAVE_AS_TABLE")
     lookup = BadpixTable.open(badpix).lookup(*frame_size(source))
     column, flagged = source.columns["dq"], 0
-    with whole(output, force=force, inputs=[source.path, badpix]) as part:
+    with atomic_write(output, force=force, inputs=[source.path, badpix]) as part:
         shutil.copyfile(source.path, part)
         with part.open("r+b") as file:
             for start in range(0, source.nrow, CHUNK):

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from muse_nb.core.atomic import write_table
 from muse_nb.core.errors import MuseError
-from muse_nb.core.whole import write_table
 from muse_nb.products import dq as flags
 from muse_nb.products.badpix_table import BadpixTable
 from muse_nb.products.pixtable import PixelTable

@@ -8,8 +8,8 @@ from pathlib import Path
 from threading import Event
 from typing import Any
 
+from muse_nb.core.atomic import refuse_existing
 from muse_nb.core.errors import MuseError, MuseWarning
-from muse_nb.core.whole import refuse_taken
 from muse_nb.products.filters import read_filter_list, throughput
 from muse_nb.products.offset_list import OffsetList
 from muse_nb.products.pixtable import PixelTable
@@ -153,7 +153,7 @@ def combine(
     images = {name: output.with_name(f"{output.stem}_IMAGE_FOV_{_plain(name)}.fits") for name in filters}
     files = [file for file in (offsets, filter_list, grid) if isinstance(file, (str, Path))]
     for path in (output, *images.values()):
-        refuse_taken(path, force=force, inputs=[*paths, *files])
+        refuse_existing(path, force=force, inputs=[*paths, *files])
     cluster = Cluster(scheduler, workers) if scheduler or workers else None
     job = Job(
         tables=tables,

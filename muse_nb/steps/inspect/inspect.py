@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from muse_nb.core.atomic import write_table
 from muse_nb.core.errors import MuseError
 from muse_nb.core.html import findings_html
-from muse_nb.core.whole import write_table
 from muse_nb.products.detector import TraceTable, by_ifu
 from muse_nb.steps.inspect.judge import Finding, judge_frame, judge_set, limits
 from muse_nb.steps.inspect.sample import QUADRANTS, frames

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from muse_nb.core.atomic import write_table
 from muse_nb.core.errors import MuseError
 from muse_nb.core.progress import Progress, watched
-from muse_nb.core.whole import write_table
 from muse_nb.products.badpix_table import BadpixTable
 from muse_nb.products.offset_list import OffsetList
 from muse_nb.products.pixtable import PixelTable

@@ -8,8 +8,8 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from muse_nb.core.atomic import write_table
 from muse_nb.core.errors import MuseError
-from muse_nb.core.whole import write_table
 from muse_nb.products.cube_file import CubeFile
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from muse_nb.core.atomic import atomic_write
 from muse_nb.core.errors import MuseError
-from muse_nb.core.whole import whole
 
 if TYPE_CHECKING:
     from astropy.table import Table
@@ -109,7 +109,7 @@ class PickFile:
                 stamp = self._stamp()
                 if stamp not in (self._seen, None):
                     picks = merge_picks(self.picks, picks, read_picks(path))
-                with whole(path, force=True) as part:
+                with atomic_write(path, force=True) as part:
                     picks.write(part, format="ascii.ecsv", overwrite=True)
                 self.picks, self._seen = picks.copy(), self._stamp()
         except Timeout as error:

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from muse_nb.core.atomic import refuse_existing
 from muse_nb.core.errors import MuseError
 from muse_nb.core.text import listed, printable
-from muse_nb.core.whole import refuse_taken
 from muse_nb.products.manifest import Entry, sha256, write_manifest
 from muse_nb.steps.survey.classify import UNREADABLE, FileFacts, classify
 from muse_nb.steps.survey.exposures import Exposure, group
@@ -205,7 +205,7 @@ def write_surveys(
         It is there, or a file cannot be read.
     """
     inputs = [fact.path for found in surveys for fact in found.facts]
-    refuse_taken(path, force=force, inputs=inputs)  # before the files are read, not after
+    refuse_existing(path, force=force, inputs=inputs)  # before the files are read, not after
     home = Path(path).absolute().parent
     rows = []
     for found in surveys:

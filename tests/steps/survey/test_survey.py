@@ -331,7 +331,7 @@ def test_the_figure_shows_north_up_and_east_left(folder: Path, spread: float) ->
 
 
 def test_the_repositorys_manifest_lists_the_demo_night_and_the_real_files(night) -> None:
-    manifest = Path(__file__).parents[2] / "data_manifest.csv"
+    manifest = Path(__file__).parents[3] / "data_manifest.csv"
     assert not verify(manifest, "package:mpdaf/data")
     entries = {(entry.folder, entry.file): entry for entry in read_manifest(manifest)}
     calibrations = {file for folder, file in entries if folder == "demo/night/calib"}

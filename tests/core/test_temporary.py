@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from muse_nb.core.atomic import atomic_write
 from muse_nb.core.errors import MuseError
-from muse_nb.core.whole import whole
 from muse_nb.core.work import scratch_folder
 
 
@@ -28,7 +28,7 @@ def test_a_temporary_folder_is_ours_alone_and_goes_after_an_error(place: Path) -
     assert not place.exists()
 
 
-@pytest.mark.parametrize(("make", "call"), [(scratch_folder, "mkdir"), (whole, "open")], ids=["folder", "file"])
+@pytest.mark.parametrize(("make", "call"), [(scratch_folder, "mkdir"), (atomic_write, "open")], ids=["folder", "file"])
 def test_ctrl_c_in_the_moment_that_a_name_was_made_leaves_nothing(
     make, call: str, place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -43,7 +43,7 @@ def test_ctrl_c_in_the_moment_that_a_name_was_made_leaves_nothing(
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):  # noqa: PT012
         patch.setattr(os, call, interrupted)
-        with make(there) if make is whole else make():
+        with make(there) if make is atomic_write else make():
             pass
     assert not place.exists() or list(place.iterdir()) == []
 

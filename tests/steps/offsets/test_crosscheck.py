@@ -10,8 +10,9 @@ import pytest
 from star_fields import TRUE, write
 
 from muse_nb import MuseError, OffsetList, measure_offsets
+from muse_nb.steps.offsets import crosscheck
 from muse_nb.steps.offsets.crosscheck import check_offset_list, cross_check
-from muse_nb.steps.offsets.measure import Offsets, crosscheck
+from muse_nb.steps.offsets.measure import Offsets
 from muse_nb.steps.offsets.measurement import Measurement
 from muse_nb.steps.offsets.picks import empty_picks
 from muse_nb.steps.offsets.wobble import fit_wobble

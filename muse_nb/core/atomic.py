@@ -14,11 +14,11 @@ from muse_nb.core.owner import abandoned, owned_name
 if TYPE_CHECKING:
     from astropy.table import Table
 
-__all__ = ["publish", "refuse_taken", "whole", "write_table"]
+__all__ = ["atomic_write", "publish", "refuse_existing", "write_table"]
 
 
-def refuse_taken(path: str | Path, *, force: bool = False, inputs: Iterable[str | Path] = ()) -> None:
-    """Refuse at once what `whole` would refuse at the end.
+def refuse_existing(path: str | Path, *, force: bool = False, inputs: Iterable[str | Path] = ()) -> None:
+    """Refuse at once what `atomic_write` would refuse at the end.
 
     Parameters
     ----------
@@ -44,13 +44,13 @@ def refuse_taken(path: str | Path, *, force: bool = False, inputs: Iterable[str 
 
 
 @contextmanager
-def whole(path: str | Path, *, force: bool = False, inputs: Iterable[str | Path] = ()) -> Iterator[Path]:
+def atomic_write(path: str | Path, *, force: bool = False, inputs: Iterable[str | Path] = ()) -> Iterator[Path]:
     """Give a temporary name beside `path` to write to; rename it to `path` at the end, or remove it after an error.
 
     Parameters
     ----------
     path, force, inputs
-        As of `refuse_taken`.
+        As of `refuse_existing`.
 
     Yields
     ------
@@ -60,10 +60,10 @@ def whole(path: str | Path, *, force: bool = False, inputs: Iterable[str | Path]
     Raises
     ------
     MuseError
-        As `refuse_taken`; or the folder of `path` cannot be written to, or the disk is full.
+        As `refuse_existing`; or the folder of `path` cannot be written to, or the disk is full.
     """
     path = Path(path)
-    refuse_taken(path, force=force, inputs=inputs)
+    refuse_existing(path, force=force, inputs=inputs)
     part = path.parent.absolute() / f".part-{owned_name()}-{path.name}"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -87,10 +87,10 @@ def write_table(table: Table, path: str | Path, *, force: bool = False, inputs: 
     Raises
     ------
     MuseError
-        As `whole`.
+        As `atomic_write`.
     """
     path = Path(path)
-    with whole(path, force=force, inputs=inputs) as part:
+    with atomic_write(path, force=force, inputs=inputs) as part:
         table.write(part, format="ascii.csv" if path.suffix == ".csv" else None, overwrite=True)
     return path
 
