@@ -29,6 +29,8 @@ _HOME = {
     "plot_images": "muse_nb.steps.drawing",
     "combine": "muse_nb.steps.combine.combine",
     "cube": "muse_nb.steps.combine.combine",
+    "spectrum": "muse_nb.steps.look.spectrum",
+    "band": "muse_nb.steps.look.band",
     "share": "muse_nb.sharing.share",
     "simulate": "muse_nb.simulator.night",
     "run_recipe": "muse_nb.recipes.run",

@@ -26,6 +26,8 @@ COMMANDS = {
     "offsets": "measure star offsets in IMAGE_FOVs and write an OFFSET_LIST",
     "combine": "pixel tables of several exposures to one cube",
     "cube": "the pixel table of one exposure to a cube",
+    "spectrum": "the spectrum of a region of a cube",
+    "band": "the image of a range of wavelengths of a cube",
     "share": "notebooks to HTML files that open anywhere",
     "simulate": "a small MUSE night with known truth",
     "demo": "simulate, reduce, measure, combine and render the notebooks",

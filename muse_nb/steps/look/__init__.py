@@ -1,0 +1,1 @@
+"""Look at a cube: spectra of regions, bands as images, maps of lines."""
