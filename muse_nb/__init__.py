@@ -31,6 +31,7 @@ _HOME = {
     "cube": "muse_nb.steps.combine.combine",
     "spectrum": "muse_nb.steps.look.spectrum",
     "band": "muse_nb.steps.look.band",
+    "line_map": "muse_nb.steps.look.line_map",
     "share": "muse_nb.sharing.share",
     "simulate": "muse_nb.simulator.night",
     "run_recipe": "muse_nb.recipes.run",

@@ -28,6 +28,7 @@ COMMANDS = {
     "cube": "the pixel table of one exposure to a cube",
     "spectrum": "the spectrum of a region of a cube",
     "band": "the image of a range of wavelengths of a cube",
+    "lines": "maps of a line: flux, velocity and dispersion of every spaxel",
     "share": "notebooks to HTML files that open anywhere",
     "simulate": "a small MUSE night with known truth",
     "demo": "simulate, reduce, measure, combine and render the notebooks",

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["plot_spectrum"]
+__all__ = ["plot_line_maps", "plot_spectrum"]
 
 BLUE, BAND = "#0072b2", "#56b4e9"
 
@@ -41,3 +41,28 @@ def plot_spectrum(
     if error is not None:
         axes.legend(frameon=False, loc="upper right")
     return axes
+
+
+def plot_line_maps(maps: dict[str, NDArray[np.float64]], units: dict[str, str], wcs: Any, title: str) -> Any:
+    """Draw flux, velocity and dispersion of a line on the sky; return the figure."""
+    import matplotlib.pyplot as plt
+    from astropy.wcs import WCS
+
+    figure, axes = plt.subplots(
+        1, 3, figsize=(13, 4.2), layout="constrained", subplot_kw={"projection": WCS(wcs)}, sharex=True, sharey=True
+    )
+    figure.suptitle(title)
+    for ax, name in zip(axes, ("FLUX", "VELOCITY", "DISPERSION"), strict=True):
+        values = maps[name]
+        good = values[np.isfinite(values)]
+        low, high = np.percentile(good, (1, 99)) if good.size else (0.0, 1.0)
+        colours = "cividis"
+        if name == "VELOCITY":
+            middle = float(np.median(good)) if good.size else 0.0
+            reach = max(abs(low - middle), abs(high - middle), 1e-9)
+            low, high, colours = middle - reach, middle + reach, "RdBu_r"
+        image = ax.imshow(values, origin="lower", cmap=colours, vmin=low, vmax=high, interpolation="nearest")
+        figure.colorbar(image, ax=ax, label=f"{name.lower()} [{units[name]}]", shrink=0.85)
+        ax.coords[0].set_axislabel("RA")
+        ax.coords[1].set_axislabel("Dec" if name == "FLUX" else " ")
+    return figure

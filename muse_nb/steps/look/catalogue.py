@@ -1,0 +1,85 @@
+"""Lines by their names, and wavelengths between air and vacuum."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from muse_nb.core.errors import MuseError
+
+__all__ = ["Line", "find_line", "known_lines", "to_air", "to_vacuum"]
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line at rest.
+
+    Attributes
+    ----------
+    name : str
+    air : float
+        Its wavelength in air [Angstrom].
+    kind : str
+        ``emission``, ``absorption`` or ``both``: how it is usually seen.
+    """
+
+    name: str
+    air: float
+    kind: str
+
+    def rest(self, medium: str) -> float:
+        """Wavelength [Angstrom] in ``vacuum``, else in air."""
+        return float(to_vacuum(self.air)) if medium == "vacuum" else self.air
+
+
+def to_vacuum(air: ArrayLike) -> np.ndarray:
+    """Vacuum wavelengths [Angstrom] of those in air, to 1e-4 Angstrom; the inverse of `to_air`."""
+    vacuum = np.asarray(air, float)
+    for _ in range(4):
+        vacuum = np.asarray(air, float) * _index(vacuum)
+    return vacuum
+
+
+def to_air(vacuum: ArrayLike) -> np.ndarray:
+    """Wavelengths in air [Angstrom] of those in vacuum."""
+    return np.asarray(vacuum, float) / _index(np.asarray(vacuum, float))
+
+
+def _index(vacuum: np.ndarray) -> np.ndarray:
+    """Refractive index of standard air: Ciddor 1996, Applied Optics 35, 1566, as quoted by Donald Morton (2000)."""
+    s2 = (1e4 / vacuum) ** 2
+    return np.asarray(1 + 8.34254e-5 + 2.406147e-2 / (130 - s2) + 1.5998e-4 / (38.9 - s2))
+
+
+@cache
+def known_lines() -> tuple[Line, ...]:
+    """Lines that have names here, from blue to red."""
+    text = (files("muse_nb.steps.look") / "lines.csv").read_text(encoding="utf-8")
+    return tuple(Line(row["name"], float(row["air"]), row["kind"]) for row in csv.DictReader(text.splitlines()))
+
+
+def find_line(name: str | float) -> Line:
+    """Find a line by its name, or make one of a wavelength at rest in air [Angstrom].
+
+    Raises
+    ------
+    MuseError
+        There is no such line.
+    """
+    try:
+        return Line(f"{float(name):g}", float(name), "both")
+    except ValueError:
+        pass
+    wanted = str(name).strip().lower().replace(" ", "")
+    for line in known_lines():
+        if line.name.lower() == wanted:
+            return line
+    raise MuseError(
+        f"{name!r} is no line that is known here: give its wavelength at rest in air [Angstrom], or one of"
+        f" {', '.join(line.name for line in known_lines())}"
+    )
