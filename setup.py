@@ -1,4 +1,4 @@
-"""What pyproject.toml cannot say: the kernels know their sources, and the notebooks at the top level go into the wheel."""
+"""What pyproject.toml cannot say: kernels know their sources, and the notebooks at the top level go into the wheel."""
 
 from __future__ import annotations
 
