@@ -1,17 +1,20 @@
-"""What pyproject.toml cannot say: the kernels are told which sources they are compiled from."""
+"""What pyproject.toml cannot say: kernels know their sources, and the notebooks at the top level go into the wheel."""
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from runpy import run_path
 
 from setuptools import setup
 from setuptools.command.build_ext import build_ext
+from setuptools.command.build_py import build_py
 
-KERNELS = Path(__file__).parent / "muse_nb" / "kernels"
+ROOT = Path(__file__).parent
+KERNELS = ROOT / "muse_nb" / "kernels"
 
 
-class Build(build_ext):
+class BuildKernels(build_ext):
     """Compiles a digest of the C sources in, and always compiles: an older object would keep an older digest."""
 
     def finalize_options(self) -> None:
@@ -23,4 +26,18 @@ class Build(build_ext):
             extension.define_macros.append(("MUSE_NB_SOURCES", digest))
 
 
-setup(cmdclass={"build_ext": Build})
+class BuildPackage(build_py):
+    """Takes the notebooks along, which stay at the top level of the repository."""
+
+    def run(self) -> None:
+        """Build as usual, then copy."""
+        super().run()
+        if self.editable_mode:
+            return
+        target = Path(self.build_lib) / "muse_nb" / "notebooks"
+        target.mkdir(parents=True, exist_ok=True)
+        for notebook in sorted((ROOT / "notebooks").glob("*.ipynb")):
+            shutil.copyfile(notebook, target / notebook.name)
+
+
+setup(cmdclass={"build_ext": BuildKernels, "build_py": BuildPackage})

@@ -7,9 +7,9 @@ import os
 import sys
 from pathlib import Path
 
-__all__ = ["add_arguments", "run"]
+from muse_nb.core.notebooks import copy_notebooks, in_clone, notebooks_folder
 
-NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
+__all__ = ["add_arguments", "run"]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -23,11 +23,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Become JupyterLab: with its token, on the loopback address only."""
-    from muse_nb.core.errors import MuseError
-
-    if not NOTEBOOKS.is_dir():
-        raise MuseError(f"{NOTEBOOKS} is not there: run it from a clone of the project")
-    root = NOTEBOOKS.parent
+    root = notebooks_folder().parent if in_clone() else Path.cwd()
+    if made := [] if in_clone() else copy_notebooks(root / "notebooks"):
+        print(f"{len(made)} notebooks copied to {root / 'notebooks'}", flush=True)
     command = [
         *(sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={root}", "--ServerApp.ip=127.0.0.1"),
         *(f"--ServerApp.port={args.port}", "--LabApp.default_url=/lab/tree/notebooks/start.ipynb"),
