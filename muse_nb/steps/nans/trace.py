@@ -232,13 +232,13 @@ def _judge(source: Tables, reach: Reach, stories: np.ndarray, index: np.ndarray)
     from muse_nb.steps.nans.rejected import rejected
 
     good, bad = stories["good"] > 0, stories["bad"] > 0
-    poison = stories["poison"] > 0
+    nonfinite = stories["nonfinite"] > 0
     cause = np.full(len(stories), CODES[Cause.NO_PIXEL], np.int8)
     cause[bad] = CODES[Cause.FLAGGED]
-    cause[bad & (stories["heals"] > 0)] = CODES[Cause.BADPIX]
-    cause[stories["weightless"] > 0] = CODES[Cause.ZERO_WEIGHT]
+    cause[bad & (stories["only_badpix"] > 0)] = CODES[Cause.BADPIX]
+    cause[stories["zero_weight"] > 0] = CODES[Cause.ZERO_WEIGHT]
     cause[good] = CODES[Cause.UNEXPLAINED]
-    spoilt = poison & (good == source.placement.resampling.spreads)
+    spoilt = nonfinite & (good == source.placement.resampling.spreads)
     cause[spoilt] = CODES[Cause.NOT_FINITE]
     open_question = np.flatnonzero(good & ~spoilt)
     if len(open_question):
