@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from ctypes import CDLL, POINTER, c_char_p, c_double, c_float, c_int, c_int32, c_int64, c_uint32, c_void_p
-from typing import Any
 
 from muse_nb.kernels.structs import Exposure, Grid, NormalEquations, Place, Voxels
 
@@ -14,7 +13,7 @@ _GRID, _EXPOSURE, _RING = POINTER(Grid), POINTER(Exposure), c_void_p
 _VOXELS, _PLACE, _NORMAL = POINTER(Voxels), POINTER(Place), POINTER(NormalEquations)
 _STAMPS = (_LONG, *[_ARRAY] * 3)  # how many, their boxes, where they start, their profiles
 
-SIGNATURES: dict[str, tuple[tuple[Any, ...], Any]] = {  # arguments, result
+SIGNATURES: dict[str, tuple[tuple[type, ...], type | None]] = {  # arguments, result
     # detect.c
     "detect_convolve": ((_LONG, _LONG, _ARRAY, _LONG, *[_ARRAY] * 3), None),
     "detect_add": ((*[_LONG] * 3, *[_ARRAY] * 4, _LONG, _LONG, _ARRAY), None),

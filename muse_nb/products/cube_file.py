@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -173,8 +173,18 @@ class CubeFile:
             except Exception as error:
                 raise MuseError(f"{self.path}: its WCS is unreadable ({error}): make the cube again") from error
 
-    def wavelength(self, plane: Any) -> Any:
-        """Return the wavelength [Angstrom] of a plane, or of many, from the header's linear spectral axis."""
+    @overload
+    def wavelength(self, plane: float) -> float: ...
+    @overload
+    def wavelength(self, plane: NDArray[Any]) -> NDArray[np.float64]: ...
+    def wavelength(self, plane: float | NDArray[Any]) -> float | NDArray[np.float64]:
+        """Return the wavelength [Angstrom] of a plane (from 0), or of many, from the header's linear spectral axis.
+
+        Raises
+        ------
+        MuseError
+            The header does not say.
+        """
         step, start = (
             number_of(self.header.get(*keys)) for keys in (("CD3_3", self.header.get("CDELT3")), ("CRVAL3",))
         )
@@ -183,7 +193,10 @@ class CubeFile:
         unit = str(self.header.get("CUNIT3", "Angstrom")).strip().lower()
         scale = {"angstrom": 1.0, "nm": 10.0, "um": 1e4, "m": 1e10}.get(unit, 1.0)
         first = number_of(self.header.get("CRPIX3"))
-        return scale * (start + (np.asarray(plane) + 1 - (1.0 if first is None else first)) * step)
+        found: float | NDArray[np.float64] = scale * (
+            start + (np.asarray(plane) + 1 - (1.0 if first is None else first)) * step
+        )
+        return found
 
 
 def _cube_shape(header: Header) -> tuple[int, int, int] | None:

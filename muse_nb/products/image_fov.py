@@ -6,7 +6,7 @@ import warnings
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -140,7 +140,7 @@ class ImageFov:
         return number_of(self._both.get("EXPTIME"))
 
     @cached_property
-    def _both(self) -> dict[str, Any]:
+    def _both(self) -> dict[str, object]:
         keys = ("DATE-OBS", "MJD-OBS", "EXPTIME", "ESO INS DROT POSANG")
         return {key: self.primary.get(key, self.header.get(key)) for key in keys}
 

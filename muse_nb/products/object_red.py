@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -198,16 +197,14 @@ def write_object_red(
     """
     from astropy.io import fits
 
-    layers: list[tuple[str, Any, Callable[[Any], Any]]] = [
-        ("DATA", data, lambda a: a.astype(">f4")),
-        ("DQ", dq, lambda a: a.astype(np.int64).astype(np.uint32).view(np.int32).astype(">i4")),
-        ("STAT", stat, lambda a: a.astype(">f4")),
-    ]
     units = [fits.PrimaryHDU(header=header)]
-    for name, array, convert in layers:
+    for name, array in (("DATA", data), ("DQ", dq), ("STAT", stat)):
         if array is None:
             continue
-        unit = fits.ImageHDU(convert(np.asarray(array)))
+        values = np.asarray(array)
+        if name == "DQ":
+            values = values.astype(np.int64).astype(np.uint32).view(np.int32)
+        unit = fits.ImageHDU(values.astype(">i4" if name == "DQ" else ">f4"))
         unit.header["EXTNAME"] = name
         for keyword, value, comment in _EURO3D:
             unit.header[keyword] = (value, comment)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from muse_nb.core.atomic import atomic_write
 from muse_nb.core.errors import MuseError
@@ -214,7 +214,7 @@ def decode_origin(origin: NDArray[np.integer]) -> tuple[NDArray[np.int32], ...]:
     return tuple(part.astype(np.int32) for part in parts)
 
 
-def encode_origin(ifu: Any, slice_number: Any, y: Any, x: Any) -> NDArray[np.int32]:
+def encode_origin(ifu: ArrayLike, slice_number: ArrayLike, y: ArrayLike, x: ArrayLike) -> NDArray[np.int32]:
     """Pack IFU, slice, detector row and column less its offset into origins: the inverse of `decode_origin`."""
     bits = (np.asarray(x, np.int64) << 24) | (np.asarray(y, np.int64) << 11) | (np.asarray(ifu, np.int64) << 6)
     return np.asarray(bits | np.asarray(slice_number, np.int64)).astype(np.uint32).view(np.int32)

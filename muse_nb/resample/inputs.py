@@ -6,9 +6,11 @@ import math
 import os
 from collections.abc import Iterable, Iterator
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from muse_nb.core.errors import MuseError
 from muse_nb.kernels.stream import scan
@@ -39,8 +41,9 @@ class Input:
     first : int
         Its first row in the table: above 0 in a PIXTABLE_COMBINED only.
     date_obs : str
-    index : numpy.ndarray or None
-        Smallest and largest wavelength of each block of rows, which the kernel looks at.
+    index : numpy.ndarray
+        Smallest and largest wavelength of each block of rows, shape (blocks, 2), which the kernel looks at; empty until
+        the rows are scanned.
     """
 
     table: PixelTable
@@ -52,7 +55,7 @@ class Input:
     kernel: Exposure
     first: int
     date_obs: str
-    index: Any = None
+    index: NDArray[np.float32] = field(default_factory=lambda: np.empty((0, 2), np.float32))
 
     @classmethod
     def open(

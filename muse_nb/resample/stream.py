@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -181,7 +181,7 @@ def planes(
         work.close()
 
 
-def search_direction(header: Any) -> tuple[bool, bool]:
+def search_direction(header: Mapping[str, object]) -> tuple[bool, bool]:
     """Find the axis along which the recipes search cosmic rays: across the slices of the first exposure.
 
     Parameters
