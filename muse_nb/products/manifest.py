@@ -35,7 +35,7 @@ class Entry:
         [byte].
     sha256 : str
     recipe, inputs : str
-        What made it, from its PRO REC keywords; inputs separated by blanks.
+        The last recipe that made it, and what that was given; inputs separated by blanks.
     folder : str
         The folder that was surveyed, as seen from the manifest's own, or ``package:NAME/PATH``.
     """
