@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from html import escape
-from typing import Any
+from typing import Protocol, cast
 
 __all__ = ["FINDINGS_MIME", "Shown", "findings_html", "table_html"]
 
@@ -36,6 +36,13 @@ def table_html(head: Sequence[object], rows: Iterable[Sequence[object]], *, kind
     return f"{opening}<thead><tr>{heads}</tr></thead><tbody>{lines}</tbody></table>"
 
 
+class _Showable(Protocol):
+    @property
+    def findings(self) -> Sequence[str]: ...
+
+    def _repr_html_(self) -> str: ...
+
+
 class Shown:
     """A result that shows itself: a class with ``findings``, ``__str__`` and ``_repr_html_`` inherits the rest.
 
@@ -45,8 +52,8 @@ class Shown:
         What was found wrong, a sentence each.
     """
 
-    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
-        shown: Any = self
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, object]:
+        shown = cast(_Showable, self)
         return {
             "text/plain": str(self),
             "text/html": shown._repr_html_(),

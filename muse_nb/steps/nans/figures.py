@@ -77,7 +77,7 @@ def plot(audit: NanAudit, axes: Any = None) -> Any:
         wavelength = audit.cube.wavelength(np.arange(len(profile)))
         right.set_xlabel("wavelength [Angstrom]")
     except Exception:
-        wavelength = np.arange(len(profile))
+        wavelength = np.arange(len(profile), dtype=float)
         right.set_xlabel("plane")
     right.plot(wavelength, profile, lw=0.9, color="#0072B2", drawstyle="steps-mid")
     right.set(
