@@ -34,8 +34,9 @@ import muse_nb
 from muse_nb.cli import main
 from muse_nb.core.errors import MuseError
 from muse_nb.products.pixtable import PixelTable, write_pixtable
-from muse_nb.steps.nans.audit import NanAudit, audit_nans
+from muse_nb.steps.nans.audit import audit_nans
 from muse_nb.steps.nans.causes import CODES, Cause
+from muse_nb.steps.nans.result import NanAudit
 from muse_nb.steps.nans.story import pixel_voxels, story, voxel_pixels
 
 if TYPE_CHECKING:
