@@ -53,7 +53,7 @@ def audit_nans(
     badpix
         BADPIX_TABLE that went into the reduction, to tell its flags from those that the recipes set.
     progress
-        Called with (what, done, all).
+        Called with what is done, how much of it, and of how much.
     cancel
         Stops when set.
 

@@ -25,7 +25,7 @@ from muse_nb.resample.weights import exposure_weights
 from muse_nb.steps.combine.before import check_offsets, check_tables
 from muse_nb.steps.nans.causes import CODES, Cause, NanPlanes, causes_of_plane
 from muse_nb.steps.nans.layout import border, explain_empty
-from muse_nb.steps.nans.placement import Placement, Resampling
+from muse_nb.steps.nans.placement import OURS, Placement, Resampling
 from muse_nb.steps.nans.reach import Tables, coverage_of
 from muse_nb.steps.nans.trace import trace
 
@@ -236,7 +236,7 @@ def heal_nans(
     threads
         By default, the processors at hand.
     progress
-        Called with (what, done, all).
+        Called with what is done, how much of it, and of how much.
     cancel
         Stops when set.
 
@@ -258,7 +258,7 @@ def heal_nans(
         threads=threads or default_threads(),
     )
     how = Resampling(
-        recipe="muse_nb",
+        recipe=OURS,
         pixfrac=(pixfrac, pixfrac, pixfrac),
         crsigma=crsigma,
         lambda_range=(lambdamin, lambdamax),

@@ -47,7 +47,7 @@ def voxel_pixels(audit: NanAudit, x: int, y: int, z: int) -> Table:
     """
     from astropy.table import Table
 
-    source, reach = _traced(audit)
+    source, reach = _tables_of(audit)
     nz, ny, nx = audit.shape
     if not (0 <= x < nx and 0 <= y < ny and 0 <= z < nz):
         raise MuseError(f"{audit.cube.path} has no voxel x {x}, y {y}, z {z}: its size is {nx} x {ny} x {nz}")
@@ -57,7 +57,7 @@ def voxel_pixels(audit: NanAudit, x: int, y: int, z: int) -> Table:
         weight = _weights(source, placed, np.array([x]), np.array([y]), np.array([z]))
         near = (np.abs(placed.cell - (x, y, z)) <= 1).all(axis=1) & source.loaded(placed)
         use = np.flatnonzero((weight > 0) & near)
-        rows += _describe(source, number, start, use, weight)
+        rows += _pixels(source, number, start, use, weight)
     table = Table(
         rows=rows or None, names=COLUMNS, dtype=(str, int, int, int, int, float, float, int, str, float, str, int)
     )
@@ -67,7 +67,7 @@ def voxel_pixels(audit: NanAudit, x: int, y: int, z: int) -> Table:
     return table
 
 
-def _traced(audit: NanAudit) -> tuple[Tables, Reach]:
+def _tables_of(audit: NanAudit) -> tuple[Tables, Reach]:
     """Pixel tables of an audit, and what they reach; refuse one that was made without."""
     if audit.source is None or audit.reach is None:
         raise MuseError(
@@ -94,7 +94,7 @@ def _weights(
     return weight
 
 
-def _describe(
+def _pixels(
     source: Tables, number: int, start: int, use: NDArray[np.int64], weight: NDArray[np.float64]
 ) -> list[tuple[object, ...]]:
     """Rows `use` of those from `start` on as the columns of `voxel_pixels`; `weight` is of all of them."""
@@ -175,7 +175,7 @@ def pixel_voxels(audit: NanAudit, ifu: int, x: int, y: int, exposure: str | None
     """
     from astropy.table import Table
 
-    source, reach = _traced(audit)
+    source, reach = _tables_of(audit)
     found: list[tuple[object, ...]] = []
     for number, table in enumerate(source.tables):
         date = str(table.header.get("DATE-OBS", "")).strip()
@@ -187,12 +187,12 @@ def pixel_voxels(audit: NanAudit, ifu: int, x: int, y: int, exposure: str | None
             if len(hits):
                 hits = hits[source.detector(number, origin[hits], start + hits)[2] == x]
             for hit in hits.tolist():
-                found += [(date, *voxel) for voxel in _fed(audit, source, number, start + hit)]
+                found += [(date, *voxel) for voxel in _voxels_of_row(audit, source, number, start + hit)]
     names = ("exposure", "x", "y", "z", "wavelength", "weight", "nan")
     return Table(rows=found or None, names=names, dtype=(str, int, int, int, float, float, bool))
 
 
-def _fed(audit: NanAudit, source: Tables, number: int, row: int) -> list[tuple[object, ...]]:
+def _voxels_of_row(audit: NanAudit, source: Tables, number: int, row: int) -> list[tuple[object, ...]]:
     """Voxels that a row feeds: x, y, z, wavelength, weight, whether it is NaN."""
     placed = source.place(number, row, row + 1)
     steps = np.stack(np.meshgrid([-1, 0, 1], [-1, 0, 1], [-1, 0, 1], indexing="ij"), axis=-1).reshape(-1, 3)

@@ -64,12 +64,12 @@ def _trace_slab(
     stories = np.zeros(number, STORY)
     for chunk in reach.chunks:
         if chunk.highest >= planes[0] - 2 and chunk.lowest <= planes[1] + 1:
-            _add_chunk(source, chunk, lookups, planes, voxel, stories)
+            _add_rows(source, chunk, lookups, planes, voxel, stories)
     index = np.flatnonzero(voxel.reshape(-1) >= 0) + planes[0] * voxel[0].size
-    return _judge(source, reach, stories, index)
+    return _causes_of(source, reach, stories, index)
 
 
-def _add_chunk(
+def _add_rows(
     source: Tables,
     chunk: Chunk,
     lookups: list[Lookup] | None,
@@ -111,8 +111,8 @@ def _add_chunk(
     )
 
 
-def _judge(source: Tables, reach: Reach, stories: NDArray[np.void], index: NDArray[np.int64]) -> Holes:
-    """One cause for each story."""
+def _causes_of(source: Tables, reach: Reach, stories: NDArray[np.void], index: NDArray[np.int64]) -> Holes:
+    """Give each hole (its story, and its index in the cube) one cause."""
     good, bad = stories["good"] > 0, stories["bad"] > 0
     poison = stories["poison"] > 0
     cause = np.full(len(stories), CODES[Cause.NO_PIXEL], np.int8)
