@@ -67,6 +67,7 @@ def plot_images(images: Mapping[str, str | Path | ImageFov]) -> Figure:
 
     columns = len(images) if len(images) < 4 else 2
     rows = -(-len(images) // columns)
+    figure: Figure
     figure, axes = plt.subplots(rows, columns, figsize=(4.2 * columns, 4.0 * rows), layout="constrained", squeeze=False)
     for ax in axes.flat[len(images) :]:
         ax.set_axis_off()
@@ -75,7 +76,7 @@ def plot_images(images: Mapping[str, str | Path | ImageFov]) -> Figure:
     return figure
 
 
-def _directions(image: ImageFov) -> tuple[Any, Any, float]:
+def _directions(image: ImageFov) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
     """Unit vectors to north and east in pixels, and the pixel's size [arcsec]."""
     matrix = image.wcs.pixel_scale_matrix * 3600
     scale = float(np.sqrt(abs(np.linalg.det(matrix))))
@@ -84,7 +85,7 @@ def _directions(image: ImageFov) -> tuple[Any, Any, float]:
     return north / np.hypot(*north), east / np.hypot(*east), scale
 
 
-def _compass(ax: Axes, north: Any, east: Any, side: float) -> None:
+def _compass(ax: Axes, north: NDArray[np.float64], east: NDArray[np.float64], side: float) -> None:
     length = 0.13 * side
     corner = np.array([0.38, -0.40]) * side
     for name, way in (("N", north), ("E", east)):
