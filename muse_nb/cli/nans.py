@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from muse_nb.core.progress import Progress
-    from muse_nb.steps.nans.audit import NanAudit
     from muse_nb.steps.nans.heal import Healing
+    from muse_nb.steps.nans.result import NanAudit
 
 __all__ = ["add_arguments", "run"]
 
@@ -88,7 +88,7 @@ def _show(found: NanAudit | Healing, args: argparse.Namespace) -> None:
 
         mpl.use("Agg")
         with atomic_write(args.plot, force=args.force) as part:
-            found.plot()[0].figure.savefig(part, dpi=150, format="png")
+            found.plot()[0].figure.savefig(part, dpi=150, format="png")  # type: ignore[union-attr]
     if args.json:
         print(json.dumps(found.summary(), indent=1))
     else:

@@ -14,7 +14,8 @@ from muse_nb.core.errors import MuseError
 from muse_nb.products.cube_file import CubeFile
 from muse_nb.steps.badpix.repair import Repair, repair
 from muse_nb.steps.inspect.slices import MAD
-from muse_nb.steps.nans.audit import NanAudit, audit_nans
+from muse_nb.steps.nans.audit import audit_nans
+from muse_nb.steps.nans.result import NanAudit
 
 if TYPE_CHECKING:
     from astropy.table import Table
@@ -125,9 +126,15 @@ class BadpixComparison:
 
     def plot(self, axes: Any = None) -> Any:
         """Draw both maps of NaN, and the causes side by side."""
-        from muse_nb.steps.nans.figures import plot_comparison
+        from muse_nb.steps.badpix.figures import NanMap, plot_comparison
 
-        return plot_comparison(self, axes)
+        maps = []
+        for side in (self.first, self.second):
+            title = f"{side.name}: {side.audit.nan_fraction_in_field:.2%} NaN in the field"
+            maps.append(NanMap(title, side.audit.fraction_map(), side.audit.cube.header))
+        table = self.table
+        voxels = [(side.name, np.asarray(table[side.name]).tolist()) for side in (self.first, self.second)]
+        return plot_comparison(maps, list(table["cause"]), voxels, axes)
 
     def __str__(self) -> str:
         """Tell the findings as text."""

@@ -15,7 +15,7 @@ from muse_nb.resample.stream import Settings, default_threads, planes
 from muse_nb.resample.weights import exposure_weights
 from muse_nb.steps.combine.before import check_tables
 from muse_nb.steps.nans.placement import Placement, Resampling
-from muse_nb.steps.nans.trace import CHUNK, Tables
+from muse_nb.steps.nans.reach import CHUNK, Tables
 
 __all__ = ["deviation_from_others"]
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from muse_nb.core.errors import MuseError
 from muse_nb.kernels.nans import Grid, Place, Rows, place_rows
@@ -15,13 +16,14 @@ from muse_nb.products.header import need, number_of
 from muse_nb.products.history import RecipeRun, history
 from muse_nb.products.pixtable import PixelTable
 
-__all__ = ["Placement", "Resampling", "read_resampling"]
+__all__ = ["OURS", "Placement", "Resampling", "read_resampling"]
 
 DEG = 180 / np.pi
 WCS = ("CRVAL1", "CRVAL2", "CRVAL3", "CRPIX1", "CRPIX2", "CRPIX3", "CD1_1", "CD2_2", "CD3_3")
-USUAL = {"CTYPE1": "RA---TAN", "CTYPE3": "AWAV", "CUNIT3": "Angstrom"}
+READABLE_AXES = {"CTYPE1": "RA---TAN", "CTYPE3": "AWAV", "CUNIT3": "Angstrom"}
+PIXEL_STEP = 1.25  # Angstrom: what the recipes take a detector pixel for, whatever the cube's step
 REMEDY = "make the cube again, or leave the pixel tables out"
-OURS = "muse_nb"
+OURS = "muse_nb"  # as the recipe's ID in the header of a cube that this package made
 RESAMPLERS = {"muse_scipost": 15.0, "muse_scipost_make_cube": 15.0, "muse_exp_combine": 10.0}  # default crsigma
 
 
@@ -121,11 +123,11 @@ class Placement:
         MuseError
             The cube is not on a tangent plane with a linear axis of wavelengths in air, in Angstrom.
         """
-        kinds = [str(header.get(name, usual)).strip() for name, usual in USUAL.items()]
-        if kinds != list(USUAL.values()):
+        axes = [str(header.get(name, readable)).strip() for name, readable in READABLE_AXES.items()]
+        if axes != list(READABLE_AXES.values()):
             raise MuseError(
-                f"{path}: {', '.join(USUAL)} are {', '.join(map(repr, kinds))}, not {', '.join(USUAL.values())}, so"
-                " that the pixel tables cannot be placed on it: leave them out"
+                f"{path}: {', '.join(READABLE_AXES)} are {', '.join(map(repr, axes))}, not"
+                f" {', '.join(READABLE_AXES.values())}, so that the pixel tables cannot be placed on it: leave them out"
             )
         how = read_resampling(primary, len(tables))
         if how.method != "drizzle":
@@ -173,7 +175,7 @@ class Placement:
             crpix3=wcs["CRPIX3"],
             drop_x=how.pixfrac[0] * pixel[0],
             drop_y=how.pixfrac[1] * pixel[1],
-            drop_z=how.pixfrac[2] * 1.25,
+            drop_z=how.pixfrac[2] * PIXEL_STEP,
             size_x=abs(wcs["CD1_1"]),
             size_y=abs(wcs["CD2_2"]),
             size_z=abs(wcs["CD3_3"]),
@@ -188,7 +190,7 @@ class Placement:
     def place(self, table: PixelTable, start: int, stop: int, cut: int) -> Rows:
         """Place rows `start` to `stop` of a pixel table (PIXTABLE_REDUCED, _POSITIONED or _COMBINED).
 
-        `cut` says at which sides the cube was cut out of a larger one, see `muse_nb.kernels.nans.Place`.
+        `cut` says at which sides the cube was cut out of a larger one: bits as of `muse_nb.kernels.nans.Place`.
         """
         if table.kind == "pix":
             raise MuseError(
@@ -236,7 +238,9 @@ def _pixel_scales(table: PixelTable) -> tuple[float, float]:
     return float(np.hypot(cd[0], cd[1])), float(np.hypot(cd[2], cd[3]))
 
 
-def _spaxel_centres(wcs: Mapping[str, float], shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
+def _spaxel_centres(
+    wcs: Mapping[str, float], shape: tuple[int, ...]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """RA and DEC of the centres of all spaxels [deg]."""
     py, px = np.mgrid[1 : shape[0] + 1, 1 : shape[1] + 1].astype(np.float64)
     x = wcs["CD1_1"] * (px - wcs["CRPIX1"]) + wcs["CD1_2"] * (py - wcs["CRPIX2"])

@@ -13,7 +13,7 @@ from muse_nb.widgets.object_red.frames import limits
 from muse_nb.widgets.shared import transport
 
 if TYPE_CHECKING:
-    from muse_nb.steps.nans.audit import NanAudit
+    from muse_nb.steps.nans.result import NanAudit
 
 __all__ = ["STORED_BYTES", "Small", "shrink", "stored_planes"]
 

@@ -12,7 +12,7 @@ from muse_nb.steps.nans import story as provenance
 from muse_nb.steps.nans.causes import CODES, Cause
 
 if TYPE_CHECKING:
-    from muse_nb.steps.nans.audit import NanAudit
+    from muse_nb.steps.nans.result import NanAudit
 
 __all__ = ["gaps", "pixels", "story"]
 

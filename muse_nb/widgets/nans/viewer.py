@@ -13,9 +13,10 @@ import traitlets
 
 from muse_nb.core.errors import MuseError
 from muse_nb.products.header import label
-from muse_nb.steps.nans.audit import NanAudit, audit_nans
+from muse_nb.steps.nans.audit import audit_nans
 from muse_nb.steps.nans.causes import CODES, MEANING, Cause
 from muse_nb.steps.nans.marked import Voxel, check_holes, read_holes
+from muse_nb.steps.nans.result import NanAudit
 from muse_nb.widgets.nans import spaxel
 from muse_nb.widgets.nans.planes import shrink, stored_planes
 from muse_nb.widgets.object_red.frames import limits

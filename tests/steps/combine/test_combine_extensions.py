@@ -40,8 +40,9 @@ from muse_nb.products.pixtable import PixelTable, decode_origin
 from muse_nb.resample.grid import lay_out
 from muse_nb.resample.inputs import Inputs
 from muse_nb.resample.stream import Settings, planes, slab_for
-from muse_nb.steps.nans.audit import NanAudit, audit_nans
+from muse_nb.steps.nans.audit import audit_nans
 from muse_nb.steps.nans.causes import CODES, Cause
+from muse_nb.steps.nans.result import NanAudit
 
 if TYPE_CHECKING:
     from muse_nb.simulator.night import Night

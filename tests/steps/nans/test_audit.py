@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from html import escape
 from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING
@@ -33,9 +34,11 @@ from slabs import (
 import muse_nb
 from muse_nb.cli import main
 from muse_nb.core.errors import MuseError
+from muse_nb.core.html import FINDINGS_MIME
 from muse_nb.products.pixtable import PixelTable, write_pixtable
-from muse_nb.steps.nans.audit import NanAudit, audit_nans
+from muse_nb.steps.nans.audit import audit_nans
 from muse_nb.steps.nans.causes import CODES, Cause
+from muse_nb.steps.nans.result import NanAudit
 from muse_nb.steps.nans.story import pixel_voxels, story, voxel_pixels
 
 if TYPE_CHECKING:
@@ -83,6 +86,9 @@ def test_a_cube_without_tables_tells_what_it_can(tmp_path: Path) -> None:
     audit = audit_nans(tmp_path / "cube.fits")
     check_small(audit)
     assert "cannot be told apart" in audit.findings[-1]
+    shown = audit._repr_mimebundle_()
+    assert shown[FINDINGS_MIME] == {"findings": audit.findings}
+    assert all(escape(text) in shown["text/html"] for text in audit.findings)
 
 
 @pytest.mark.parametrize("form", ["with_dq", "doubles", "compressed", "gzipped", "in_primary"])

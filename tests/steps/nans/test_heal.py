@@ -15,6 +15,7 @@ from slabs import combine, half_of_the_columns, missing_ifu, offset_list, one_qu
 from muse_nb import heal_nans
 from muse_nb.cli import main
 from muse_nb.core.errors import MuseError
+from muse_nb.core.html import FINDINGS_MIME
 from muse_nb.steps.nans.causes import Cause
 
 if TYPE_CHECKING:
@@ -66,6 +67,7 @@ def test_every_hole_is_filled_or_stays(slabs: tuple[list[Path], Path], tmp_path:
 
 def test_one_exposure_alone_heals_nothing(slabs: tuple[list[Path], Path]) -> None:
     healing = heal_nans(slabs[0][:1])
+    assert healing._repr_mimebundle_()[FINDINGS_MIME] == {"findings": healing.findings}
     (dither,) = healing.dithers
     assert sum(dither.holes.values()) > 0
     assert not any(dither.healed.values())
