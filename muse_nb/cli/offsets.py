@@ -6,10 +6,11 @@ import argparse
 import json
 import sys
 import warnings
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from muse_nb.steps.offsets.measure import Offsets
+    from muse_nb.steps.offsets.result import Offsets
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -88,8 +89,8 @@ def _wrong_with(path: str, offsets: Offsets) -> int:
     return 1 if findings else 0
 
 
-def _tell(text: str) -> None:
-    print(text, file=sys.stderr)
+def _tell(what: str, done: int, total: int) -> None:
+    print(what, file=sys.stderr)
 
 
 def _wobble(offsets: Offsets) -> str:
@@ -103,7 +104,7 @@ def _wobble(offsets: Offsets) -> str:
         return f"Wobble: {error}"
 
 
-def _line(row: dict) -> str:
+def _line(row: Mapping[str, Any]) -> str:
     if row["ra_offset_arcsec"] is None:
         return f"{row['date_obs']}  {row['verdict']}: {row['why']}"
     numbers = (

@@ -144,10 +144,11 @@ def test_a_reader_marks_stars_and_the_notebook_takes_them(
     alive: Opened, shared: Path, night: Night, tmp_path: Path
 ) -> None:
     from muse_nb.steps.offsets.measurement import Measurement
+    from muse_nb.steps.offsets.picked import candidates
     from muse_nb.steps.offsets.picks import read_picks
 
     measurement = Measurement(muse_nb.survey(night.folder).files_of("IMAGE_FOV"))
-    star = measurement.candidates(1)[0]
+    star = candidates(measurement, 1)[0]
     at = [float(v) for v in measurement.pixel(0, star["ra"], star["dec"])]
     view = alive.page.locator(".view").nth(2)
     view.locator(".mnb-overlay").scroll_into_view_if_needed()

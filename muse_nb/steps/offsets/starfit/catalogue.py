@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
+from muse_nb.steps.offsets.starfit.arrays import Bools, Floats, Ints
 from muse_nb.steps.offsets.starfit.fit import Fit
 from muse_nb.steps.offsets.starfit.frame import Frame
 from muse_nb.steps.offsets.starfit.normal import FrameEquations
@@ -28,11 +28,11 @@ class StarShifts:
     `covariance` is (n, K, 2, 2).
     """
 
-    shift: NDArray
-    covariance: NDArray
+    shift: Floats
+    covariance: Floats
 
     @property
-    def measured(self) -> NDArray:
+    def measured(self) -> Bools:
         """Mask (n, K): shift known to better than 0.15 arcsec."""
         error = np.sqrt(np.trace(self.covariance, axis1=2, axis2=3))
         return np.isfinite(self.shift[..., 0]) & (error < 0.15)
@@ -58,15 +58,15 @@ class Adjustment:
         Residual rotation [deg], positive from north towards east.
     """
 
-    offset: NDArray
-    covariance: NDArray
-    residual: NDArray
-    error: NDArray
-    deviation: NDArray
+    offset: Floats
+    covariance: Floats
+    residual: Floats
+    error: Floats
+    deviation: Floats
     floor: float
     chi2: float
-    rotation: NDArray
-    rotation_error: NDArray
+    rotation: Floats
+    rotation_error: Floats
 
 
 @one_thread()
@@ -104,7 +104,7 @@ def star_shifts(fit: Fit, parts: list[FrameEquations], most: int = MOST) -> Star
     return StarShifts(shift, covariance)
 
 
-def adjust(shifts: StarShifts, sky: NDArray, reference: int, least: float = 0.0) -> Adjustment:
+def adjust(shifts: StarShifts, sky: Floats, reference: int, least: float = 0.0) -> Adjustment:
     """Weighted mean of the stars' shifts with outliers down-weighted and an error floor found from their scatter.
 
     The floor is no less than `least` arcsec.
@@ -159,20 +159,20 @@ def adjust(shifts: StarShifts, sky: NDArray, reference: int, least: float = 0.0)
     )
 
 
-def _sharp(covariance: NDArray, shared: NDArray) -> NDArray:
+def _sharp(covariance: Floats, shared: Bools) -> Bools:
     """The quarter (at least 12) of all shifts with the smallest photon noise: the only ones in which a floor shows."""
     error = np.where(shared, np.trace(covariance, axis1=2, axis2=3), np.inf)
     limit = np.sort(error[shared])[max(shared.sum() // 4, min(12, shared.sum()) - 1)] if shared.any() else 0.0
     return error <= limit
 
 
-def _freedom(shared: NDArray) -> float:
+def _freedom(shared: Bools) -> float:
     """Degrees of freedom that each shift has left: two, less its share of positions and offsets."""
     exposures, stars = int(shared.any(1).sum()), int(shared.any(0).sum())
     return 2 * (1 - (stars + exposures - 1) / max(int(shared.sum()), 1))
 
 
-def _rotation(residual: NDArray, weight: NDArray, sky: NDArray) -> tuple[NDArray, NDArray]:
+def _rotation(residual: Floats, weight: Floats, sky: Floats) -> tuple[Floats, Floats]:
     """Rotation [deg] of each exposure about the stars' centre, from north towards east, and its error."""
     n = len(residual)
     rotation, error = np.full(n, np.nan), np.full(n, np.nan)
@@ -188,7 +188,7 @@ def _rotation(residual: NDArray, weight: NDArray, sky: NDArray) -> tuple[NDArray
     return rotation, error
 
 
-def count_shown(fit: Fit) -> NDArray:
+def count_shown(fit: Fit) -> Ints:
     """Count, for each exposure, the stars on its data that the others show clearly, and those of them that it shows.
 
     Returns
@@ -205,7 +205,7 @@ def count_shown(fit: Fit) -> NDArray:
     return counts
 
 
-def count_shown_at(fit: Fit, frame: Frame, offset: NDArray) -> tuple[int, int]:
+def count_shown_at(fit: Fit, frame: Frame, offset: Floats) -> tuple[int, int]:
     """Count the fit's stars that fall on the data of another frame at an offset, and those that it shows there."""
     stars = fit.active.sum(0) > 1
     flux, weight = frame.fluxes_at(fit.sky[stars] + offset, frame.map)
@@ -215,12 +215,12 @@ def count_shown_at(fit: Fit, frame: Frame, offset: NDArray) -> tuple[int, int]:
     return _count((flux * np.sqrt(weight))[inside], flux[inside], *others)
 
 
-def _fluxes(fit: Fit) -> NDArray:
+def _fluxes(fit: Fit) -> Floats:
     """Flux of every star in every exposure (n, K), in a unit that all share."""
     return np.array([frame.amplitude * frame.seeing**2 for frame in fit.frames])
 
 
-def _count(own: NDArray, flux: NDArray, others: NDArray, their_flux: NDArray) -> tuple[int, int]:
+def _count(own: Floats, flux: Floats, others: Floats, their_flux: Floats) -> tuple[int, int]:
     """How many stars others show clearly, and how many of them are seen at significance `own` with some of the flux."""
     clear = others > BRIGHT
     return int(clear.sum()), int((clear & (own > SEEN) & (flux > FAINT * their_flux)).sum())

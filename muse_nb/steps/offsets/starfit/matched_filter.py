@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 
 from muse_nb.kernels.detect import convolve
+from muse_nb.steps.offsets.starfit.arrays import Bools, Floats, Ints
 from muse_nb.steps.offsets.starfit.psf import kernel
 
 __all__ = ["NEIGHBOURS", "Map", "Peaks", "filter_map", "find_peaks", "without_lobes"]
@@ -24,11 +24,11 @@ NEIGHBOURS = [(dy, dx) for dy in (-1, 0, 1) for dx in (-1, 0, 1) if dy or dx]
 class Map:
     """Best amplitude = numerator / denominator, significance = numerator / sqrt(denominator); 0 where without data."""
 
-    numerator: NDArray
-    denominator: NDArray
+    numerator: Floats
+    denominator: Floats
 
     @cached_property
-    def significance(self) -> NDArray:
+    def significance(self) -> Floats:
         """Amplitude over its error, (ny, nx)."""
         return self.numerator / np.sqrt(np.maximum(self.denominator, 1e-300)) * (self.denominator > 0)
 
@@ -41,9 +41,9 @@ class Map:
 class Peaks:
     """Local maxima of a map, the most significant first: position (n, 2) as x, y; significance; amplitude."""
 
-    position: NDArray
-    significance: NDArray
-    amplitude: NDArray
+    position: Floats
+    significance: Floats
+    amplitude: Floats
 
     def __len__(self) -> int:
         """How many."""
@@ -66,12 +66,12 @@ class Peaks:
         """The `n` most significant."""
         return Peaks(self.position[:n], self.significance[:n], self.amplitude[:n])
 
-    def take(self, which: NDArray) -> Peaks:
+    def take(self, which: Bools | Ints) -> Peaks:
         """Those that a mask or an index picks."""
         return Peaks(self.position[which], self.significance[which], self.amplitude[which])
 
 
-def filter_map(data: NDArray, weight: NDArray, width: float, sharp: bool = False) -> Map:
+def filter_map(data: Floats, weight: Floats, width: float, sharp: bool = False) -> Map:
     """Filter `data` under inverse variances `weight` for stars of FWHM `width` [pixel].
 
     A `sharp` filter sees no light that changes smoothly, up to its second derivatives, over two FWHM to each side.
@@ -86,7 +86,7 @@ def filter_map(data: NDArray, weight: NDArray, width: float, sharp: bool = False
     return Map(root * convolve(relative * (root * data), profile) * enough, most * denominator * enough)
 
 
-def _without_smooth_light(profile: NDArray) -> NDArray:
+def _without_smooth_light(profile: Floats) -> Floats:
     """What is left of a profile when a parabola is fitted to it in a disc: its product with any parabola is 0."""
     reach = len(profile) // 2
     y, x = np.mgrid[-reach : reach + 1, -reach : reach + 1]
@@ -130,7 +130,7 @@ def find_peaks(maps: Map, threshold: float, margin: int = 2) -> Peaks:
     return Peaks(position, at, maps.numerator[y, x] / maps.denominator[y, x])
 
 
-def _vertex(left: NDArray, middle: NDArray, right: NDArray) -> NDArray:
+def _vertex(left: Floats, middle: Floats, right: Floats) -> Floats:
     """Where the parabola through three equidistant points peaks, from the middle one."""
     bend = left - 2 * middle + right
     return np.where(bend < 0, np.clip(0.5 * (left - right) / np.minimum(bend, -1e-12), -0.6, 0.6), 0.0)
