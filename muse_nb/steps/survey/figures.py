@@ -28,11 +28,15 @@ def plot_night(exposures: Sequence[Exposure]) -> Axes:
     clock: Axes
     _, (sky, clock) = plt.subplots(1, 2, figsize=(10, 4.6), layout="constrained")
     plot_pointings(exposures, sky)
-    timed = [(e, when) for e in exposures if (when := _hours(e.date_obs)) is not None and e.posang is not None]
-    start = min((when for _, when in timed), default=0.0)
+    timed = [
+        (exposure, when, exposure.posang)
+        for exposure in exposures
+        if (when := _hours(exposure.date_obs)) is not None and exposure.posang is not None
+    ]
+    start = min((when for _, when, _ in timed), default=0.0)
     colours = _colours(exposures)
-    for exposure, when in timed:
-        clock.plot(60 * (when - start), exposure.posang, "o", ms=9, mec="0.3", c=colours[_angle(exposure)])
+    for exposure, when, angle in timed:
+        clock.plot(60 * (when - start), angle, "o", ms=9, mec="0.3", c=colours[_angle(exposure)])
     clock.set_xlabel(f"time after {timed[0][0].date_obs[:19]} [min]" if timed else "time [min]")
     clock.set_ylabel("rotator angle POSANG [deg]")
     if all(0 <= (e.posang or 0) <= 360 for e in exposures):
