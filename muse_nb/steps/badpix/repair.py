@@ -13,11 +13,11 @@ import numpy as np
 
 from muse_nb.core.atomic import write_table
 from muse_nb.core.errors import MuseError
+from muse_nb.core.robust import SIGMA_OF_MAD
 from muse_nb.products import dq as flags
 from muse_nb.products.badpix_table import BadpixTable
 from muse_nb.products.pixtable import PixelTable
 from muse_nb.steps.badpix.dithers import deviation_from_others
-from muse_nb.steps.inspect.slices import MAD
 from muse_nb.steps.nans.trace import detector_pixels, frame_size
 
 if TYPE_CHECKING:
@@ -175,7 +175,7 @@ def _is_good(deviation: np.ndarray) -> bool:
     known = deviation[np.isfinite(deviation)]
     if len(known) < COLUMN // 2:
         return False
-    scatter = MAD * float(np.median(np.abs(known - np.median(known))))
+    scatter = SIGMA_OF_MAD * float(np.median(np.abs(known - np.median(known))))
     return bool(abs(np.median(known)) < OFFSET and scatter < 2 and (np.abs(known) > 5).mean() < OUTLIERS)
 
 
