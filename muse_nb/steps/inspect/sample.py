@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,6 +15,9 @@ from muse_nb.core.robust import median
 from muse_nb.products.fits.blocks import Hdu, hdus
 from muse_nb.products.header import read_all
 from muse_nb.products.object_red import open_object_red
+
+if TYPE_CHECKING:
+    from astropy.io.fits import Header
 
 __all__ = ["QUADRANTS", "Frame", "Sample", "frames", "take_sample"]
 
@@ -48,7 +51,7 @@ class Frame:
 
     path: Path
     ifu: int | None
-    header: Any
+    header: Header
     data: np.ndarray
     dq: np.ndarray | None
     stat: np.ndarray | None

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
@@ -142,7 +142,7 @@ def frame_statistics(frame: Frame) -> FrameStatistics:
     red = frame.ifu is not None and frame.data.ndim == 2
     total, ratios = noise_ratio(sample)
     slices = find_slices(sample) if red else None
-    header: Any = frame.header
+    header = frame.header
     return FrameStatistics(
         file=str(frame.path),
         ifu=frame.ifu,
@@ -201,7 +201,9 @@ def cosmic_rays(frame: Frame, slices: Slices | None, counts: PixelCounts) -> Cos
     return CosmicRays(hits, pixels, float(area), exptime if exptime > 0 else float("nan"))
 
 
-def _by_quadrant(values: np.ndarray, use: np.ndarray, sample: Sample, measure: Any) -> dict[str, float]:
+def _by_quadrant(
+    values: np.ndarray, use: np.ndarray, sample: Sample, measure: Callable[[np.ndarray], float]
+) -> dict[str, float]:
     """Measure at most MEDIAN_VALUES evenly chosen values of each quadrant."""
     quadrant = np.broadcast_to(sample.quadrant, sample.data.shape)[:, : values.shape[1]][use]
     kept = values[use]
