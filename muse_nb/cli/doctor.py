@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 
 __all__ = ["add_arguments", "run"]
 
@@ -21,17 +20,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Look; exit status 1 where something would go wrong."""
-    from tqdm import tqdm
-
+    from muse_nb.core.progress import on_terminal
     from muse_nb.steps.doctor.doctor import doctor
 
-    with tqdm(unit="look", disable=not sys.stderr.isatty()) as bar:
-
-        def step(done: int, every: int) -> None:
-            bar.total = every
-            bar.update(done - bar.n)
-
-        found = doctor(args.folder, data=args.data, progress=step)
+    with on_terminal() as progress:
+        found = doctor(args.folder, data=args.data, progress=progress)
     if args.json:
         told = {"folder": str(found.folder), "files": found.files, "data": found.data}
         print(json.dumps(told | {"findings": found.rows(), "notes": found.rows(found.notes)}, indent=1))

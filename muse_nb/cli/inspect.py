@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
-from collections.abc import Callable
 
 from muse_nb.steps.inspect.tiles import STATISTICS
 
@@ -26,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--trace", metavar="FITS", nargs="+", help="TRACE_TABLEs: are the slices where they were when they were traced?"
     )
     parser.add_argument(
-        "--limits", metavar="CSV", help="own limits: columns name and limit, as in muse_nb/steps/limits.csv"
+        "--limits", metavar="CSV", help="own limits: columns name and limit, as in muse_nb/steps/inspect/limits.csv"
     )
     parser.add_argument("--json", action="store_true", help="print one object per IFU")
     parser.add_argument("--force", action="store_true", help="replace outputs that are there")
@@ -36,9 +34,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Inspect the frames, print the findings."""
     from muse_nb.core.atomic import atomic_write
+    from muse_nb.core.progress import on_terminal
     from muse_nb.steps.inspect.inspect import inspect
 
-    result = inspect(args.files, limits_table=args.limits, trace=args.trace, progress=_progress(len(args.files)))
+    with on_terminal("file") as progress:
+        result = inspect(args.files, limits_table=args.limits, trace=args.trace, progress=progress)
     if args.output:
         result.write(args.output, force=args.force)
     if args.plot:
@@ -52,18 +52,3 @@ def run(args: argparse.Namespace) -> int:
     else:
         print(result)
     return 0
-
-
-def _progress(total: int) -> Callable[[int, int], None] | None:
-    if not sys.stderr.isatty() or total < 2:
-        return None
-    from tqdm import tqdm
-
-    bar = tqdm(total=total, unit="file", file=sys.stderr)
-
-    def step(done: int, total: int) -> None:
-        bar.update(done - bar.n)
-        if done == total:
-            bar.close()
-
-    return step

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from collections import Counter
 from typing import Any
 
@@ -45,39 +44,31 @@ def run(args: argparse.Namespace) -> int:
 def _verify(args: argparse.Namespace) -> int:
     from dataclasses import asdict
 
-    from tqdm import tqdm
-
+    from muse_nb.core.progress import on_terminal
     from muse_nb.steps.survey.verify import verify
 
-    with tqdm(unit="B", unit_scale=True, disable=not sys.stderr.isatty()) as bar:
-        found = verify(args.verify, args.folders[0] if args.folders else None, progress=bar.update)
+    with on_terminal("B", scale=True) as progress:
+        found = verify(args.verify, args.folders[0] if args.folders else None, progress=progress)
     print(json.dumps(asdict(found), indent=1) if args.json else "\n".join(found.sentences) or "all as it was")
     return 1 if found else 0
 
 
 def _survey(args: argparse.Namespace) -> int:
-    from tqdm import tqdm
-
     from muse_nb.core.errors import MuseError
-    from muse_nb.steps.survey.survey import survey, write_surveys
+    from muse_nb.core.progress import on_terminal
+    from muse_nb.steps.survey.result import write_surveys
+    from muse_nb.steps.survey.survey import survey
 
-    quiet = not sys.stderr.isatty()
     surveys = []
     for folder in args.folders:
-        with tqdm(unit="file", disable=quiet) as bar:
-
-            def step(done: int, every: int, bar: Any = bar) -> None:
-                bar.total = every
-                bar.update(done - bar.n)
-
-            found = survey(folder, progress=step)
+        with on_terminal("file") as progress:
+            found = survey(folder, progress=progress)
         if not found.facts and not found.findings:
             raise MuseError(f"{folder} holds no FITS files: name the folder with your raw frames or products")
         surveys.append(found)
     if args.output:
-        total = sum(fact.size for found in surveys for fact in found.facts)
-        with tqdm(total=total, unit="B", unit_scale=True, disable=quiet) as bar:
-            write_surveys(args.output, surveys, force=args.force, progress=bar.update)
+        with on_terminal("B", scale=True) as progress:
+            write_surveys(args.output, surveys, force=args.force, progress=progress)
     if args.json:
         summaries = [_summary(found) for found in surveys]
         print(json.dumps(summaries[0] if len(summaries) == 1 else summaries, indent=1))

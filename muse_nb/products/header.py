@@ -16,11 +16,11 @@ from muse_nb.products.fits.blocks import CARD, hdus
 if TYPE_CHECKING:
     from astropy.io.fits import Header
 
-__all__ = ["ExposureFacts", "axes_of", "exposure", "label", "need", "number_of", "read", "read_all"]
+__all__ = ["ExposureHeader", "axes_of", "exposure", "label", "need", "number_of", "read", "read_all"]
 
 
 @dataclass(frozen=True)
-class ExposureFacts:
+class ExposureHeader:
     """What the primary header says of an exposure; None where it says nothing.
 
     Attributes
@@ -168,7 +168,7 @@ def axes_of(header: Mapping[str, object], prefix: str = "") -> list[int]:
     return [] if None in lengths else [int(length) for length in lengths if length is not None]
 
 
-def exposure(header: Mapping[str, object], path: str | Path) -> ExposureFacts:
+def exposure(header: Mapping[str, object], path: str | Path) -> ExposureHeader:
     """Read the facts of an exposure from a primary header.
 
     Raises
@@ -181,7 +181,7 @@ def exposure(header: Mapping[str, object], path: str | Path) -> ExposureFacts:
     def number(keyword: str) -> float | None:
         return number_of(header.get(keyword))
 
-    return ExposureFacts(
+    return ExposureHeader(
         date_obs=date,
         mjd_obs=number("MJD-OBS"),
         ra=number("RA"),

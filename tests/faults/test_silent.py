@@ -73,7 +73,7 @@ def test_nobody_tells_when_the_check_is_removed(row: Row, spoiled: Folders, monk
             if name in checks:
                 monkeypatch.delitem(checks, name)
         if name == "signs":
-            monkeypatch.setattr(doctor_runs, "signs", lambda *_: ())
+            monkeypatch.setattr(doctor_runs, "check_against_stars", lambda *_: ())
     assert not told(row, str(doctor(folder)))
 
 

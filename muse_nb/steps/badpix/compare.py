@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from muse_nb.core.errors import MuseError
+from muse_nb.core.robust import SIGMA_OF_MAD
 from muse_nb.products.cube_file import CubeFile
 from muse_nb.steps.badpix.repair import Repair, repair
-from muse_nb.steps.inspect.slices import MAD
 from muse_nb.steps.nans.audit import audit_nans
 from muse_nb.steps.nans.result import NanAudit
 
@@ -275,7 +275,7 @@ def _deviations(one: CubeFile, two: CubeFile) -> Any:
 
 
 def _scatter(values: np.ndarray) -> float:
-    return float(MAD * np.median(np.abs(values))) if values.size else float("nan")
+    return float(SIGMA_OF_MAD * np.median(np.abs(values))) if values.size else float("nan")
 
 
 def _outliers(values: np.ndarray) -> float:

@@ -13,11 +13,11 @@ import numpy as np
 
 from muse_nb.core.atomic import write_table
 from muse_nb.core.errors import MuseError
+from muse_nb.core.robust import SIGMA_OF_MAD
 from muse_nb.products import dq as flags
 from muse_nb.products.badpix_table import BadpixTable
 from muse_nb.products.pixtable import PixelTable, detector_pixels, frame_size
 from muse_nb.steps.badpix.dithers import deviation_from_others
-from muse_nb.steps.inspect.slices import MAD
 
 if TYPE_CHECKING:
     from astropy.table import Table
@@ -174,7 +174,7 @@ def _is_good(deviation: np.ndarray) -> bool:
     known = deviation[np.isfinite(deviation)]
     if len(known) < COLUMN // 2:
         return False
-    scatter = MAD * float(np.median(np.abs(known - np.median(known))))
+    scatter = SIGMA_OF_MAD * float(np.median(np.abs(known - np.median(known))))
     return bool(abs(np.median(known)) < OFFSET and scatter < 2 and (np.abs(known) > 5).mean() < OUTLIERS)
 
 

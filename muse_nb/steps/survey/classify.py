@@ -21,7 +21,7 @@ EXPOSURE_PRODUCTS = frozenset(
 UNREADABLE = "UNREADABLE"
 NEEDED = ("DATE-OBS", "RA", "DEC", "EXPTIME", "ESO INS MODE", "ESO INS DROT POSANG")
 _PARTS = {"OBJECT_RED": ("DATA", "DQ", "STAT"), "DATACUBE_FINAL": ("DATA", "STAT"), "IMAGE_FOV": ("DATA",)}
-_MANY_IN = ("PIXTABLE_REDUCED", "PIXTABLE_POSITIONED", "PIXTABLE_COMBINED")
+_OF_WHOLE_EXPOSURES = ("PIXTABLE_REDUCED", "PIXTABLE_POSITIONED", "PIXTABLE_COMBINED")
 
 
 @dataclass(frozen=True)
@@ -147,7 +147,7 @@ def _exposures(cards: dict[str, object], inputs: tuple[tuple[str, str], ...]) ->
 
     ESO PRO DATANCOM counts frames, which may be the IFUs of one exposure, and so says nothing.
     """
-    given = sum(category in _MANY_IN for _, category in inputs)
+    given = sum(category in _OF_WHOLE_EXPOSURES for _, category in inputs)
     channels = Counter(
         m[1] if (m := re.search(r"-(\d\d)\.fits", name)) else ""
         for name, category in inputs

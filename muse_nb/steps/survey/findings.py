@@ -17,8 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["judge"]
 
-# A frame with more IFUs than this was meant to have all; the small layouts of simulated nights have fewer.
-NEARLY_ALL = 16
+MAX_IFUS_OF_SMALL_LAYOUT = 16  # of simulated nights; a frame with more was meant to have all
 _OF_A_MODE = ("MASTER_FLAT", "TRACE_TABLE", "WAVECAL_TABLE", "GEOMETRY_TABLE", "TWILIGHT_CUBE", "ASTROMETRY_WCS")
 
 
@@ -76,7 +75,7 @@ def _without_products(exposures: Sequence[Exposure]) -> list[str]:
 def _missing_ifus(exposures: Sequence[Exposure]) -> list[str]:
     """IFUs that an exposure's raw frame or the other exposures have, or that a full instrument has."""
     every = {ifu for e in exposures for kind in ("OBJECT_RED", "RAW OBJECT") for ifu in e.ifus_of(kind)}
-    if len(every) > NEARLY_ALL:
+    if len(every) > MAX_IFUS_OF_SMALL_LAYOUT:
         every = set(range(1, IFUS + 1))
     groups: dict[tuple[int, ...], list[str]] = defaultdict(list)
     for exposure in exposures:

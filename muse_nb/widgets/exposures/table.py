@@ -9,8 +9,8 @@ import traitlets
 
 from muse_nb.core.errors import MuseError
 from muse_nb.steps.survey.exposures import Exposure
-from muse_nb.steps.survey.survey import Survey, survey
-from muse_nb.steps.survey.survey_html import cells, headings
+from muse_nb.steps.survey.result import Survey, cells, headings
+from muse_nb.steps.survey.survey import survey
 from muse_nb.widgets.shared import picture
 from muse_nb.widgets.shared.base import Viewer
 from muse_nb.widgets.shared.bundle import module, style

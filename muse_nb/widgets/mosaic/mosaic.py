@@ -11,9 +11,8 @@ from astropy.table import Table
 from numpy.typing import NDArray
 
 from muse_nb.products.field import CHANNEL, compass
-from muse_nb.steps.inspect.figures import common_scale, stretch
-from muse_nb.steps.inspect.inspect import Inspection
-from muse_nb.steps.inspect.tiles import STATISTICS, channels_shown, exposure_name, spans, statistics
+from muse_nb.steps.inspect.result import Inspection
+from muse_nb.steps.inspect.tiles import STATISTICS, channels_shown, common_scale, exposure_name, spans, stretch
 from muse_nb.widgets.object_red.viewer import ObjectRedViewer
 from muse_nb.widgets.shared import picture
 from muse_nb.widgets.shared.base import Viewer, colour_map, guarded
@@ -71,12 +70,17 @@ class Mosaic(Viewer):
         super().__init__(
             exposures=names,
             compasses=[[*compass(angles[name])] if np.isfinite(angles[name]) else [] for name in names],
-            ifus=channels_shown(inspection),
+            ifus=channels_shown(inspection.frames),
             statistics=STATISTICS,
-            spans=spans(inspection),
+            spans=spans(inspection.tiles, inspection.limits),
             tiles=[
-                {"exposure": names.index(exposure_name(frame)), "ifu": frame.ifu or 0, **values}
-                for frame, values in zip(inspection.frames, statistics(inspection), strict=True)
+                {
+                    "exposure": names.index(exposure_name(frame)),
+                    "ifu": frame.ifu or 0,
+                    **tile.numbers,
+                    "said": list(tile.findings),
+                }
+                for frame, tile in zip(inspection.frames, inspection.tiles, strict=True)
             ],
             pictures=_pictures(inspection).tobytes(),
             error=" ".join(inspection.without_ifu),

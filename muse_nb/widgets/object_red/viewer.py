@@ -20,7 +20,7 @@ from muse_nb.widgets.shared.base import COLOUR_MAPS, Viewer, guarded
 from muse_nb.widgets.shared.bundle import module
 
 if TYPE_CHECKING:
-    from muse_nb.steps.inspect.inspect import Inspection
+    from muse_nb.steps.inspect.result import Inspection
     from muse_nb.widgets.mosaic.mosaic import Mosaic
 
 __all__ = ["ObjectRedViewer"]

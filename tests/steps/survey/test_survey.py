@@ -16,9 +16,12 @@ from astropy.io import fits
 import muse_nb
 from muse_nb.cli import main
 from muse_nb.core.errors import MuseError
+from muse_nb.core.html import FINDINGS_MIME
 from muse_nb.products.manifest import read_manifest
 from muse_nb.steps.survey.files import locate
-from muse_nb.steps.survey.survey import Survey, survey, verify
+from muse_nb.steps.survey.result import Survey
+from muse_nb.steps.survey.survey import survey
+from muse_nb.steps.survey.verify import verify
 
 DATE = "2014-07-27T03:{:02d}:00.417"
 MPDAF = Path(mpdaf.__file__).parent / "data"
@@ -340,3 +343,31 @@ def test_the_repositorys_manifest_lists_the_demo_night_and_the_real_files(night)
     assert len(frames) == 19
     for path, entry in zip(night.raw, frames, strict=False):  # the demo's first exposures
         assert (path.name, path.stat().st_size) == (entry.file, entry.size)
+
+
+def test_progress_counts_files_and_the_bytes_of_a_manifest(folder: Path, tmp_path: Path) -> None:
+    seen: list[tuple[str, int, int]] = []
+
+    def note(what: str, done: int, total: int) -> None:
+        seen.append((what, done, total))
+
+    found = survey(folder, progress=note)
+    assert seen == [("headers read", number, 12) for number in range(1, 13)]
+    size = sum(fact.size for fact in found.facts)
+    for act in (
+        lambda: found.write(tmp_path / "m.csv", progress=note),
+        lambda: verify(tmp_path / "m.csv", progress=note),
+    ):
+        seen.clear()
+        act()
+        assert seen[-1] == ("bytes hashed", size, size)
+        assert [done for _, done, _ in seen] == sorted(done for _, done, _ in seen)
+
+
+def test_what_was_found_travels_as_data(folder: Path) -> None:
+    (folder / "1" / "IMAGE_FOV_0001.fits").unlink()
+    found = survey(folder)
+    bundle = found._repr_mimebundle_()
+    assert bundle[FINDINGS_MIME] == {"findings": found.findings}
+    assert bundle["text/html"] == found._repr_html_()
+    assert found.findings

@@ -84,7 +84,7 @@ def _scan(frame: Frame, sources: Sources, radius: float, doubt: float, noise: fl
     worth = _worth(significance[frame.map.denominator > 0], doubt)
     position = frame.plane.pixel(sources.sky)
 
-    def likelihood(offset: Floats, worth: Floats) -> tuple[Floats, Floats]:
+    def likelihood(offset: Floats, worth: Floats) -> tuple[Floats, Ints]:
         shift = offset @ frame.plane.matrix.T
         return scan_offsets(shift, position, amplitude, significance, inverse_error, worth, (MIN_SIGMA, MAX_SIGMA))
 

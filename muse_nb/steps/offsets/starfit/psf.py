@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from muse_nb.kernels.psf import moffat_stamps
 from muse_nb.steps.offsets.starfit.arrays import Bools, Floats
@@ -41,12 +42,13 @@ def core_area(psf: Floats) -> float:
     return float(np.pi * fwhm(psf) ** 2 / 4)
 
 
-def kernel(width: float) -> Floats:
+def kernel(width: float) -> NDArray[np.float32]:
     """Image of a round star of FWHM `width` and peak 1, centred on an odd square of 2 FWHM half width."""
     reach = int(np.ceil(2 * width))
     centre = np.array([[reach, reach]], float)
     shape = 2 * reach + 1, 2 * reach + 1
-    return moffat_stamps(centre, np.ones(1), np.array([reach]), round_psf(width), shape).image_of(0)[0]
+    image, _ = moffat_stamps(centre, np.ones(1), np.array([reach]), round_psf(width), shape).image_of(0)
+    return image
 
 
 def held(
