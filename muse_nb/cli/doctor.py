@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import json
-import sys
+
+from muse_nb.cli.common import add_json, print_json
 
 __all__ = ["add_arguments", "run"]
 
@@ -16,25 +16,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--data", action="store_true", default=None, help="look at the values, however large the files")
     which.add_argument("--headers", action="store_false", dest="data", help="look at headers only")
-    parser.add_argument("--json", action="store_true", help="print the result for scripts")
+    add_json(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Look; exit status 1 where something would go wrong."""
-    from tqdm import tqdm
-
+    from muse_nb.core.progress import on_terminal
     from muse_nb.steps.doctor.doctor import doctor
 
-    with tqdm(unit="look", disable=not sys.stderr.isatty()) as bar:
-
-        def step(done: int, every: int) -> None:
-            bar.total = every
-            bar.update(done - bar.n)
-
-        found = doctor(args.folder, data=args.data, progress=step)
+    with on_terminal("check") as progress:
+        found = doctor(args.folder, data=args.data, progress=progress)
     if args.json:
         told = {"folder": str(found.folder), "files": found.files, "data": found.data}
-        print(json.dumps(told | {"findings": found.rows(), "notes": found.rows(found.notes)}, indent=1))
+        print_json(told | {"findings": found.rows(), "notes": found.rows(found.notes)})
     else:
         print(found)
     return 1 if found.findings else 0

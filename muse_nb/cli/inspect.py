@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import json
-import sys
-from collections.abc import Callable
 
+from muse_nb.cli.common import add_force, add_json, print_json, save_figure
 from muse_nb.steps.inspect.tiles import STATISTICS
 
 __all__ = ["add_arguments", "run"]
@@ -28,42 +26,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--limits", metavar="CSV", help="own limits: columns name and limit, as in muse_nb/steps/limits.csv"
     )
-    parser.add_argument("--json", action="store_true", help="print one object per IFU")
-    parser.add_argument("--force", action="store_true", help="replace outputs that are there")
+    add_json(parser, "print one object per IFU")
+    add_force(parser)
     parser.epilog = "example: muse-nb inspect night/reduced/*/OBJECT_RED_*.fits -o frames.csv"
 
 
 def run(args: argparse.Namespace) -> int:
     """Inspect the frames, print the findings."""
-    from muse_nb.core.atomic import atomic_write
+    from muse_nb.core.progress import on_terminal
     from muse_nb.steps.inspect.inspect import inspect
 
-    result = inspect(args.files, limits_table=args.limits, trace=args.trace, progress=_progress(len(args.files)))
+    with on_terminal("file") as progress:
+        result = inspect(args.files, limits_table=args.limits, trace=args.trace, progress=progress)
     if args.output:
         result.write(args.output, force=args.force)
     if args.plot:
-        import matplotlib as mpl
-
-        mpl.use("Agg")
-        with atomic_write(args.plot, force=args.force) as part:
-            result.plot_mosaic(args.statistic).figure.savefig(part, dpi=150, format="png")  # type: ignore[union-attr]
+        save_figure(lambda: result.plot_mosaic(args.statistic), args.plot, force=args.force)
     if args.json:
-        print(json.dumps(result.records(), indent=1))
+        print_json(result.records())
     else:
         print(result)
     return 0
-
-
-def _progress(total: int) -> Callable[[int, int], None] | None:
-    if not sys.stderr.isatty() or total < 2:
-        return None
-    from tqdm import tqdm
-
-    bar = tqdm(total=total, unit="file", file=sys.stderr)
-
-    def step(done: int, total: int) -> None:
-        bar.update(done - bar.n)
-        if done == total:
-            bar.close()
-
-    return step

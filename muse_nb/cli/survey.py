@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import json
-import sys
 from collections import Counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from muse_nb.cli.common import add_force, add_json, print_json
+from muse_nb.core.text import printable
+
+if TYPE_CHECKING:
+    from muse_nb.steps.survey.survey import Survey
 
 __all__ = ["add_arguments", "run"]
 
@@ -26,8 +30,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--verify", metavar="CSV", help="hold this manifest against the files, in DIR if they have moved there"
     )
-    parser.add_argument("--force", action="store_true", help="replace the manifest")
-    parser.add_argument("--json", action="store_true", help="print the result for scripts")
+    add_force(parser, "replace the manifest")
+    add_json(parser)
     parser.set_defaults(usage_error=parser.error)
 
 
@@ -45,48 +49,42 @@ def run(args: argparse.Namespace) -> int:
 def _verify(args: argparse.Namespace) -> int:
     from dataclasses import asdict
 
-    from tqdm import tqdm
-
+    from muse_nb.core.progress import on_terminal
     from muse_nb.steps.survey.verify import verify
 
-    with tqdm(unit="B", unit_scale=True, disable=not sys.stderr.isatty()) as bar:
-        found = verify(args.verify, args.folders[0] if args.folders else None, progress=bar.update)
-    print(json.dumps(asdict(found), indent=1) if args.json else "\n".join(found.sentences) or "all as it was")
+    with on_terminal("B", scale=True) as progress:
+        found = verify(args.verify, args.folders[0] if args.folders else None, progress=progress)
+    if args.json:
+        print_json(asdict(found))
+    else:
+        print("\n".join(found.sentences) or "all as it was")
     return 1 if found else 0
 
 
 def _survey(args: argparse.Namespace) -> int:
-    from tqdm import tqdm
-
     from muse_nb.core.errors import MuseError
+    from muse_nb.core.progress import on_terminal
     from muse_nb.steps.survey.survey import survey, write_surveys
 
-    quiet = not sys.stderr.isatty()
     surveys = []
     for folder in args.folders:
-        with tqdm(unit="file", disable=quiet) as bar:
-
-            def step(done: int, every: int, bar: Any = bar) -> None:
-                bar.total = every
-                bar.update(done - bar.n)
-
-            found = survey(folder, progress=step)
+        with on_terminal("file") as progress:
+            found = survey(folder, progress=progress)
         if not found.facts and not found.findings:
             raise MuseError(f"{folder} holds no FITS files: name the folder with your raw frames or products")
         surveys.append(found)
     if args.output:
-        total = sum(fact.size for found in surveys for fact in found.facts)
-        with tqdm(total=total, unit="B", unit_scale=True, disable=quiet) as bar:
-            write_surveys(args.output, surveys, force=args.force, progress=bar.update)
+        with on_terminal("B", scale=True) as progress:
+            write_surveys(args.output, surveys, force=args.force, progress=progress)
     if args.json:
         summaries = [_summary(found) for found in surveys]
-        print(json.dumps(summaries[0] if len(summaries) == 1 else summaries, indent=1))
+        print_json(summaries[0] if len(summaries) == 1 else summaries)
     else:
         print("\n".join(_text(found) for found in surveys))
     return 0
 
 
-def _summary(found: Any) -> dict[str, Any]:
+def _summary(found: Survey) -> dict[str, Any]:
     exposures = [
         {
             "date_obs": e.date_obs,
@@ -104,12 +102,10 @@ def _summary(found: Any) -> dict[str, Any]:
         for e in found.exposures
     ]
     files = [{"file": str(row["file"]), "category": str(row["category"])} for row in found.files]
-    return {"folder": str(found.folder), "exposures": exposures, "files": files, "findings": found.findings}
+    return {"folder": found.folder, "exposures": exposures, "files": files, "findings": found.findings}
 
 
-def _text(found: Any) -> str:
-    from muse_nb.core.text import printable
-
+def _text(found: Survey) -> str:
     lines = [f"{found.folder}: {len(found.exposures)} exposures, {len(found.facts)} files"]
     for e in found.exposures:
         angle = "?" if e.posang is None else f"{e.posang:g}"
