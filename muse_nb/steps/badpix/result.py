@@ -82,7 +82,8 @@ class BadpixComparison(Shown):
         from astropy.table import Table
 
         one, two = self.first.audit.totals(), self.second.audit.totals()
-        causes = sorted(set(one) | set(two), key=lambda cause: -abs(one.get(cause, 0) - two.get(cause, 0)))
+        changed = {cause: abs(one.get(cause, 0) - two.get(cause, 0)) for cause in sorted({*one, *two})}
+        causes = sorted(changed, key=lambda cause: -changed[cause])
         return Table(
             {
                 "cause": causes,
