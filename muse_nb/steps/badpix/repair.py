@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from html import escape
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,7 +13,7 @@ from numpy.typing import NDArray
 
 from muse_nb.core.atomic import write_table
 from muse_nb.core.errors import MuseError
-from muse_nb.core.html import Shown
+from muse_nb.core.html import Shown, findings_html
 from muse_nb.core.robust import mad_sigma
 from muse_nb.products import dq as flags
 from muse_nb.products.badpix_table import BadpixTable
@@ -109,7 +108,7 @@ class Repair(Shown):
         return "\n".join(f"- {text}" for text in self.findings)
 
     def _repr_html_(self) -> str:
-        return "<ul>" + "".join(f"<li>{escape(text)}</li>" for text in self.findings) + "</ul>"
+        return findings_html(self.findings)
 
 
 def repair(badpix: str | Path, pixtables: str | Path | Iterable[str | Path]) -> Repair:

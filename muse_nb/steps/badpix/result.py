@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from muse_nb.core.html import Shown, table_html
+from muse_nb.core.html import Shown, findings_html, table_html
 from muse_nb.steps.badpix.repair import Repair
 from muse_nb.steps.nans.audit import NanAudit
 
@@ -19,6 +18,9 @@ if TYPE_CHECKING:
 __all__ = ["COSTLY", "BadpixComparison", "Gain", "Side"]
 
 COSTLY = 0.001  # of the field: a table that loses less may stay as it is
+MIN_GOOD_PIXELS = 0.2  # of a table: with fewer it is not worth a repair where what it takes is worse than the rest
+MAX_GOOD_PIXELS = 0.98  # of a table: with more nothing is left to keep out
+MAX_OUTLIER_RATIO, MAX_OUTLIERS = 3.0, 0.01  # of what it takes, over the rest, and of all: more is worse than the rest
 
 
 @dataclass(frozen=True)
@@ -99,15 +101,15 @@ class BadpixComparison(Shown):
         gain = self.gain
         share = gain.gained / max(1, gain.field)
         name = self.first.badpix.name if self.first.badpix else self.first.name
-        worse = gain.outliers_gained > 3 * gain.outliers_common + 0.01
+        worse = gain.outliers_gained > MAX_OUTLIER_RATIO * gain.outliers_common + MAX_OUTLIERS
         text = f"{name} takes {share:.2%} of the field; of what it takes, {gain.outliers_gained:.1%} are outliers"
         text += f" (of the rest, {gain.outliers_common:.2%}) and the noise is {gain.noise_gained:.2f} of the expected"
         text += f" ({gain.noise_common:.2f})"
         if share < COSTLY:
             return f"{text}: it costs next to nothing, keep it."
-        if worse and (self.repair is None or self.repair.drop.mean() < 0.2):
+        if worse and (self.repair is None or self.repair.drop.mean() < MIN_GOOD_PIXELS):
             return f"{text}: keep it, it keeps bad pixels out."
-        if self.repair is not None and self.repair.drop.mean() < 0.98:
+        if self.repair is not None and self.repair.drop.mean() < MAX_GOOD_PIXELS:
             good = int(self.repair.drop.sum())
             return f"{text}: repair it, {good} of its {len(self.repair.badpix)} pixels are good (repair().write(...))."
         return f"{text}: nothing is gained by it, drop it."
@@ -137,5 +139,4 @@ class BadpixComparison(Shown):
         return "\n".join(f"- {text}" for text in self.findings)
 
     def _repr_html_(self) -> str:
-        items = "".join(f"<li>{escape(text)}</li>" for text in self.findings)
-        return f"<ul>{items}</ul>{table_html(self.table.colnames, self.table)}"
+        return findings_html(self.findings) + table_html(self.table.colnames, self.table)
