@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from typing import TYPE_CHECKING, Any
 
-from muse_nb.cli.common import add_force, add_json, print_json, warnings_as_lines
+from muse_nb.cli.common import add_force, add_json, print_error, print_json, warnings_as_lines
 
 if TYPE_CHECKING:
     from muse_nb.steps.offsets.crosscheck import CrossCheck
@@ -93,7 +92,7 @@ def _wrong_with(path: str, offsets: Offsets) -> int:
 
     findings = check_offset_list(path, offsets)
     for finding in findings:
-        print(f"muse-nb offsets: {path}: {finding}", file=sys.stderr)
+        print_error("offsets", f"{path}: {finding}")
     return 1 if findings else 0
 
 

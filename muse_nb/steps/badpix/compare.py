@@ -75,7 +75,7 @@ def compare_badpix(
         if len(folders) != 2:
             raise MuseError(f"{len(folders)} folders given: a comparison needs two reductions")
         known = [Path(table) if isinstance(table, str | Path) else None for table in tables]
-    sides = [_side(name, folder, table) for name, folder, table in zip(names, folders, known, strict=True)]
+    sides = [_side(*about, progress) for about in zip(names, folders, known, strict=True)]
     first, second = sides
     judged = repair(first.badpix, [first.pixtable]) if first.badpix is not None else None
     return BadpixComparison(first, second, _gain(first, second), judged)
@@ -107,13 +107,13 @@ def _table_of(table: Choice, calibrations: Path) -> Path | None:
     return found[0] if found else None
 
 
-def _side(name: str, folder: Path, badpix: Path | None) -> Side:
+def _side(name: str, folder: Path, badpix: Path | None, progress: Progress | None) -> Side:
     cubes = sorted(folder.glob("DATACUBE_FINAL*.fits"))
     tables = sorted(folder.glob("PIXTABLE_REDUCED*.fits"))
     if not cubes or not tables:
         what = "DATACUBE_FINAL" if not cubes else "PIXTABLE_REDUCED"
         raise MuseError(f"{folder} holds no {what}: reduce the exposure with save=cube,individual")
-    audit = audit_nans(cubes[0], tables, badpix)
+    audit = audit_nans(cubes[0], tables, badpix, progress=progress)
     return Side(name, cubes[0], tables[0], badpix, audit)
 
 
