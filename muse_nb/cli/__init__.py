@@ -10,9 +10,9 @@ from importlib import import_module
 from pathlib import Path
 
 from muse_nb import __version__
+from muse_nb.cli.common import print_error
 from muse_nb.core.atomic import refuse_existing
 from muse_nb.core.errors import MuseError
-from muse_nb.core.text import printable
 
 __all__ = ["main"]
 
@@ -54,13 +54,15 @@ def main(argv: list[str] | None = None) -> int:
         _refuse_inputs_as_outputs(args)
         return int(module.run(args) or 0)
     except MuseError as error:
-        return _say(name, error)
+        print_error(args.command, error)
+        return 1
     except ImportError as error:
         from muse_nb.kernels import KernelsError
 
         if not isinstance(error, KernelsError):
             raise
-        return _say(name, error)
+        print_error(args.command, error)
+        return 1
     except BrokenPipeError:
         sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115
         return 1
@@ -76,11 +78,6 @@ def _refuse_inputs_as_outputs(args: argparse.Namespace) -> None:
     words = [word for value in given.values() for word in (value if isinstance(value, list) else [value])]
     for path in outputs:
         refuse_existing(path, force=True, inputs=[word for word in words if isinstance(word, str)])
-
-
-def _say(name: str | None, error: Exception) -> int:
-    print(f"muse-nb {name}: {printable(' '.join(str(error).split()))}", file=sys.stderr)
-    return 1
 
 
 def _interrupt(_signal: int, _frame: object) -> None:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
-import sys
-from collections.abc import Callable
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Unpack
 
-__all__ = ["add_arguments", "add_cube_arguments", "print_result", "run", "show_progress"]
+from muse_nb.cli.common import add_force, add_json, memory_size, print_json, without_warnings
+
+if TYPE_CHECKING:
+    from muse_nb.steps.combine.result import Combination
+    from muse_nb.steps.combine.settings import CombineOptions
+
+__all__ = ["add_arguments", "add_cube_arguments", "make", "run"]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -58,22 +61,8 @@ def add_cube_arguments(parser: argparse.ArgumentParser, pixfrac: float, crsigma:
     parser.add_argument("--scheduler", metavar="ADDRESS", help="dask scheduler whose workers make the slabs")
     parser.add_argument("--workers", type=int, default=0, metavar="N", help="the same with N processes on this machine")
     parser.add_argument("--no-checks", action="store_true", help="do not hold the cube against its exposures")
-    parser.add_argument("--force", action="store_true", help="replace the cube")
-    parser.add_argument("--json", action="store_true", help="print the result for scripts")
-
-
-def memory_size(text: str) -> float:
-    """Read a size such as ``4GB``, ``500M`` or ``2e9`` [byte]."""
-    units = {"k": 1e3, "m": 1e6, "g": 1e9, "t": 1e12}
-    word = text.strip().lower().removesuffix("b").removesuffix("i")
-    factor = units.get(word[-1:], 1.0)
-    try:
-        size = float(word.rstrip("kmgt")) * factor
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is no size: write 4GB or 500MB") from None
-    if not size > 0:
-        raise argparse.ArgumentTypeError(f"{text!r} is not above 0")
-    return size
+    add_force(parser, "replace the cube")
+    add_json(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -89,7 +78,10 @@ def run(args: argparse.Namespace) -> int:
             memory=args.memory,
             extensions=args.extensions,
         )
-        print(json.dumps(asdict(ahead), indent=1) if args.json else ahead)
+        if args.json:
+            print_json(asdict(ahead))
+        else:
+            print(ahead)
         return 0
     return make(
         args,
@@ -101,70 +93,42 @@ def run(args: argparse.Namespace) -> int:
     )
 
 
-def make(args: argparse.Namespace, **settings: Any) -> int:
+def make(args: argparse.Namespace, offsets: str | None = None, **settings: Unpack[CombineOptions]) -> int:
     """Run the engine with what ``combine`` and ``cube`` have in common."""
-    os.environ.setdefault(
-        "OPENBLAS_NUM_THREADS", "1"
-    )  # for numpy, whose threads would only wait: nothing here uses them
-    import warnings
-
-    from muse_nb.core.errors import MuseError, MuseWarning
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before numpy: its threads would only wait
+    from muse_nb.core.errors import MuseError
+    from muse_nb.core.progress import on_terminal
     from muse_nb.steps.combine.combine import combine
 
     if not args.output:
         raise MuseError("say where the cube goes: -o CUBE.fits")
-    with warnings.catch_warnings(), show_progress() as progress:
-        warnings.simplefilter("ignore", MuseWarning)  # printed with the result
-        result = combine(
-            args.pixtables,
-            output=args.output,
-            resample=args.resample,
-            pixfrac=args.pixfrac,
-            crsigma=args.crsigma,
-            crtype=args.crtype,
-            lambdamin=args.lambdamin,
-            lambdamax=args.lambdamax,
-            filters=args.filter,
-            filter_list=args.filter_list,
-            extensions=args.extensions,
-            memory=args.memory,
-            threads=args.threads,
-            grid=args.grid,
-            scheduler=args.scheduler,
-            workers=args.workers,
-            checks=not args.no_checks,
-            force=args.force,
-            progress=progress,
-            **settings,
-        )
-    print_result(result, as_json=args.json)
+    common: CombineOptions = {
+        "resample": args.resample,
+        "pixfrac": args.pixfrac,
+        "crsigma": args.crsigma,
+        "crtype": args.crtype,
+        "lambdamin": args.lambdamin,
+        "lambdamax": args.lambdamax,
+        "filters": args.filter,
+        "filter_list": args.filter_list,
+        "extensions": args.extensions,
+        "memory": args.memory,
+        "threads": args.threads,
+        "grid": args.grid,
+        "scheduler": args.scheduler,
+        "workers": args.workers,
+        "checks": not args.no_checks,
+        "force": args.force,
+    }
+    with without_warnings(), on_terminal("plane") as progress:
+        result = combine(args.pixtables, offsets, output=args.output, progress=progress, **(common | settings))
+    _print(result, as_json=args.json)
     return 0
 
 
-class show_progress:  # used as a function that gives a context
-    """Show planes done on a terminal."""
-
-    def __enter__(self) -> Callable[[int, int], object]:
-        """Start the bar."""
-        from tqdm import tqdm
-
-        self._bar = tqdm(unit="plane", disable=not sys.stderr.isatty())
-
-        def step(done: int, planes: int) -> None:
-            self._bar.total = planes
-            self._bar.update(done - self._bar.n)
-
-        return step
-
-    def __exit__(self, *_: object) -> None:
-        """End the bar."""
-        self._bar.close()
-
-
-def print_result(result: Any, *, as_json: bool) -> None:
-    """Print what was made, as text or for scripts."""
+def _print(result: Combination, *, as_json: bool) -> None:
     if as_json:
-        print(json.dumps(asdict(result), default=str, indent=1))
+        print_json(asdict(result))
         return
     print(result)
     for note in result.findings:

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import shutil
+from pathlib import Path
+
+from muse_nb.cli.common import add_force
 
 __all__ = ["add_arguments", "run"]
 
@@ -16,27 +20,32 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=1, metavar="N", help="default %(default)s")
     parser.add_argument("--engine", choices=["auto", "eso", "own"], default="auto", help="default: what is installed")
     parser.add_argument("--jobs", type=int, default=2, metavar="N", help="processes side by side (default %(default)s)")
-    parser.add_argument("--force", action="store_true", help="remove what an earlier demo made in DIR, and start anew")
+    add_force(parser, "remove what an earlier demo made in DIR, and start anew")
 
 
 def run(args: argparse.Namespace) -> int:
     """Make the demo."""
-    import shutil
-    from functools import partial
-    from pathlib import Path
-
+    from muse_nb.core.progress import on_terminal, say
     from muse_nb.demo.demo import demo
 
     if args.force:
         for name in ("night", "products", "html"):
             shutil.rmtree(Path(args.output) / name, ignore_errors=True)
-    demo(
-        args.output,
-        exposures=args.exposures,
-        layout=args.layout,
-        seed=args.seed,
-        engine=args.engine,
-        jobs=args.jobs,
-        say=partial(print, flush=True),
-    )
+    with on_terminal() as bars:
+
+        def show(what: str, done: int, total: int) -> None:
+            if total:
+                bars(what, done, total)
+            else:
+                say(what)
+
+        demo(
+            args.output,
+            exposures=args.exposures,
+            layout=args.layout,
+            seed=args.seed,
+            engine=args.engine,
+            jobs=args.jobs,
+            progress=show,
+        )
     return 0

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import json
+
+from muse_nb.cli.common import add_json, print_json
 
 __all__ = ["add_arguments", "run"]
 
@@ -15,7 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--data", action="store_true", default=None, help="look at the values, however large the files")
     which.add_argument("--headers", action="store_false", dest="data", help="look at headers only")
-    parser.add_argument("--json", action="store_true", help="print the result for scripts")
+    add_json(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -23,11 +24,11 @@ def run(args: argparse.Namespace) -> int:
     from muse_nb.core.progress import on_terminal
     from muse_nb.steps.doctor.doctor import doctor
 
-    with on_terminal() as progress:
+    with on_terminal("check") as progress:
         found = doctor(args.folder, data=args.data, progress=progress)
     if args.json:
         told = {"folder": str(found.folder), "files": found.files, "data": found.data}
-        print(json.dumps(told | {"findings": found.rows(), "notes": found.rows(found.notes)}, indent=1))
+        print_json(told | {"findings": found.rows(), "notes": found.rows(found.notes)})
     else:
         print(found)
     return 1 if found.findings else 0

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import json
 
+from muse_nb.cli.common import add_force, add_json, print_json, save_figure
 from muse_nb.steps.inspect.tiles import STATISTICS
 
 __all__ = ["add_arguments", "run"]
@@ -26,14 +26,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--limits", metavar="CSV", help="own limits: columns name and limit, as in muse_nb/steps/inspect/limits.csv"
     )
-    parser.add_argument("--json", action="store_true", help="print one object per IFU")
-    parser.add_argument("--force", action="store_true", help="replace outputs that are there")
+    add_json(parser, "print one object per IFU")
+    add_force(parser)
     parser.epilog = "example: muse-nb inspect night/reduced/*/OBJECT_RED_*.fits -o frames.csv"
 
 
 def run(args: argparse.Namespace) -> int:
     """Inspect the frames, print the findings."""
-    from muse_nb.core.atomic import atomic_write
     from muse_nb.core.progress import on_terminal
     from muse_nb.steps.inspect.inspect import inspect
 
@@ -42,13 +41,9 @@ def run(args: argparse.Namespace) -> int:
     if args.output:
         result.write(args.output, force=args.force)
     if args.plot:
-        import matplotlib as mpl
-
-        mpl.use("Agg")
-        with atomic_write(args.plot, force=args.force) as part:
-            result.plot_mosaic(args.statistic).figure.savefig(part, dpi=150, format="png")  # type: ignore[union-attr]
+        save_figure(lambda: result.plot_mosaic(args.statistic), args.plot, force=args.force)
     if args.json:
-        print(json.dumps(result.records(), indent=1))
+        print_json(result.records())
     else:
         print(result)
     return 0

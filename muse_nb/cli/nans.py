@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import json
-import sys
 from typing import TYPE_CHECKING
 
+from muse_nb.cli.common import add_force, add_json, print_json, save_figure
+
 if TYPE_CHECKING:
-    from muse_nb.core.progress import Progress
     from muse_nb.steps.nans.heal import Healing
     from muse_nb.steps.nans.result import NanAudit
 
@@ -36,10 +35,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "-o", "--output", metavar="OUTPUT", help="the table of causes or of holes (CSV), or the repaired table (FITS)"
     )
     parser.add_argument("--plot", metavar="PNG", help="write the map and the profile")
-    parser.add_argument(
-        "--json", action="store_true", help="print everything as JSON; fractions of causes are of all NaN"
-    )
-    parser.add_argument("--force", action="store_true", help="replace outputs that are there")
+    add_json(parser, "print everything as JSON; fractions of causes are of all NaN")
+    add_force(parser)
     parser.epilog = (
         "examples:\n"
         "  muse-nb nans DATACUBE_FINAL.fits --pixtable PIXTABLE_REDUCED_0001.fits --badpix BADPIX_TABLE.fits\n"
@@ -52,6 +49,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Audit the cube, or say what a combine heals, and print what was found."""
+    from muse_nb.core.progress import on_terminal
+
     if args.offsets and not args.heal:
         args.usage_error("--offsets goes with --heal")
     if args.holes and (not args.cube or args.heal or args.repair or args.plot):
@@ -64,11 +63,13 @@ def run(args: argparse.Namespace) -> int:
             args.usage_error("--heal takes the pixel tables itself: no CUBE and no --pixtable")
         from muse_nb.steps.nans.heal import heal_nans
 
-        found = heal_nans(args.heal, args.offsets, args.badpix, progress=_progress())
+        with on_terminal(scale=True) as progress:
+            found = heal_nans(args.heal, args.offsets, args.badpix, progress=progress)
     elif args.cube:
         from muse_nb.steps.nans.audit import audit_nans
 
-        found = audit = audit_nans(args.cube, args.pixtable or None, args.badpix, progress=_progress())
+        with on_terminal(scale=True) as progress:
+            found = audit = audit_nans(args.cube, args.pixtable or None, args.badpix, progress=progress)
         if args.holes:
             return _tell(audit, args)
     else:
@@ -79,18 +80,12 @@ def run(args: argparse.Namespace) -> int:
 
 def _show(found: NanAudit | Healing, args: argparse.Namespace) -> None:
     """Write what is asked for and print the rest."""
-    from muse_nb.core.atomic import atomic_write
-
     if args.output:
         found.write(args.output, force=args.force)
     if args.plot:
-        import matplotlib as mpl
-
-        mpl.use("Agg")
-        with atomic_write(args.plot, force=args.force) as part:
-            found.plot()[0].figure.savefig(part, dpi=150, format="png")  # type: ignore[union-attr]
+        save_figure(lambda: found.plot()[0], args.plot, force=args.force)
     if args.json:
-        print(json.dumps(found.summary(), indent=1))
+        print_json(found.summary())
     else:
         print(found)
         print("\n".join(found.table.pformat(max_lines=40, max_width=-1)))
@@ -103,7 +98,10 @@ def _tell(audit: NanAudit, args: argparse.Namespace) -> int:
     found = tell_holes(audit, args.holes)
     if args.output:
         found.write(args.output, force=args.force)
-    print(json.dumps(found.summary(), indent=1) if args.json else found)
+    if args.json:
+        print_json(found.summary())
+    else:
+        print(found)
     return 0
 
 
@@ -117,29 +115,8 @@ def _repair(args: argparse.Namespace) -> int:
     written = result.write(args.output, force=args.force)
     if args.json:
         changes = [dict(zip(result.table.colnames, row, strict=True)) for row in result.table.iterrows()]
-        print(json.dumps({"table": str(written), "findings": result.findings, "removed": changes}, default=_plain))
+        print_json({"table": written, "findings": result.findings, "removed": changes}, indent=None)
     else:
         print(result)
         print(f"{written} written, every row that went is in {written.with_suffix('.csv')}")
     return 0
-
-
-def _plain(value: object) -> object:
-    """Numbers of numpy as Python's."""
-    return value.item() if hasattr(value, "item") else str(value)
-
-
-def _progress() -> Progress | None:
-    if not sys.stderr.isatty():
-        return None
-    from tqdm import tqdm
-
-    bars: dict[str, tqdm] = {}
-
-    def step(what: str, done: int, total: int) -> None:
-        bar = bars.setdefault(what, tqdm(total=total, desc=what, file=sys.stderr, unit_scale=True, leave=False))
-        bar.update(done - bar.n)
-        if done == total:
-            bar.close()
-
-    return step

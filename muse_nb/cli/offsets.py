@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import argparse
-import json
-import sys
-import warnings
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from muse_nb.cli.common import add_force, add_json, print_error, print_json, warnings_as_lines
+
 if TYPE_CHECKING:
+    from muse_nb.steps.offsets.crosscheck import CrossCheck
     from muse_nb.steps.offsets.result import Offsets
+
+__all__ = ["add_arguments", "run"]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -34,49 +36,55 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="OFFSET_LIST",
         help="say what is wrong with a list made elsewhere (exit status 1 if anything is)",
     )
-    parser.add_argument("--json", action="store_true", help="print the result for scripts")
-    parser.add_argument("--force", action="store_true", help="replace the output if it is there")
+    add_json(parser)
+    add_force(parser, "replace the output if it is there")
     parser.epilog = "example: muse-nb offsets reduced/*/IMAGE_FOV_0001.fits -o OFFSET_LIST.fits"
 
 
 def run(args: argparse.Namespace) -> int:
     """Measure, write, print."""
-    from muse_nb.core.errors import MuseError, MuseWarning
+    from muse_nb.core.errors import MuseError
+    from muse_nb.core.progress import on_terminal
     from muse_nb.steps.offsets.measure import measure_offsets
     from muse_nb.steps.offsets.measurement import Measurement
 
     if not args.radius > 0:
         raise MuseError("--radius must be a positive number of arcsec")
-    measurement = Measurement(args.images, args.radius, _tell if sys.stderr.isatty() else None)
-    offsets = measure_offsets(measurement, picks=args.picks, reference=args.reference, catalogue=args.catalogue)
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", MuseWarning)
-        if args.output:
-            offsets.write(args.output, force=args.force, flux_scale=args.flux_scale)
-        else:
-            offsets.offset_list()  # all refused: one sentence and status 1
-    for warning in caught:
-        print(f"muse-nb offsets: {warning.message}", file=sys.stderr)
-    check = None
-    if args.cross_check:
-        from muse_nb.steps.offsets.crosscheck import cross_check
+    with on_terminal() as progress:
 
-        check = cross_check(measurement, offsets)
+        def tell(line: str) -> None:
+            progress(line, 0, 0)
+
+        measurement = Measurement(args.images, args.radius, tell)
+        offsets = measure_offsets(measurement, picks=args.picks, reference=args.reference, catalogue=args.catalogue)
+        with warnings_as_lines("offsets"):
+            if args.output:
+                offsets.write(args.output, force=args.force, flux_scale=args.flux_scale)
+            else:
+                offsets.offset_list()  # all refused: one sentence and status 1
+        check = None
+        if args.cross_check:
+            from muse_nb.steps.offsets.crosscheck import cross_check
+
+            check = cross_check(measurement, offsets)
     if args.json:
-        from muse_nb.steps.offsets.left_out import by_reason
-
-        left_out = offsets.left_out()
-        rows = [row | {"stars_left_out": by_reason(left_out, row["date_obs"])} for row in offsets.rows()]
-        if check is not None:
-            rows = [row | {"cross_check": more} for row, more in zip(rows, check.rows(), strict=True)]
-        print(json.dumps(rows, indent=1, allow_nan=False))
+        print_json(_rows(offsets, check), allow_nan=False)
     else:
-        for row in offsets.rows():
-            print(_line(row))
-        print(_wobble(offsets))
+        print("\n".join([*map(_line, offsets.rows()), _wobble(offsets)]))
         if check is not None:
             print("\n".join(check.lines()))
     return _wrong_with(args.check, offsets) if args.check else 0
+
+
+def _rows(offsets: Offsets, check: CrossCheck | None) -> list[dict[str, Any]]:
+    """An exposure each, with the stars that were left out and, where it was made, the cross-check."""
+    from muse_nb.steps.offsets.left_out import by_reason
+
+    left_out = offsets.left_out()
+    rows = [row | {"stars_left_out": by_reason(left_out, row["date_obs"])} for row in offsets.rows()]
+    if check is not None:
+        rows = [row | {"cross_check": more} for row, more in zip(rows, check.rows(), strict=True)]
+    return rows
 
 
 def _wrong_with(path: str, offsets: Offsets) -> int:
@@ -85,12 +93,8 @@ def _wrong_with(path: str, offsets: Offsets) -> int:
 
     findings = check_offset_list(path, offsets)
     for finding in findings:
-        print(f"muse-nb offsets: {path}: {finding}", file=sys.stderr)
+        print_error("offsets", f"{path}: {finding}")
     return 1 if findings else 0
-
-
-def _tell(what: str, done: int, total: int) -> None:
-    print(what, file=sys.stderr)
 
 
 def _wobble(offsets: Offsets) -> str:
@@ -105,6 +109,7 @@ def _wobble(offsets: Offsets) -> str:
 
 
 def _line(row: Mapping[str, Any]) -> str:
+    """One exposure as a line."""
     if row["ra_offset_arcsec"] is None:
         return f"{row['date_obs']}  {row['verdict']}: {row['why']}"
     numbers = (

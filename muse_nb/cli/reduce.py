@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import argparse
-import json
-import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING
+
+from muse_nb.cli.common import add_force, add_json, print_json, without_warnings
+from muse_nb.core.text import printable
 
 if TYPE_CHECKING:
     from muse_nb.recipes.reduce import Reduction
 
 __all__ = ["add_arguments", "run"]
+
+BAR = "exposures reduced"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -34,30 +37,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--jobs", type=int, default=2, metavar="N", help="recipes side by side (default: 2)")
     parser.add_argument("--backend", choices=["python-cpl", "esorex"], help="default: what is installed")
     parser.add_argument("--timeout", type=float, metavar="S", help="time limit of each recipe [s]")
-    parser.add_argument("--force", action="store_true", help="make all anew")
-    parser.add_argument("--json", action="store_true", help="print the result for scripts")
+    add_force(parser, "make all anew")
+    add_json(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Reduce every exposure; print where its products are."""
-    import warnings
-
-    from tqdm import tqdm
-
-    from muse_nb.core.errors import MuseWarning
-    from muse_nb.core.text import printable
+    from muse_nb.core.progress import on_terminal, say
     from muse_nb.recipes.reduce import reduce_all
 
-    with tqdm(total=len(args.raw), unit="exposure", disable=not sys.stderr.isatty()) as bar, warnings.catch_warnings():
-        warnings.simplefilter("ignore", MuseWarning)  # printed with the result
+    with without_warnings(), on_terminal("exposure", log=True) as progress:
+        finished = 0
+        progress(BAR, finished, len(args.raw))
 
         def tell(result: Reduction) -> None:
-            bar.update()
+            nonlocal finished
+            finished += 1
+            progress(BAR, finished, len(args.raw))
             if not args.json:
-                what = f"{result.seconds:.1f} s, {result.peak_memory / 1e6:.0f} MB" if result.seconds else "was there"
-                bar.write(f"{result.label}: {result.folder} ({what})", file=sys.stdout)
-                for text in result.findings:
-                    bar.write(f"finding: {printable(text)}", file=sys.stdout)
+                say(_lines(result))
 
         done = reduce_all(
             args.raw,
@@ -75,8 +73,14 @@ def run(args: argparse.Namespace) -> int:
             backend=args.backend,
             timeout=args.timeout,
             force=args.force,
-            progress=lambda line: bar.set_postfix_str(line[-60:], refresh=False),
+            progress=progress,
         )
     if args.json:
-        print(json.dumps([asdict(result) for result in done], default=str, indent=1))
+        print_json([asdict(result) for result in done])
     return 0
+
+
+def _lines(result: Reduction) -> str:
+    what = f"{result.seconds:.1f} s, {result.peak_memory / 1e6:.0f} MB" if result.seconds else "was there"
+    findings = [f"finding: {printable(text)}" for text in result.findings]
+    return "\n".join([f"{result.label}: {result.folder} ({what})", *findings])

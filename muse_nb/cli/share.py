@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
-from functools import partial
 from pathlib import Path
 from typing import Any
+
+from muse_nb.cli.common import add_force, add_json, memory_size, print_json
 
 __all__ = ["add_arguments", "run"]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    from muse_nb.cli.combine import memory_size
-
     parser.epilog = (
         "examples: muse-nb share notebooks/03-offsets.ipynb -p night demo/night -o html\n"
         "          muse-nb share notebooks/0*.ipynb --exposures -p night demo/night -p products demo/products -o html\n"
@@ -33,8 +31,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--max-size", type=memory_size, default=15e6, metavar="15MB", help="largest live page")
     parser.add_argument("--pdf", action="store_true", help="print the pages to PDF too, where Chromium is installed")
     parser.add_argument("--extract", metavar="HTML", help="get picks, offsets and parameters back out of a page")
-    parser.add_argument("--force", action="store_true", help="replace pages that are there")
-    parser.add_argument("--json", action="store_true", help="print the result for scripts")
+    add_force(parser, "replace pages that are there")
+    add_json(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -45,7 +43,10 @@ def run(args: argparse.Namespace) -> int:
         from muse_nb.sharing.extract import extract
 
         written = extract(args.extract, args.output, force=args.force)
-        print(json.dumps([str(path) for path in written]) if args.json else "\n".join(map(str, written)))
+        if args.json:
+            print_json(written, indent=None)
+        else:
+            print("\n".join(map(str, written)))
         return 0
     if not args.notebooks:
         raise MuseError("say which notebooks to share: muse-nb share NOTEBOOK... -o DIR")
@@ -53,11 +54,10 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _share(args: argparse.Namespace) -> int:
-    from tqdm import tqdm
-
+    from muse_nb.core.progress import on_terminal
     from muse_nb.sharing.share import share
 
-    with tqdm(unit="page", disable=not sys.stderr.isatty()) as bar:
+    with on_terminal("page") as progress:
         result = share(
             args.notebooks,
             args.output,
@@ -68,23 +68,18 @@ def _share(args: argparse.Namespace) -> int:
             jobs=args.jobs,
             max_size=args.max_size,
             force=args.force,
-            progress=partial(_advance, bar),
+            progress=progress,
         )
     printed = [_print(page.path) for page in result.pages if page.size] if args.pdf else []
     if args.json:
-        pages = [{"page": str(p.path), "size": p.size, "live": p.live, "error": p.error} for p in result.pages]
-        print(json.dumps({"index": str(result.index), "pages": pages, "pdf": printed}, indent=1))
+        pages = [{"page": p.path, "size": p.size, "live": p.live, "error": p.error} for p in result.pages]
+        print_json({"index": result.index, "pages": pages, "pdf": printed})
     else:
         for page in result.pages:
             state = page.error or ("live" if page.live else "pictures")
             print(f"{page.path}: {page.size / 1e6:.2f} MB, {state}")
         print("\n".join([*printed, str(result.index)]))
     return 1 if result.failed else 0
-
-
-def _advance(bar: Any, done: int, every: int) -> None:
-    bar.total = every
-    bar.update(done - bar.n)
 
 
 def _print(page: Path) -> str:

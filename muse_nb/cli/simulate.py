@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
+
+from muse_nb.cli.common import add_force, add_json, print_json
 
 __all__ = ["add_arguments", "run"]
 
@@ -18,37 +19,40 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=1, metavar="N", help="same seed, same bytes (default: 1)")
     parser.add_argument("--products", action="store_true", help="also what the recipes would make of the frames")
     parser.add_argument("--no-raw", action="store_true", help="no raw frames")
-    parser.add_argument("--force", action="store_true", help="make every file again")
-    parser.add_argument("--json", action="store_true", help="print the result for scripts")
+    add_force(parser, "make every file again")
+    add_json(parser)
 
 
 def run(args: argparse.Namespace) -> int | None:
     """Simulate and say what was made."""
+    from muse_nb.core.progress import on_terminal
     from muse_nb.simulator.night import disk_needed, simulate
 
     size = disk_needed(args.layout, args.exposures, raw=not args.no_raw, products=args.products)
     print(f"{args.folder}: about {size / 1e6:.0f} MB", file=sys.stderr)
-    night = simulate(
-        args.folder,
-        args.exposures,
-        args.layout,
-        args.seed,
-        raw=not args.no_raw,
-        products=args.products,
-        force=args.force,
-    )
+    with on_terminal("file") as progress:
+        night = simulate(
+            args.folder,
+            args.exposures,
+            args.layout,
+            args.seed,
+            raw=not args.no_raw,
+            products=args.products,
+            force=args.force,
+            progress=progress,
+        )
     if args.json:
         result = {
-            "folder": str(night.folder),
+            "folder": night.folder,
             "layout": night.layout.name,
             "seed": night.seed,
             "made": night.made,
             "exposures": night.labels,
-            "raw": [str(path) for path in night.raw],
-            "calibrations": {tag: [str(path) for path in paths] for tag, paths in night.calibrations.items()},
-            "reduced": {tag: [str(path) for path in paths] for tag, paths in night.reduced.items()},
+            "raw": night.raw,
+            "calibrations": night.calibrations,
+            "reduced": night.reduced,
         }
-        print(json.dumps(result, indent=2))
+        print_json(result, indent=2)
     else:
         print(f"{night.folder}: {len(night.labels)} exposures, {night.made} files made")
     return 0

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import json
 from collections import Counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from muse_nb.cli.common import add_force, add_json, print_json
+from muse_nb.core.text import printable
+
+if TYPE_CHECKING:
+    from muse_nb.steps.survey.result import Survey
 
 __all__ = ["add_arguments", "run"]
 
@@ -25,8 +30,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--verify", metavar="CSV", help="hold this manifest against the files, in DIR if they have moved there"
     )
-    parser.add_argument("--force", action="store_true", help="replace the manifest")
-    parser.add_argument("--json", action="store_true", help="print the result for scripts")
+    add_force(parser, "replace the manifest")
+    add_json(parser)
     parser.set_defaults(usage_error=parser.error)
 
 
@@ -49,7 +54,10 @@ def _verify(args: argparse.Namespace) -> int:
 
     with on_terminal("B", scale=True) as progress:
         found = verify(args.verify, args.folders[0] if args.folders else None, progress=progress)
-    print(json.dumps(asdict(found), indent=1) if args.json else "\n".join(found.sentences) or "all as it was")
+    if args.json:
+        print_json(asdict(found))
+    else:
+        print("\n".join(found.sentences) or "all as it was")
     return 1 if found else 0
 
 
@@ -71,13 +79,13 @@ def _survey(args: argparse.Namespace) -> int:
             write_surveys(args.output, surveys, force=args.force, progress=progress)
     if args.json:
         summaries = [_summary(found) for found in surveys]
-        print(json.dumps(summaries[0] if len(summaries) == 1 else summaries, indent=1))
+        print_json(summaries[0] if len(summaries) == 1 else summaries)
     else:
         print("\n".join(_text(found) for found in surveys))
     return 0
 
 
-def _summary(found: Any) -> dict[str, Any]:
+def _summary(found: Survey) -> dict[str, Any]:
     exposures = [
         {
             "date_obs": e.date_obs,
@@ -95,12 +103,10 @@ def _summary(found: Any) -> dict[str, Any]:
         for e in found.exposures
     ]
     files = [{"file": str(row["file"]), "category": str(row["category"])} for row in found.files]
-    return {"folder": str(found.folder), "exposures": exposures, "files": files, "findings": found.findings}
+    return {"folder": found.folder, "exposures": exposures, "files": files, "findings": found.findings}
 
 
-def _text(found: Any) -> str:
-    from muse_nb.core.text import printable
-
+def _text(found: Survey) -> str:
     lines = [f"{found.folder}: {len(found.exposures)} exposures, {len(found.facts)} files"]
     for e in found.exposures:
         angle = "?" if e.posang is None else f"{e.posang:g}"

@@ -210,7 +210,7 @@ def test_the_same_bytes_however_it_is_run(tables: list[Path]) -> None:
 def test_an_interrupted_run_and_one_by_workers_make_the_same_file(tables: list[Path], tmp_path: Path) -> None:
     whole = muse_nb.combine(tables, output=tmp_path / "a" / "C.fits", checks=False, extensions=BOTH).path.read_bytes()
 
-    def stop(done: int, planes: int) -> None:
+    def stop(what: str, done: int, planes: int) -> None:
         if done == 5:
             raise KeyboardInterrupt
 
@@ -231,7 +231,7 @@ def without_date(file: bytes) -> bytes:
 
 
 def test_planes_of_another_run_without_extensions_are_not_taken(tables: list[Path], tmp_path: Path) -> None:
-    def stop(done: int, planes: int) -> None:
+    def stop(what: str, done: int, planes: int) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
