@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from muse_nb.core.errors import MuseError
 from muse_nb.core.text import listed, printable
 from muse_nb.recipes.checks.faults import Fault, Severity
-from muse_nb.steps.doctor.runs import looks
+from muse_nb.steps.doctor.runs import planned_checks
 from muse_nb.steps.survey.classify import UNREADABLE
 from muse_nb.steps.survey.files import relative
 from muse_nb.steps.survey.survey import Survey, survey
@@ -110,7 +110,7 @@ def doctor(
     data
         Look at the values too, not at headers alone; by default, where the pixel tables are small.
     progress
-        Called with the looks done and all.
+        Called with the checks done and all.
 
     Returns
     -------
@@ -127,13 +127,13 @@ def doctor(
     size = sum(fact.size for fact in found.facts if fact.category.startswith("PIXTABLE_"))
     deep = size < _CHEAP if data is None else data
     faults = list(_broken(found))
-    todo = looks(found, data=deep)
-    for number, look in enumerate(todo, 1):
+    todo = planned_checks(found, data=deep)
+    for number, planned in enumerate(todo, 1):
         try:
-            faults += look.faults()
+            faults += planned.faults()
         except MuseError as error:
             what, _, remedy = str(error).partition(": ")
-            faults.append(Fault("unreadable", look.files, what, "it cannot be used", remedy or "make it again"))
+            faults.append(Fault("unreadable", planned.files, what, "it cannot be used", remedy or "make it again"))
         if progress is not None:
             progress(number, len(todo))
     ordered = sorted(dict.fromkeys(faults), key=lambda fault: (-fault.severity, fault.files))
