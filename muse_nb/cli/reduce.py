@@ -9,7 +9,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from muse_nb.recipes.reduce import Reduction
+    from muse_nb.recipes.result import Reduction
 
 __all__ = ["add_arguments", "run"]
 
@@ -75,7 +75,7 @@ def run(args: argparse.Namespace) -> int:
             backend=args.backend,
             timeout=args.timeout,
             force=args.force,
-            progress=lambda line: bar.set_postfix_str(line[-60:], refresh=False),
+            progress=lambda line, _, total: total or bar.set_postfix_str(line[-60:], refresh=False),
         )
     if args.json:
         print(json.dumps([asdict(result) for result in done], default=str, indent=1))

@@ -14,7 +14,8 @@ import muse_nb
 from muse_nb.cli import main
 from muse_nb.core.errors import MuseError, MuseWarning
 from muse_nb.recipes.calibrations import find_calibrations
-from muse_nb.recipes.reduce import align, exp_combine, reduce, reduce_all
+from muse_nb.recipes.joining import align, exp_combine
+from muse_nb.recipes.reduce import reduce, reduce_all
 from muse_nb.recipes.run import run_recipe
 
 IFUS = [12, 13]
@@ -164,7 +165,7 @@ def test_the_error_is_that_of_the_ifu_that_failed_and_what_was_there_stays(night
 def test_all_are_cancelled(night, calib, leaves_nothing):
     cancel = threading.Event()
     with pytest.raises(MuseError, match="cancelled"):
-        reduce_all(night.raw[:2], calib, leaves_nothing, cancel=cancel, progress=lambda _: cancel.set(), **QUICK)
+        reduce_all(night.raw[:2], calib, leaves_nothing, cancel=cancel, progress=lambda *_: cancel.set(), **QUICK)
 
 
 @pytest.mark.eso

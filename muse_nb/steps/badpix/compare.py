@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from muse_nb.core.errors import MuseError
+from muse_nb.core.progress import Progress
 from muse_nb.products.cube_file import CubeFile
 from muse_nb.steps.badpix.repair import Repair, repair
 from muse_nb.steps.inspect.slices import MAD
@@ -147,7 +148,7 @@ def compare_badpix(
     output: str | Path = "badpix",
     *,
     names: tuple[str, str] = ("with", "without"),
-    progress: Callable[[str], object] | None = None,
+    progress: Progress | None = None,
     **options: Any,
 ) -> BadpixComparison:
     """Reduce an exposure with a bad-pixel table and without (or with two tables) and compare.
@@ -166,7 +167,7 @@ def compare_badpix(
     names
         What to call the two.
     progress
-        Called with lines of the recipes' logs.
+        As of `muse_nb.recipes.reduce.reduce`.
     **options
         Go to `muse_nb.recipes.reduce.reduce`.
 
@@ -197,7 +198,7 @@ def _reduce(
     tables: tuple[bool | str | Path, bool | str | Path],
     output: Path,
     names: tuple[str, str],
-    progress: Callable[[str], object] | None,
+    progress: Progress | None,
     options: dict[str, Any],
 ) -> list[Path]:
     from muse_nb.recipes.reduce import reduce
