@@ -20,7 +20,7 @@ from muse_nb.recipes.calibrations import Calibrations, find_calibrations
 from muse_nb.recipes.checks.every import refuse
 from muse_nb.recipes.result import RecipeResult, Reduction
 from muse_nb.recipes.run import run_recipe
-from muse_nb.recipes.settings import ReduceKeywords, ReduceSettings
+from muse_nb.recipes.settings import ReduceOptions, ReduceSettings
 from muse_nb.recipes.together import counted, in_order, together
 
 __all__ = ["Reduction", "reduce", "reduce_all"]
@@ -38,7 +38,7 @@ def reduce(
     force: bool = False,
     progress: Progress | None = None,
     cancel: Stop | None = None,
-    **settings: Unpack[ReduceKeywords],
+    **options: Unpack[ReduceOptions],
 ) -> Reduction:
     """Reduce an exposure with muse_scibasic, IFUs side by side, and muse_scipost.
 
@@ -86,7 +86,7 @@ def reduce(
         to it, a recipe fails, or the folder holds products of other frames or settings.
     """
     started = time.monotonic()
-    raw, how = Path(raw), ReduceSettings.of(settings)
+    raw, how = Path(raw), ReduceSettings.of("reduce", **options)
     refuse("muse_scibasic", [(raw, "OBJECT")])
     facts = exposure(hdus(raw)[0].cards, raw)
     found = calibrations if isinstance(calibrations, Calibrations) else find_calibrations(calibrations)
@@ -139,7 +139,7 @@ def reduce_all(
     progress: Progress | None = None,
     cancel: Stop | None = None,
     done: Callable[[Reduction], object] | None = None,
-    **settings: Unpack[ReduceKeywords],
+    **options: Unpack[ReduceOptions],
 ) -> list[Reduction]:
     """Reduce several exposures, `jobs` of them side by side: no core waits for the single muse_scipost of one.
 
@@ -157,7 +157,7 @@ def reduce_all(
         Stops all when set.
     done
         Called with each Reduction when it is complete.
-    **settings
+    **options
         As for `reduce`.
 
     Returns
@@ -179,7 +179,7 @@ def reduce_all(
     lines = None if progress is None else partial(_lines_only, progress)
 
     def one(raw: str | Path, stop: Stop) -> Reduction:
-        result = reduce(raw, found, output, jobs=each, force=force, progress=lines, cancel=stop, **settings)
+        result = reduce(raw, found, output, jobs=each, force=force, progress=lines, cancel=stop, **options)
         tick()
         if done is not None:
             done(result)

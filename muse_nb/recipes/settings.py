@@ -1,17 +1,17 @@
-"""How an exposure is to be reduced: the settings that `muse_nb.reduce` takes as keywords."""
+"""How exposures are reduced: the keywords of `muse_nb.reduce` as one frozen object."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TypedDict
+from typing import TypedDict, Unpack
 
-__all__ = ["ReduceKeywords", "ReduceSettings"]
+__all__ = ["ReduceOptions", "ReduceSettings"]
 
 
-class ReduceKeywords(TypedDict, total=False):
-    """`ReduceSettings` as keywords, each of which may be left out."""
+class ReduceOptions(TypedDict, total=False):
+    """Keywords of `muse_nb.reduce` and `muse_nb.reduce_all`; `ReduceSettings` says what each means."""
 
     badpix: bool | str | Path
     ifus: Iterable[int] | None
@@ -59,19 +59,19 @@ class ReduceSettings:
     timeout: float | None = None
 
     @classmethod
-    def of(cls, keywords: ReduceKeywords) -> ReduceSettings:
-        """Take keywords.
+    def of(cls, function: str, /, **options: Unpack[ReduceOptions]) -> ReduceSettings:
+        """Make settings of a function's keywords.
 
         Raises
         ------
         TypeError
-            One of them is unknown.
+            There is no such keyword.
         """
-        known = [field.name for field in fields(cls)]
-        unknown = [name for name in keywords if name not in known]
-        if unknown:
-            raise TypeError(f"there is no setting {unknown[0]!r} of a reduction: choose from {', '.join(known)}")
-        return cls(**keywords)
+        known = {field.name for field in fields(cls)}
+        for name in options:
+            if name not in known:
+                raise TypeError(f"{function}() got an unexpected keyword argument {name!r}")
+        return cls(**options)
 
     @property
     def of_scipost(self) -> dict[str, object]:

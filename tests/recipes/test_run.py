@@ -67,14 +67,12 @@ def test_odd_names_and_a_log_of_any_letters(basic, backend, leaves_nothing):
     folder.mkdir()
     basic["OBJECT"] = [Path(shutil.copy(basic["OBJECT"][0], folder / "raw 'é' [x].fits"))]
     lines: list[str] = []
-    result = run_recipe(
-        "muse_scibasic",
-        basic,
-        {"nifu": IFU},
-        output=folder / ODD,
-        backend=backend,
-        progress=lambda line, *_: lines.append(line),
-    )
+
+    def keep(line: str, done: int, total: int) -> None:
+        assert (done, total) == (0, 0)
+        lines.append(line)
+
+    result = run_recipe("muse_scibasic", basic, {"nifu": IFU}, output=folder / ODD, backend=backend, progress=keep)
     assert result.products["OBJECT_RED"] == [folder / ODD / f"OBJECT_RED_0001-{IFU}.fits"]
     assert set(result.products) == {"OBJECT_RED", "PIXTABLE_OBJECT"}
     assert any("Saving pixel table" in line for line in lines)  # to the end
