@@ -12,14 +12,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from muse_nb.core.errors import MuseError
+from muse_nb.products.field import SLICES
 from muse_nb.products.header import read_all
 
 if TYPE_CHECKING:
     from astropy.table import Table
 
-__all__ = ["SLICES", "TraceTable", "WavecalTable", "by_ifu"]
-
-SLICES = 48
+__all__ = ["TraceTable", "WavecalTable", "by_ifu"]
 
 
 @dataclass(frozen=True)

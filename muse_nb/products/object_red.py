@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 
 from muse_nb.core.atomic import atomic_write
 from muse_nb.core.errors import MuseError
+from muse_nb.products.fits.blocks import hdus
+from muse_nb.products.fits.planes import mapped, read_image
 from muse_nb.products.header import read_all
 
 if TYPE_CHECKING:
@@ -69,17 +71,24 @@ class ObjectRed:
             raise MuseError(f"{self.path}: DQ holds {flags.dtype}, not flags of 32 bits: make the file again")
         return flags if flags.dtype.itemsize == 4 else flags.astype(np.uint32).view(np.int32)
 
-    def _read(self, name: str) -> NDArray[Any]:
-        from astropy.io import fits
+    def every(self, name: str, step: int) -> NDArray[Any]:
+        """Read every `step`-th pixel along both axes of DATA, DQ or STAT, the others only where they are packed.
 
-        try:
-            with fits.open(self.path, memmap=False) as opened:
-                array = np.asarray(opened[self.extensions[name]].data)
-        except Exception as error:  # a damaged file can make astropy raise anything
-            raise MuseError(f"{self.path}: {name} cannot be read ({error}): make the file again") from error
+        Raises
+        ------
+        MuseError
+            The file cannot be read.
+        """
+        found = mapped(self.path, hdus(self.path)[self.extensions[name]])
+        if found is not None and found.shape == self.shape:
+            return np.asarray(found[::step, ::step]).astype(found.dtype.newbyteorder("="))
+        return np.asarray(getattr(self, name.lower()))[::step, ::step]  # this says what is wrong, where it is
+
+    def _read(self, name: str) -> NDArray[Any]:
+        array = read_image(self.path, self.extensions[name], name)
         if array.shape != self.shape:
             raise MuseError(f"{self.path}: {name} has shape {array.shape}, DATA {self.shape}: make the file again")
-        return array.astype(array.dtype.newbyteorder("="), copy=False)
+        return array
 
 
 def open_object_red(path: str | Path) -> list[ObjectRed]:

@@ -11,7 +11,8 @@ from types import TracebackType
 from typing import Any
 
 from muse_nb.core.errors import MuseError
-from muse_nb.kernels.stream import COLUMNS, Exposure, scan
+from muse_nb.kernels.stream import scan
+from muse_nb.kernels.structs import COLUMNS, Exposure
 from muse_nb.products.header import need, number_of
 from muse_nb.products.offset_list import OffsetList
 from muse_nb.products.pixtable import PixelTable
@@ -34,7 +35,7 @@ class Input:
         RA_OFFSET and DEC_OFFSET [deg] that were applied.
     weight, flux : float
         Relative to the first exposure; factor on the flux.
-    kernel : muse_nb.kernels.stream.Exposure
+    kernel : muse_nb.kernels.structs.Exposure
     first : int
         Its first row in the table: above 0 in a PIXTABLE_COMBINED only.
     date_obs : str

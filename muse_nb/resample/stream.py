@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from muse_nb.core.errors import MuseError
 from muse_nb.kernels.reasons import Reasons
-from muse_nb.kernels.stream import MAXTHREADS, Planes
+from muse_nb.kernels.stream import Planes
+from muse_nb.kernels.structs import MAXTHREADS
 from muse_nb.products.dq import NO_ROW, NOT_FINITE, REJECTED
 from muse_nb.resample.grid import CubeGrid
 from muse_nb.resample.inputs import Inputs

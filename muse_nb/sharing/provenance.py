@@ -149,8 +149,9 @@ def _manifest(path: Path) -> dict[str, tuple[int, str]]:
 
 
 def _recipes(paths: Iterable[Path], places: Places) -> list[dict[str, Any]]:
-    """What the inputs' PRO REC keywords say: each recipe with the same parameters and inputs once."""
+    """How the inputs were made: each recipe with the same parameters and inputs once."""
     from muse_nb.products.fits.blocks import hdus
+    from muse_nb.products.history import history
 
     found: dict[str, dict[str, Any]] = {}
     for path in paths:
@@ -158,27 +159,13 @@ def _recipes(paths: Iterable[Path], places: Places) -> list[dict[str, Any]]:
             cards = hdus(path)[0].cards if path.name.endswith(".fits") else {}
         except MuseError:
             continue
-        number = 1
-        while f"ESO PRO REC{number} ID" in cards:
-            recipe = _recipe(cards, f"ESO PRO REC{number}", places)
+        for run in history(cards):
+            recipe = {
+                "recipe": run.recipe,
+                "pipeline": run.pipeline,
+                "parameters": {name: str(value) for name, value in run.parameters.items()},
+                "inputs": [places.hide(name) for name, _ in run.inputs],
+            }
             known = found.setdefault(repr(recipe), recipe | {"products": []})
             known["products"].append(places.hide(str(path)))
-            number += 1
     return sorted(found.values(), key=lambda one: str(one["recipe"]))
-
-
-def _recipe(cards: dict[str, object], start: str, places: Places) -> dict[str, Any]:
-    def listed(kind: str) -> Iterable[int]:
-        number = 1
-        while f"{start} {kind}{number} NAME" in cards:
-            yield number
-            number += 1
-
-    return {
-        "recipe": str(cards[f"{start} ID"]),
-        "pipeline": str(cards.get(f"{start} PIPE ID", "")),
-        "parameters": {
-            str(cards[f"{start} PARAM{i} NAME"]): str(cards.get(f"{start} PARAM{i} VALUE", "")) for i in listed("PARAM")
-        },
-        "inputs": [places.hide(str(cards[f"{start} {kind}{i} NAME"])) for kind in ("RAW", "CAL") for i in listed(kind)],
-    }

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from muse_nb.products.badpix_table import BadpixTable
-from muse_nb.products.pixtable import PixelTable
+from muse_nb.products.pixtable import PixelTable, detector_pixels, frame_size
 from muse_nb.resample.grid import lay_out
 from muse_nb.resample.inputs import Inputs
 from muse_nb.resample.stream import Settings, default_threads, planes
 from muse_nb.resample.weights import exposure_weights
 from muse_nb.steps.combine.before import check_tables
 from muse_nb.steps.nans.placement import Placement, Resampling
-from muse_nb.steps.nans.trace import CHUNK, Tables, detector_pixels, frame_size
+from muse_nb.steps.nans.trace import CHUNK, Tables
 
 __all__ = ["deviation_from_others"]
 

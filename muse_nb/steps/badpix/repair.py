@@ -15,10 +15,9 @@ from muse_nb.core.atomic import write_table
 from muse_nb.core.errors import MuseError
 from muse_nb.products import dq as flags
 from muse_nb.products.badpix_table import BadpixTable
-from muse_nb.products.pixtable import PixelTable
+from muse_nb.products.pixtable import PixelTable, detector_pixels, frame_size
 from muse_nb.steps.badpix.dithers import deviation_from_others
 from muse_nb.steps.inspect.slices import MAD
-from muse_nb.steps.nans.trace import detector_pixels, frame_size
 
 if TYPE_CHECKING:
     from astropy.table import Table

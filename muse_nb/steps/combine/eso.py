@@ -141,7 +141,7 @@ def _in_ranges(job: Job, ranges: int, work: Path, listed: Path | None) -> Made:
                     cut = _wider(wanted, grid)
                     cube = results[-1].products["DATACUBE_FINAL"][0]
                     shape = (len(cut), *grid.shape[1:])
-                    data, stat = StoredPlanes(cube, "DATA", shape), StoredPlanes(cube, "STAT", shape)
+                    data, stat = (StoredPlanes.named(cube, name, shape) for name in ("DATA", "STAT"))
                     for number in wanted:
                         at = number - cut.start
                         writer.write(Resampled(number, data[at], stat[at], 0, 0, []))

@@ -86,7 +86,7 @@ def check_cube(
     nz = grid.shape[0]
     deep = min(nz, max(8, nz // 100))
     some = range((nz - deep) // 2, (nz - deep) // 2 + deep)
-    data, stat = StoredPlanes(path, "DATA", grid.shape), StoredPlanes(path, "STAT", grid.shape)
+    data, stat = StoredPlanes.named(path, "DATA", grid.shape), StoredPlanes.named(path, "STAT", grid.shape)
     together, error = _mean(map(data.__getitem__, some)), _sigma(_mean(map(stat.__getitem__, some)))
     stars = find_stars(together)
     reference = measure_stars(together, stars)

@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from muse_nb.core.errors import MuseError
+from muse_nb.products.history import history
 from muse_nb.products.offset_list import OffsetList
 from muse_nb.recipes.calibrations import PER_IFU, SCIBASIC, SCIPOST
 from muse_nb.recipes.checks.every import AFTER, BEFORE, DATA, examine
@@ -130,18 +131,5 @@ def _finished(found: Survey, by_tag: Mapping[str, list[Frame]]) -> Iterator[Run]
         fact = facts[cube.path]
         applied = [str(v) for k, v in cube.cards.items() if re.fullmatch(r"ESO DRS MUSE OFFSET\d+ DATE-OBS", k)]
         inputs = tuple(tables[date] for date in applied if date in tables)
-        yield Run(fact.recipe, inputs, _parameters(cube), (cube,), fact.exposures)
-
-
-def _parameters(frame: Frame) -> dict[str, object]:
-    """Parameters of the last recipe that worked on a file."""
-    number = 0
-    while f"ESO PRO REC{number + 1} ID" in frame.cards:
-        number += 1
-    found: dict[str, object] = {}
-    start = f"ESO PRO REC{number} PARAM"
-    for key, value in frame.cards.items():
-        if key.startswith(start) and key.endswith(" NAME"):
-            text = frame.cards.get(key.removesuffix(" NAME") + " VALUE")
-            found[str(value).strip()] = text
-    return found
+        made = history(cube.cards)
+        yield Run(fact.recipe, inputs, made[-1].parameters if made else {}, (cube,), fact.exposures)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from muse_nb.core.errors import MuseError
-from muse_nb.steps.inspect.field import CHANNEL, compass, field
+from muse_nb.products.field import CHANNEL, compass
+from muse_nb.steps.inspect.field import field
 from muse_nb.steps.inspect.tiles import STATISTICS, channels_shown, exposure_name, spans, statistics
 
 if TYPE_CHECKING:

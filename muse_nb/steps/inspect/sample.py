@@ -12,6 +12,7 @@ import numpy as np
 
 from muse_nb.core.errors import MuseError
 from muse_nb.products.fits.blocks import Hdu, hdus
+from muse_nb.products.fits.planes import mapped
 from muse_nb.products.header import read_all
 from muse_nb.products.object_red import open_object_red
 
@@ -91,15 +92,8 @@ def _has_channels(units: list[Hdu]) -> bool:
 
 
 def _array(path: Path, units: list[Hdu], number: int | None, shape: tuple[int, ...]) -> np.ndarray | None:
-    """Map an extension that lies in the file as it is: four bytes a value, not compressed, not scaled."""
-    if number is None:
-        return None
-    unit = units[number]
-    kind = {-32: ">f4", 32: ">i4"}.get(int(str(unit.cards.get("BITPIX"))))
-    scaled = {"BSCALE", "BZERO", "BLANK"} & set(unit.cards)
-    if kind is None or scaled or unit.cards.get("XTENSION") != "IMAGE" or unit.shape != shape or 0 in shape:
-        return None
-    return np.memmap(path, kind, "r", unit.offset, shape)
+    """Map an extension that lies in the file as it is and has this shape."""
+    return None if number is None or units[number].shape != shape else mapped(path, units[number])
 
 
 def _plain(path: Path) -> Frame:

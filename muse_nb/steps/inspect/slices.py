@@ -7,11 +7,11 @@ from itertools import pairwise
 
 import numpy as np
 
+from muse_nb.products.field import SLICES
 from muse_nb.steps.inspect.sample import Sample
 
 __all__ = ["SLICES", "Slices", "find_slices"]
 
-SLICES = 48
 MAD = 1.482602218505602  # sigma of a normal distribution / its median absolute deviation
 BANDS = 4  # slices lean by a few pixels over the chip: each band of rows is taken for itself
 DARK = 0.3  # of the sky: a column of a slice that has less is not lit

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from html import escape
@@ -21,7 +20,6 @@ from muse_nb.kernels.nans import Coverage
 from muse_nb.products import dq as flags
 from muse_nb.products.badpix_table import BadpixTable
 from muse_nb.products.cube_file import CubeFile
-from muse_nb.products.fits.blocks import hdus
 from muse_nb.products.pixtable import PixelTable
 from muse_nb.steps.nans.causes import Cause, Holes, causes_of_plane
 from muse_nb.steps.nans.dq_causes import slice_centres, tells, told_holes
@@ -29,8 +27,6 @@ from muse_nb.steps.nans.layout import Empty, at_the_edge, border, explain_empty
 from muse_nb.steps.nans.trace import Reach, Tables, coverage_of, trace
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from astropy.table import Table
 
 __all__ = ["NanAudit", "audit_nans"]
@@ -272,7 +268,7 @@ def audit_nans(
     source = replace(source, cut=reach.cut)
     _check(opened, coverage, reach)
     empty = explain_empty(reach.last >= 0, reach.centres)
-    nan = (np.isnan(plane) for plane in _planes(opened))
+    nan = (np.isnan(plane) for plane in opened.planes())
     holes = at_the_edge(trace(nan, source, reach, step), border(empty.inside))
     return NanAudit(
         opened,
@@ -317,34 +313,10 @@ def _without_tables(cube: CubeFile, coverage: Coverage) -> NanAudit:
 def _cover(cube: CubeFile, progress: Progress) -> Coverage:
     """Pass over the planes of a cube."""
     coverage = Coverage(cube.shape)
-    for k, plane in enumerate(_planes(cube)):
+    for k, plane in enumerate(cube.planes()):
         coverage.add(k, plane)
         progress("planes read", k + 1, cube.shape[0])
     return coverage
-
-
-def _planes(cube: CubeFile) -> Iterator[np.ndarray]:
-    """Planes one by one; plain float32 is read straight into one buffer and left in the file's byte order."""
-    header = cube.header
-    plain = header.get("BITPIX") == -32 and not {"BSCALE", "BZERO", "ZIMAGE"} & set(header)
-    if not plain or cube.path.suffix in (".gz", ".fz"):
-        yield from cube.planes()
-        return
-    _, ny, nx = cube.shape
-    buffer = np.empty((ny, nx), ">f4")
-    with _data_of(cube) as file:
-        for _ in range(cube.shape[0]):
-            if file.readinto(buffer.view(np.uint8).reshape(-1)) != buffer.nbytes:
-                raise MuseError(f"{cube.path} became shorter while it was read: make it again")
-            yield buffer
-
-
-@contextmanager
-def _data_of(cube: CubeFile) -> Iterator[Any]:
-    offset = hdus(cube.path)[cube.extensions["DATA"]].offset
-    with cube.path.open("rb", buffering=0) as file:
-        file.seek(offset)
-        yield file
 
 
 def _check(cube: CubeFile, coverage: Coverage, reach: Reach) -> None:

@@ -6,17 +6,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from muse_nb.products.field import SLICE_SKY
 from muse_nb.steps.nans.causes import CODES, Cause, Holes
 
-__all__ = ["SLICE_ON_SKY", "Empty", "at_the_edge", "border", "enclosed", "explain_empty"]
+__all__ = ["Empty", "at_the_edge", "border", "enclosed", "explain_empty"]
 
-# number on the sky of slices 1 to 48 of the detector: four stacks of twelve (the pipeline's muse_geo)
-SLICE_ON_SKY = np.array(
-    [
-        *(9, 8, 1, 10, 7, 2, 11, 6, 3, 12, 5, 4, 21, 20, 13, 22, 19, 14, 23, 18, 15, 24, 17, 16),
-        *(33, 32, 25, 34, 31, 26, 35, 30, 27, 36, 29, 28, 45, 44, 37, 46, 43, 38, 47, 42, 39, 48, 41, 40),
-    ]
-)
 ENDS = 2.0  # pixels: slices begin and end that far from where the layout has them
 GOOD_FIT = 1.5  # pixels: slices that scatter more about the layout are not MUSE's
 
@@ -122,7 +116,7 @@ def _layout(
     ifus = np.flatnonzero(present.any(axis=1))
     if present.sum() < 48 or len(ifus) == 0:
         return None
-    sky = SLICE_ON_SKY - 1
+    sky = SLICE_SKY - 1
     ifu_, slice_ = np.nonzero(present)
     design = _design(ifu_, sky[slice_])
     position = exposure[1:25, 1:49, 1:][present]

@@ -12,6 +12,7 @@ import numpy as np
 from muse_nb.core.errors import MuseError
 from muse_nb.kernels.nans import Grid, Place, Rows, place_rows
 from muse_nb.products.header import need, number_of
+from muse_nb.products.history import RecipeRun, history
 from muse_nb.products.pixtable import PixelTable
 
 __all__ = ["Placement", "Resampling", "read_resampling"]
@@ -26,7 +27,7 @@ RESAMPLERS = {"muse_scipost": 15.0, "muse_scipost_make_cube": 15.0, "muse_exp_co
 
 @dataclass(frozen=True)
 class Resampling:
-    """How a cube was resampled, as the PRO REC keywords of its header say.
+    """How a cube was resampled, as the history in its header says.
 
     Attributes
     ----------
@@ -58,22 +59,14 @@ def read_resampling(primary: Mapping[str, Any], tables: int) -> Resampling:
     """Read how a cube was made from its primary header; the recipes' defaults where it does not say."""
     combined = tables > 1
     found = Resampling(pixfrac=(0.6, 0.6, 0.6) if combined else (0.8, 0.8, 0.8), crsigma=10.0 if combined else 15.0)
-    for number in range(1, 100):
-        recipe = str(primary.get(f"ESO PRO REC{number} ID", "")).strip()
-        if not recipe:
-            break
-        if recipe in RESAMPLERS or recipe == OURS:
-            found = _parameters(primary, number, recipe)
+    for run in history(primary):
+        if run.recipe in RESAMPLERS or run.recipe == OURS:
+            found = _resampling(run)
     return found
 
 
-def _parameters(primary: Mapping[str, Any], number: int, recipe: str) -> Resampling:
-    values = {}
-    for index in range(1, 200):
-        name = primary.get(f"ESO PRO REC{number} PARAM{index} NAME")
-        if name is None:
-            break
-        values[str(name).strip()] = str(primary.get(f"ESO PRO REC{number} PARAM{index} VALUE", "")).strip()
+def _resampling(run: RecipeRun) -> Resampling:
+    recipe, values = run.recipe, {name: str(value).strip() for name, value in run.parameters.items()}
     combined = "combine" in recipe
     drops = [float(part) for part in values.get("pixfrac", "0.6" if combined else "0.8").split(",")]
     return Resampling(

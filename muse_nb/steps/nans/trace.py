@@ -7,15 +7,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from muse_nb.core.errors import MuseError
 from muse_nb.core.progress import Progress
 from muse_nb.kernels.nans import STORY, Rows, row_coverage, row_stories
 from muse_nb.products.badpix_table import BadpixTable, Lookup
-from muse_nb.products.pixtable import PixelTable, decode_origin
+from muse_nb.products.pixtable import PixelTable, decode_origin, detector_pixels, frame_size
 from muse_nb.steps.nans.causes import CODES, Cause, Holes
 from muse_nb.steps.nans.placement import Placement
 
-__all__ = ["Reach", "Tables", "coverage_of", "detector_pixels", "frame_size", "trace"]
+__all__ = ["Reach", "Tables", "coverage_of", "trace"]
 
 CHUNK = 1 << 19  # rows read at a time
 BLOCK = 2048  # rows in an entry of the index
@@ -110,44 +109,6 @@ class Tables:
         sizes = [frame_size(table) for table in self.tables]
         made = {size: self.badpix.lookup(*size) for size in set(sizes)}
         return [made[size] for size in sizes]
-
-
-def detector_pixels(table: PixelTable, origin: np.ndarray, row: np.ndarray) -> tuple[np.ndarray, ...]:
-    """IFU, slice, x and y (1-based, on the frame without borders) of some rows of a pixel table."""
-    ifu, slice_, y, x = decode_origin(origin)
-    keys = _exposure_numbers(table, row).astype(np.int64) << 16 | ifu.astype(np.int64) << 8 | slice_
-    unique, inverse = np.unique(keys, return_inverse=True)
-    offsets = [_xoffset(table, int(key >> 8 & 255), int(key & 255), int(key >> 16)) for key in unique]
-    return ifu, slice_, x + np.array(offsets, np.int64)[inverse], y
-
-
-def _exposure_numbers(table: PixelTable, row: np.ndarray) -> np.ndarray:
-    """Exposure number of rows: 0 in a table of one exposure, 1, 2, ... in a combined one."""
-    numbers = np.zeros(len(row), np.int32)
-    for number in range(1, 10000):
-        first = table.header.get(f"ESO DRS MUSE PIXTABLE EXP{number} FIRST")
-        last = table.header.get(f"ESO DRS MUSE PIXTABLE EXP{number} LAST")
-        if first is None or last is None:
-            break
-        numbers[(row >= int(str(first))) & (row <= int(str(last)))] = number
-    return numbers
-
-
-def _xoffset(table: PixelTable, ifu: int, slice_: int, exposure: int) -> int:
-    try:
-        return table.xoffset(ifu, slice_, exposure)
-    except MuseError:
-        return 0  # only the detector column is then unknown
-
-
-def frame_size(table: PixelTable) -> tuple[int, int]:
-    """Pixels of a frame without its borders, from what the header says of the chip; MUSE's own size otherwise."""
-    sizes = []
-    for axis, usual in (("X", 4096), ("Y", 4112)):
-        quadrant = table.header.get(f"ESO DET OUT1 N{axis}")
-        chip = table.header.get(f"ESO DET CHIP N{axis}")
-        sizes.append(2 * int(str(quadrant)) if quadrant else int(str(chip)) if chip else usual)
-    return sizes[0], sizes[1]
 
 
 def coverage_of(source: Tables, progress: Progress) -> Reach:
@@ -271,13 +232,13 @@ def _judge(source: Tables, reach: Reach, stories: np.ndarray, index: np.ndarray)
     from muse_nb.steps.nans.rejected import rejected
 
     good, bad = stories["good"] > 0, stories["bad"] > 0
-    poison = stories["poison"] > 0
+    nonfinite = stories["nonfinite"] > 0
     cause = np.full(len(stories), CODES[Cause.NO_PIXEL], np.int8)
     cause[bad] = CODES[Cause.FLAGGED]
-    cause[bad & (stories["heals"] > 0)] = CODES[Cause.BADPIX]
-    cause[stories["weightless"] > 0] = CODES[Cause.ZERO_WEIGHT]
+    cause[bad & (stories["only_badpix"] > 0)] = CODES[Cause.BADPIX]
+    cause[stories["zero_weight"] > 0] = CODES[Cause.ZERO_WEIGHT]
     cause[good] = CODES[Cause.UNEXPLAINED]
-    spoilt = poison & (good == source.placement.resampling.spreads)
+    spoilt = nonfinite & (good == source.placement.resampling.spreads)
     cause[spoilt] = CODES[Cause.NOT_FINITE]
     open_question = np.flatnonzero(good & ~spoilt)
     if len(open_question):

@@ -10,6 +10,7 @@ from pathlib import Path
 from muse_nb.core.errors import MuseError
 from muse_nb.products.fits.blocks import Hdu, hdus
 from muse_nb.products.header import number_of
+from muse_nb.products.history import history
 from muse_nb.products.pixtable import COLUMNS
 from muse_nb.recipes.checks.every import examine_file
 from muse_nb.recipes.checks.faults import Frame
@@ -89,7 +90,8 @@ def classify(path: Path) -> FileFacts:
     units = hdus(path)
     cards = units[0].cards
     category = _category(units)
-    recipe, inputs = _history(cards)
+    made = history(cards)
+    inputs = made[-1].inputs if made else ()
     count = _exposures(cards, inputs)
     whole = count == 1 and (category in EXPOSURE_PRODUCTS or category == "RAW OBJECT")
     try:
@@ -109,7 +111,7 @@ def classify(path: Path) -> FileFacts:
         ins_mode=_text(cards, "ESO INS MODE"),
         object=_text(cards, "OBJECT"),
         filter=_text(cards, "ESO DRS MUSE FILTER NAME"),
-        recipe=recipe,
+        recipe=made[-1].recipe if made else "",
         inputs=tuple(name for name, _ in inputs),
         missing=tuple(key for key in NEEDED if cards.get(key) is None) if whole else (),
         incomplete=_incomplete(category, units),
@@ -146,19 +148,7 @@ def _ifus(units: list[Hdu]) -> tuple[int, ...]:
     return tuple(sorted({int(m[1]) for unit in units if (m := re.match(r"CHAN(\d\d)(?!\d)", unit.name))}))
 
 
-def _history(cards: dict[str, object]) -> tuple[str, list[tuple[str, str]]]:
-    """Name the last recipe, and the files it was given with their categories."""
-    number = 0
-    while f"ESO PRO REC{number + 1} ID" in cards:
-        number += 1
-    if not number:
-        return "", []
-    pattern = re.compile(rf"(ESO PRO REC{number} (?:RAW|CAL)\d+) NAME$")
-    found = [m for key in cards if (m := pattern.match(key))]
-    return _text(cards, f"ESO PRO REC{number} ID"), [(_text(cards, m[0]), _text(cards, f"{m[1]} CATG")) for m in found]
-
-
-def _exposures(cards: dict[str, object], inputs: list[tuple[str, str]]) -> int:
+def _exposures(cards: dict[str, object], inputs: tuple[tuple[str, str], ...]) -> int:
     """Count the exposures in a product; its DATE-OBS and its angle are the first's alone.
 
     ESO PRO DATANCOM counts frames, which may be the IFUs of one exposure, and so says nothing.

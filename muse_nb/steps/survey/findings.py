@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from muse_nb.core.text import listed, printable
+from muse_nb.products.field import IFUS
 from muse_nb.steps.survey.classify import FileFacts
 from muse_nb.steps.survey.files import relative
 
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
 
 __all__ = ["judge"]
 
-IFUS = 24
 # A frame with more IFUs than this was meant to have all; the small layouts of simulated nights have fewer.
 NEARLY_ALL = 16
 _OF_A_MODE = ("MASTER_FLAT", "TRACE_TABLE", "WAVECAL_TABLE", "GEOMETRY_TABLE", "TWILIGHT_CUBE", "ASTROMETRY_WCS")

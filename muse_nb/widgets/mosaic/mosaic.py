@@ -10,7 +10,7 @@ import traitlets
 from astropy.table import Table
 from numpy.typing import NDArray
 
-from muse_nb.steps.inspect.field import CHANNEL, compass
+from muse_nb.products.field import CHANNEL, compass
 from muse_nb.steps.inspect.figures import common_scale, stretch
 from muse_nb.steps.inspect.inspect import Inspection
 from muse_nb.steps.inspect.tiles import STATISTICS, channels_shown, exposure_name, spans, statistics

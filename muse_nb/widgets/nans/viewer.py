@@ -242,7 +242,7 @@ class NanViewer(Viewer):
             return
         x, y, k = self.voxel
         check_holes(self.audit.cube, [(x, y, k)])
-        values = spaxel.spectrum(self.audit.cube, x, y)
+        values = self.audit.cube.spectrum(x, y)
         with self.hold_sync():
             self.story = spaxel.story(self.audit, x, y, k, values)
             self.pixels = spaxel.pixels(self.audit, x, y, k)

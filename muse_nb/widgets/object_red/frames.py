@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Generic, TypeVar
@@ -109,7 +108,7 @@ class LoadedFrame:
     def look(self, name: str) -> NDArray[Any] | None:
         """Every `step`-th pixel of DATA, DQ or STAT, without reading the rest; None where the file lacks it."""
         if name not in self._looks:
-            self._looks[name] = _every(self.source, name, self.step) if self.has(name) else None
+            self._looks[name] = self.source.every(name, self.step) if self.has(name) else None
         return self._looks[name]
 
     @cached_property
@@ -207,18 +206,6 @@ class LoadedFrame:
             "unit": self.unit,
         }
         return found | ({} if self.geometry is None else self.geometry.at(x, y))
-
-
-def _every(source: ObjectRed, name: str, step: int) -> NDArray[Any]:
-    """Every `step`-th pixel of a plane; mapped, so that the others need not be read or turned to native order."""
-    from astropy.io import fits
-
-    if source.path.suffix not in (".fz", ".gz"):
-        with suppress(OSError, ValueError, TypeError), fits.open(source.path, memmap=True) as opened:
-            found = np.asarray(opened[source.extensions[name]].data[::step, ::step])
-            return found.astype(found.dtype.newbyteorder("="))
-    whole = {"DATA": source.data, "DQ": source.dq, "STAT": source.stat}[name]  # says what is wrong, where it is
-    return np.asarray(whole)[::step, ::step]
 
 
 def signal_to_noise(data: NDArray[Any], stat: NDArray[Any] | None) -> NDArray[np.float32]:
