@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -24,6 +24,7 @@ from muse_nb.simulator.workshop import Task, Workshop
 
 if TYPE_CHECKING:
     from astropy.table import Table
+    from matplotlib.axes import Axes
 
 __all__ = ["Night", "disk_needed", "simulate"]
 
@@ -73,9 +74,9 @@ class Night:
         facts = f"{len(self.exposures)} exposures, layout {self.layout.name} ({self.layout.text}), seed {self.seed}"
         return f"<p><b>{escape(str(self.folder))}</b>: {escape(facts)}</p>{self.exposures._repr_html_()}"
 
-    def plot(self, ax: Any = None) -> Any:
+    def plot(self, ax: Axes | None = None) -> Axes:
         """Draw the true offsets of the exposures: the derotator's wobble; return the axes."""
-        from muse_nb.simulator.truth import plot_offsets
+        from muse_nb.simulator.figures import plot_offsets
 
         return plot_offsets(self.offsets, ax)
 
