@@ -127,9 +127,10 @@ def hidden(*folders: Path) -> list[str]:
 def trials(work: Path) -> list[Trial]:
     """Write small inputs, and say which commands to try on them."""
     from muse_nb import simulate
+    from muse_nb.core.progress import silent
     from muse_nb.recipes.backends import available
 
-    night = simulate(work / "night", 2, products=True, progress=list, workers=1)
+    night = simulate(work / "night", 2, products=True, progress=silent, workers=1)
     tables = write_tables(work / "tables", 2, 30_000, ifus=2)
     images = night.reduced["IMAGE_FOV"]
     reds = [path for path in night.reduced["OBJECT_RED"] if path.name.endswith("-12.fits")][:1]

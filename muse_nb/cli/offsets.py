@@ -51,11 +51,7 @@ def run(args: argparse.Namespace) -> int:
     if not args.radius > 0:
         raise MuseError("--radius must be a positive number of arcsec")
     with on_terminal() as progress:
-
-        def tell(line: str) -> None:
-            progress(line, 0, 0)
-
-        measurement = Measurement(args.images, args.radius, tell)
+        measurement = Measurement(args.images, args.radius, progress)
         offsets = measure_offsets(measurement, picks=args.picks, reference=args.reference, catalogue=args.catalogue)
         with warnings_as_lines("offsets"):
             if args.output:

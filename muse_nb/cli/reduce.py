@@ -10,7 +10,7 @@ from muse_nb.cli.common import add_force, add_json, print_json, without_warnings
 from muse_nb.core.text import printable
 
 if TYPE_CHECKING:
-    from muse_nb.recipes.reduce import Reduction
+    from muse_nb.recipes.result import Reduction
 
 __all__ = ["add_arguments", "run"]
 

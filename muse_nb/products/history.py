@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
 from muse_nb.products.fits.cards import card
 
-__all__ = ["RecipeRun", "history", "history_cards", "next_number"]
+__all__ = ["RecipeRun", "history", "history_cards", "next_number", "run_keyword"]
 
 _RECORD = re.compile(r"ESO PRO REC([1-9][0-9]*) (?:(ID|PIPE ID)|(RAW|CAL|PARAM)([1-9][0-9]*) NAME)$")
 
@@ -92,6 +93,11 @@ def next_number(keywords: Iterable[str]) -> int:
     return 1 + max((int(match[1]) for match in found if match), default=0)
 
 
+def run_keyword(number: int, what: str) -> str:
+    """Name a keyword of a run, as in ``ESO PRO REC2 RAW1 NAME``."""
+    return f"ESO PRO REC{number} {what}"
+
+
 def history_cards(number: int, run: RecipeRun) -> list[str]:
     """Write a run in the recipes' manner, as cards of 80 characters.
 
@@ -102,16 +108,13 @@ def history_cards(number: int, run: RecipeRun) -> list[str]:
     run
         Its parameters' values are written as text.
     """
-    start = f"ESO PRO REC{number}"
-    cards = [
-        card(f"{start} ID", run.recipe, "What made this file"),
-        card(f"{start} PIPE ID", run.pipeline, "Its version"),
-    ]
+    key = partial(run_keyword, number)
+    cards = [card(key("ID"), run.recipe, "What made this file"), card(key("PIPE ID"), run.pipeline, "Its version")]
     for kind, what, files in (("RAW", "raw", run.raw), ("CAL", "calibration", run.calibrations)):
         for index, (name, category) in enumerate(files, 1):
-            cards.append(card(f"{start} {kind}{index} NAME", name, f"File name of {what} frame"))
-            cards.append(card(f"{start} {kind}{index} CATG", category, f"Category of {what} frame"))
+            cards.append(card(key(f"{kind}{index} NAME"), name, f"File name of {what} frame"))
+            cards.append(card(key(f"{kind}{index} CATG"), category, f"Category of {what} frame"))
     for index, (name, value) in enumerate(run.parameters.items(), 1):
-        cards.append(card(f"{start} PARAM{index} NAME", name))
-        cards.append(card(f"{start} PARAM{index} VALUE", str(value)))
+        cards.append(card(key(f"PARAM{index} NAME"), name))
+        cards.append(card(key(f"PARAM{index} VALUE"), str(value)))
     return cards

@@ -197,11 +197,13 @@ class Instrument:
     def centre(self) -> np.ndarray:
         """The field position (x, y) that lies on the pointing, as the recipes will find it [spaxel]."""
         low, high = self.limits
-        return (low + high) / 2
+        middle: np.ndarray = (low + high) / 2
+        return middle
 
     def throughput(self, ifu: int, slice_: np.ndarray) -> np.ndarray:
         """Throughput of slices relative to the instrument's mean; the lamp flat sees it too."""
-        return (1 + 0.04 * np.cos(2.3 * ifu)) * (1 + 0.06 * np.sin(1.7 * slice_ + ifu))
+        relative: np.ndarray = (1 + 0.04 * np.cos(2.3 * ifu)) * (1 + 0.06 * np.sin(1.7 * slice_ + ifu))
+        return relative
 
     def pixel_response(self, ifu: int) -> np.ndarray:
         """Relative response of each pixel of the trimmed chip: 1 % rms."""

@@ -11,7 +11,7 @@ from pathlib import Path
 from muse_nb.core.errors import MuseError
 from muse_nb.core.work import work_folder
 from muse_nb.products.fits.planes import StoredPlanes
-from muse_nb.recipes.reduce import exp_combine
+from muse_nb.recipes.joining import exp_combine
 from muse_nb.recipes.run import RecipeResult
 from muse_nb.resample.cube_writer import CubeWriter, Images
 from muse_nb.resample.given_grid import cut_planes, read_grid, write_output_wcs

@@ -185,7 +185,7 @@ def _muse_exp_align(measurement: Measurement, dec: float) -> tuple[Floats, Ints]
     """Offsets [arcsec] of the recipe and how many stars it matched in each exposure, -1 where it does not say."""
     from muse_nb.core.work import scratch_folder
     from muse_nb.products.header import read_all
-    from muse_nb.recipes.reduce import align
+    from muse_nb.recipes.joining import align
 
     with scratch_folder() as folder:
         result = align([image.path for image in measurement.images], folder)

@@ -12,6 +12,8 @@ from muse_nb.products.fits.blocks import Hdu, hdus
 from muse_nb.products.header import number_of
 from muse_nb.products.history import history
 from muse_nb.products.pixtable import COLUMNS
+from muse_nb.recipes.checks.every import examine_file
+from muse_nb.recipes.checks.faults import Frame
 
 __all__ = ["EXPOSURE_PRODUCTS", "UNREADABLE", "FileFacts", "classify"]
 
@@ -51,6 +53,8 @@ class FileFacts:
         Keywords without which the recipes go wrong.
     incomplete : tuple of str
         Extensions or columns that belong to its category and are not there.
+    impossible : tuple of str
+        What its headers say that cannot be, each the rest of a sentence that starts with its name.
     exposures : int
         How many it was made of.
     """
@@ -71,6 +75,7 @@ class FileFacts:
     inputs: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
     incomplete: tuple[str, ...] = ()
+    impossible: tuple[str, ...] = ()
     exposures: int = 1
 
 
@@ -110,6 +115,7 @@ def classify(path: Path) -> FileFacts:
         inputs=tuple(name for name, _ in inputs),
         missing=tuple(key for key in NEEDED if cards.get(key) is None) if whole else (),
         incomplete=_incomplete(category, units),
+        impossible=tuple(fault.sentence for fault in examine_file(Frame(path, category, cards))),
         exposures=count,
     )
 

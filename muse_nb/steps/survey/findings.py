@@ -26,6 +26,7 @@ def judge(folder: Path, facts: Sequence[FileFacts], exposures: Sequence[Exposure
     return [
         *_missing_keywords(folder, facts),
         *_incomplete(folder, facts),
+        *_impossible(folder, facts),
         *_without_products(exposures),
         *_missing_ifus(exposures),
         *_mixed_modes(facts, exposures),
@@ -52,6 +53,10 @@ def _incomplete(folder: Path, facts: Sequence[FileFacts]) -> list[str]:
         for fact in facts
         if fact.incomplete
     ]
+
+
+def _impossible(folder: Path, facts: Sequence[FileFacts]) -> list[str]:
+    return [f"{printable(relative(fact.path, folder))} {what}" for fact in facts for what in fact.impossible]
 
 
 def _without_products(exposures: Sequence[Exposure]) -> list[str]:

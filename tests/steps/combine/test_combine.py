@@ -22,7 +22,7 @@ from muse_nb import combine, cube
 from muse_nb.core.errors import MuseError, MuseWarning
 from muse_nb.products.offset_list import OffsetList
 from muse_nb.products.pixtable import PixelTable
-from muse_nb.recipes.reduce import exp_combine
+from muse_nb.recipes.joining import exp_combine
 from muse_nb.recipes.run import run_recipe
 from muse_nb.steps.combine.before import check_offsets, check_tables
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+from numpy.typing import NDArray
 
 from muse_nb.kernels.detect import convolve
 from muse_nb.steps.offsets.starfit.arrays import Bools, Floats, Ints
@@ -86,7 +87,7 @@ def filter_map(data: Floats, weight: Floats, width: float, sharp: bool = False) 
     return Map(root * convolve(relative * (root * data), profile) * enough, most * denominator * enough)
 
 
-def _without_smooth_light(profile: Floats) -> Floats:
+def _without_smooth_light(profile: NDArray[np.floating]) -> NDArray[np.floating]:
     """What is left of a profile when a parabola is fitted to it in a disc: its product with any parabola is 0."""
     reach = len(profile) // 2
     y, x = np.mgrid[-reach : reach + 1, -reach : reach + 1]
