@@ -82,7 +82,7 @@ def _share(args: argparse.Namespace) -> int:
     return 1 if result.failed else 0
 
 
-def _advance(bar: Any, done: int, every: int) -> None:
+def _advance(bar: Any, what: str, done: int, every: int) -> None:
     bar.total = every
     bar.update(done - bar.n)
 

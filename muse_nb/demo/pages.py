@@ -52,7 +52,7 @@ def render_demo(work: Demo, notebooks: Path, say: Callable[[str], object]) -> No
             list(todo.values()),
             jobs=work.jobs,
             folder=work.folder.absolute(),
-            progress=lambda done, every: bar.update(done - bar.n),
+            progress=lambda what, done, every: bar.update(done - bar.n),
         )
     failed = [page for page in pages if page.error]
     rows = {name: known[name] for name in tasks if name in known and name not in todo}

@@ -160,10 +160,10 @@ class NanViewer(Viewer):
         """Audit in a thread."""
         told = 0.0
 
-        def tell(*step: Any) -> None:
+        def tell(what: str, done: int, total: int) -> None:
             nonlocal told
             if time.monotonic() - told > PAUSE:
-                told, self.progress = time.monotonic(), list(step)
+                told, self.progress = time.monotonic(), [what, done, total]
 
         try:
             self._begin(cube, audit_nans(cube, pixtables, badpix, progress=tell, cancel=self._cancel))
