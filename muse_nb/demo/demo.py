@@ -12,13 +12,13 @@ from pathlib import Path
 
 from muse_nb.core.atomic import atomic_write
 from muse_nb.core.errors import MuseError
+from muse_nb.core.notebooks import notebooks_folder
 from muse_nb.core.progress import Progress, silent
 from muse_nb.demo import stages
 from muse_nb.demo.work import Demo
 
 __all__ = ["demo"]
 
-NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 CUBE = 30e6  # bytes of an exposure's cube, image and logs
 COMBINED = 1.5e8  # bytes of all that is made of several exposures
 
@@ -107,7 +107,7 @@ def _check_disk(work: Demo, tell: Progress) -> None:
 def _render(work: Demo, tell: Progress) -> stages.Numbers:
     from muse_nb.demo.pages import render_demo  # with all that renders notebooks
 
-    render_demo(work, NOTEBOOKS, tell)
+    render_demo(work, notebooks_folder(), tell)
     return {}
 
 

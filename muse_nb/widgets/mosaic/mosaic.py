@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,6 @@ from numpy.typing import NDArray
 from muse_nb.products.field import CHANNEL, compass
 from muse_nb.steps.inspect.result import Inspection
 from muse_nb.steps.inspect.tiles import STATISTICS, channels_shown, common_scale, exposure_name, spans, stretch
-from muse_nb.widgets.object_red.viewer import ObjectRedViewer
 from muse_nb.widgets.shared import picture
 from muse_nb.widgets.shared.base import Viewer, colour_map, guarded
 from muse_nb.widgets.shared.bundle import module
@@ -37,8 +37,9 @@ class Mosaic(Viewer):
     ----------
     inspection
         What `muse_nb.inspect` measured.
-    viewer
-        Where a click on a tile opens its frame; default: nowhere, but `chosen` tells.
+    on_open
+        Called with the label of an exposure and an IFU when their tile is clicked, as `ObjectRedViewer.mosaic` does to
+        show the frame; `chosen` tells of it in any case.
     **options
         `statistic` (noise, background, flagged, cosmic, saturated, findings).
 
@@ -63,8 +64,10 @@ class Mosaic(Viewer):
     pictures = traitlets.Bytes(help="One byte a pixel, tile after tile.").tag(sync=True)
     tile_shape = traitlets.List(traitlets.Int(), list(CHANNEL)).tag(sync=True)
 
-    def __init__(self, inspection: Inspection, viewer: ObjectRedViewer | None = None, **options: Any) -> None:
-        self.inspection, self.viewer = inspection, viewer
+    def __init__(
+        self, inspection: Inspection, on_open: Callable[[str, int], object] | None = None, **options: Any
+    ) -> None:
+        self.inspection, self._show_frame = inspection, on_open
         angles = {exposure_name(frame): frame.posang for frame in inspection.frames}
         names = sorted(angles)
         super().__init__(
@@ -99,8 +102,8 @@ class Mosaic(Viewer):
 
     @guarded
     def _opened(self, _: Any) -> None:
-        if self.viewer is not None and len(self.chosen) == 2:
-            self.viewer.show(exposure=str(self.chosen[0]), ifu=int(self.chosen[1]))
+        if self._show_frame is not None and len(self.chosen) == 2:
+            self._show_frame(str(self.chosen[0]), int(self.chosen[1]))
 
     def picture(self) -> bytes:
         """PNG of the sheet."""

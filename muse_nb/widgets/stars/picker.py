@@ -23,6 +23,7 @@ from muse_nb.steps.offsets.result import Offsets
 from muse_nb.widgets.shared.base import COLOUR_MAPS, Viewer, colour_map, guarded
 from muse_nb.widgets.shared.bundle import module
 from muse_nb.widgets.shared.front_end import for_a_page
+from muse_nb.widgets.shared.limits import LIMITS, STRETCHES
 from muse_nb.widgets.stars import picking
 from muse_nb.widgets.stars import traits as star_traits
 from muse_nb.widgets.stars.latest import Latest
@@ -74,8 +75,8 @@ class StarPicker(Viewer):
     _esm = module("stars/picker")
 
     exposure = traitlets.Int(0, help="Which exposure the main view shows.").tag(sync=True)
-    stretch = traitlets.Enum(("asinh", "linear", "log"), "asinh").tag(sync=True)
-    limits = traitlets.Enum(("zscale", "90", "98", "99.5", "99.9", "all"), "99.5").tag(sync=True)
+    stretch = traitlets.Enum(STRETCHES, "asinh").tag(sync=True)
+    limits = traitlets.Enum(tuple(LIMITS), "99.5").tag(sync=True)
     cmap = traitlets.Enum(COLOUR_MAPS, "gray").tag(sync=True)
     aligned = traitlets.Bool(True, help="Show the exposures with their offsets applied.").tag(sync=True)
     view = traitlets.List(traitlets.Float(), help="Centre to the west and north [pixel], zoom.").tag(sync=True)
@@ -282,7 +283,8 @@ class StarPicker(Viewer):
             offsets = self._offsets or self._preview
         if offsets is None:
             return self._shown
-        return np.nan_to_num(np.c_[offsets.table["ra_offset"], offsets.table["dec_offset"]].astype(float))
+        known = np.c_[offsets.table["ra_offset"], offsets.table["dec_offset"]].astype(np.float64)
+        return np.asarray(np.nan_to_num(known))
 
     def _tell(self, what: str, done: int = 0, total: int = 0) -> None:
         if self.comm is not None:
