@@ -48,7 +48,7 @@ update
 # ---- Debian 12 beside it, for what this release lacks --------------------------------------------------------------
 beside=()
 for package in "$@"; do
-  apt-cache show "$package" >/dev/null 2>&1 || beside+=("$package")
+  [ -n "$(apt-cache show "$package" 2>/dev/null)" ] || beside+=("$package")
 done
 if [ ${#beside[@]} -gt 0 ]; then
   say "this release has no ${beside[*]}: taking Debian 12's"

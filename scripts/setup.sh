@@ -38,7 +38,7 @@ if [ ${#missing[@]} -gt 0 ]; then
     "${as_root[@]}" apt-get update -q >"$log" 2>&1 || say "apt-get update failed: $(tail -n 1 "$log")"
     known=()
     for p in "${missing[@]}"; do
-      if apt-cache show "$p" >/dev/null 2>&1; then known+=("$p"); fi
+      [ -z "$(apt-cache show "$p" 2>/dev/null)" ] || known+=("$p")
     done
     say "installing ${known[*]}"
     if ! "${as_root[@]}" apt-get install -y -q --no-install-recommends "${known[@]}" >>"$log" 2>&1; then
