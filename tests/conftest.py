@@ -67,6 +67,12 @@ def kept(config: pytest.Config, name: str, *rooms: str) -> Path:
 
 
 @pytest.fixture(scope="session")
+def mpdaf_data() -> Path:
+    """Real MUSE files, those in mpdaf's package data. Read only."""
+    return Path(pytest.importorskip("mpdaf").__file__).parent / "data"
+
+
+@pytest.fixture(scope="session")
 def night(request: pytest.FixtureRequest) -> Night:
     """Four micro exposures with raw frames, calibrations, and products made without the recipes. Read only."""
     folder = kept(request.config, "night", "simulator", "products")

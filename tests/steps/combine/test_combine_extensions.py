@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 from astropy.io import fits
-from mpdaf.obj import Cube
 from slabs import (
     every_fourth_slice,
     half_of_the_columns,
@@ -241,11 +240,12 @@ def test_planes_of_another_run_without_extensions_are_not_taken(tables: list[Pat
 
 
 def test_mpdaf_masks_what_dq_explains(tables: list[Path], tmp_path: Path) -> None:
+    mpdaf_obj = pytest.importorskip("mpdaf.obj")
     made = muse_nb.combine(tables, output=tmp_path / "C.fits", extensions=BOTH, checks=False)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        opened = Cube(str(made.path))
-        counts = Cube(str(made.path), ext="EXPMAP")
+        opened = mpdaf_obj.Cube(str(made.path))
+        counts = mpdaf_obj.Cube(str(made.path), ext="EXPMAP")
     data = content(made.path, "DATA")
     np.testing.assert_array_equal(np.ma.getmaskarray(opened.data), np.isnan(data))
     np.testing.assert_array_equal(opened.data.compressed(), data[np.isfinite(data)])

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import mpdaf
 import numpy as np
 import pytest
 from astropy.io import fits
@@ -21,7 +20,6 @@ from muse_nb.steps.inspect.inspect import inspect
 if TYPE_CHECKING:
     from muse_nb.simulator.night import Night
 
-REAL = Path(mpdaf.__file__).parent / "data"
 Plant = Callable[[np.ndarray, np.ndarray, np.ndarray], None]
 
 
@@ -173,8 +171,8 @@ def test_a_frame_of_only_nan_has_one_finding(frame: Path, tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("name", ["sdetect/minicube.fits", "sdetect/subcub_mosaic.fits", "obj/IMAGE-HDFS-1.34.fits"])
-def test_real_images_and_cubes_are_measured(name: str) -> None:
-    record = inspect(REAL / name).records()[0]
+def test_real_images_and_cubes_are_measured(mpdaf_data: Path, name: str) -> None:
+    record = inspect(mpdaf_data / name).records()[0]
     assert record["ifu"] is None
     assert all(value is not None for value in record["background"].values())
     assert record["noise_ratio"] > 0

@@ -8,7 +8,6 @@ from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING
 
-import mpdaf.obj
 import numpy as np
 import pytest
 from astropy.io import fits
@@ -44,8 +43,6 @@ from muse_nb.steps.nans.story import pixel_voxels, story, voxel_pixels
 if TYPE_CHECKING:
     from muse_nb.recipes.reduce import Reduction
     from muse_nb.simulator.night import Night
-
-REAL = Path(mpdaf.__file__).parent / "data" / "sdetect"
 
 
 def adds_up(audit: NanAudit) -> bool:
@@ -131,16 +128,17 @@ def test_one_plane_and_only_nan(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["minicube.fits", "subcub_mosaic.fits"])
-def test_real_cubes_run_without_tables(name: str, capsys: pytest.CaptureFixture[str]) -> None:
-    with fits.open(REAL / name) as opened:
+def test_real_cubes_run_without_tables(mpdaf_data: Path, name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    cube = mpdaf_data / "sdetect" / name
+    with fits.open(cube) as opened:
         expected = float(np.isnan(opened["DATA"].data).mean())
-    assert main(["nans", str(REAL / name), "--json"]) == 0
+    assert main(["nans", str(cube), "--json"]) == 0
     result = json.loads(capsys.readouterr().out)
     assert result["nan_fraction"] == pytest.approx(expected)
     assert set(result) >= {"nan_fraction_in_field", "dead_spaxels", "dead_planes", "causes"}
 
 
-def test_a_cancelled_audit_stops_at_once() -> None:
+def test_a_cancelled_audit_stops_at_once(mpdaf_data: Path) -> None:
     cancel, seen = Event(), []
 
     def stop_soon(what: str, done: int, total: int) -> None:
@@ -149,7 +147,7 @@ def test_a_cancelled_audit_stops_at_once() -> None:
             cancel.set()
 
     with pytest.raises(MuseError, match="was cancelled: nothing was written"):
-        audit_nans(REAL / "minicube.fits", progress=stop_soon, cancel=cancel)
+        audit_nans(mpdaf_data / "sdetect" / "minicube.fits", progress=stop_soon, cancel=cancel)
     assert seen[-1] == ("planes read", 5, 3681)
 
 
@@ -186,11 +184,14 @@ def test_an_odd_axis_is_no_matter_without_tables_and_one_sentence_with_them(
     assert "leave" in said
 
 
-def test_an_image_is_refused_in_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_image_is_refused_in_one_sentence(
+    mpdaf_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     fits.PrimaryHDU(np.zeros((4, 4))).writeto(tmp_path / "image.fits")
     assert main(["nans", str(tmp_path / "image.fits")]) == 1
     assert len(capsys.readouterr().err.splitlines()) == 1
-    assert main(["nans", str(REAL / "minicube.fits"), "--pixtable", str(REAL / "minicube.fits")]) == 1
+    cube = str(mpdaf_data / "sdetect" / "minicube.fits")
+    assert main(["nans", cube, "--pixtable", cube]) == 1
 
 
 # ---- with the recipes ------------------------------------------------------------------------------------------------
@@ -287,6 +288,7 @@ def test_the_combine_leaves_nothing_unexplained(
 @pytest.mark.eso
 @pytest.mark.filterwarnings("ignore")  # mpdaf's, of units and of a file that it leaves open
 def test_a_combined_table_and_a_piece_of_its_cube(recipe_night: list[Reduction], tmp_path: Path) -> None:
+    mpdaf_obj = pytest.importorskip("mpdaf.obj")
     plants = (half_of_the_columns, every_fourth_slice)
     tables = [
         slab(red.pixtable_reduced, tmp_path / f"{n}.fits", plant)
@@ -300,7 +302,7 @@ def test_a_combined_table_and_a_piece_of_its_cube(recipe_night: list[Reduction],
     pixel = voxel_pixels(joined, 30, 30, 10)[0]
     assert (pixel["ifu"], pixel["x"], pixel["y"]) == tuple(voxel_pixels(whole, 30, 30, 10)[0][["ifu", "x", "y"]])
     planes, rows, columns = slice(5, 30), slice(10, 60), slice(20, 70)
-    mpdaf.obj.Cube(str(made))[planes, rows, columns].write(str(tmp_path / "piece.fits"), savemask="nan")
+    mpdaf_obj.Cube(str(made))[planes, rows, columns].write(str(tmp_path / "piece.fits"), savemask="nan")
     piece = audit_nans(tmp_path / "piece.fits", tables)
     assert adds_up(piece)
     for k in range(25):

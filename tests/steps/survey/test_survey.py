@@ -9,7 +9,6 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-import mpdaf
 import pytest
 from astropy.io import fits
 
@@ -24,7 +23,6 @@ from muse_nb.steps.survey.survey import survey
 from muse_nb.steps.survey.verify import verify
 
 DATE = "2014-07-27T03:{:02d}:00.417"
-MPDAF = Path(mpdaf.__file__).parent / "data"
 
 
 def product(path: Path, category: str = "OBJECT_RED", number: int = 0, ifu: int = 0, **changes: object) -> Path:
@@ -185,14 +183,14 @@ def test_images_of_one_exposure_in_two_filters_are_no_doubles(folder: Path) -> N
     assert survey(folder).findings == []
 
 
-def test_real_files_are_surveyed() -> None:
-    found = survey(MPDAF)
+def test_real_files_are_surveyed(mpdaf_data: Path) -> None:
+    found = survey(mpdaf_data)
     kinds = {path.name: kind for path, kind in ((f.path, f.category) for f in found.facts)}
     assert kinds["subcub_mosaic.fits"] in ("CUBE", "DATACUBE_FINAL")
     assert kinds["minicube.fits"] in ("CUBE", "DATACUBE_FINAL")
     assert kinds["IMAGE-HDFS-1.34.fits"] == "IMAGE"
     assert found.findings == []
-    assert locate("package:mpdaf/data") == MPDAF
+    assert locate("package:mpdaf/data") == mpdaf_data
     for name in ("package:no_such_thing/data", "package:mpdaf/../../x", "package:../x"):
         with pytest.raises(MuseError, match="no installed package"):
             locate(name)
@@ -333,7 +331,7 @@ def test_the_figure_shows_north_up_and_east_left(folder: Path, spread: float) ->
     plt.close("all")
 
 
-def test_the_repositorys_manifest_lists_the_demo_night_and_the_real_files(night) -> None:
+def test_the_repositorys_manifest_lists_the_demo_night_and_the_real_files(night, mpdaf_data) -> None:
     manifest = Path(__file__).parents[3] / "data_manifest.csv"
     assert not verify(manifest, "package:mpdaf/data")
     entries = {(entry.folder, entry.file): entry for entry in read_manifest(manifest)}
