@@ -141,10 +141,12 @@ def finish(
     own = own * scale[:, None, None, None] * scale[None, None, :, None]
     offset = fit.offsets.copy()
     if stars.floor > 0:
-        told = np.isfinite(stars.deviation).any(1)  # star by star; others have what their light tells
+        # star by star; others have what their light tells
+        told = np.asarray(np.isfinite(stars.deviation).any(1))
         told[fit.reference] = True
         offset[told] += stars.offset[told]
-        at = np.ix_(told, [0, 1], told, [0, 1])
+        known, axes = np.flatnonzero(told), np.arange(2)
+        at = np.ix_(known, axes, known, axes)
         own[at] = stars.covariance[at]
     own += _of_single_stars(fit, parts, stars.floor)
     every = np.arange(len(offset))
