@@ -126,7 +126,8 @@ def _correlate_the_rest(
 def _by_picks_alone(measurement: Measurement, solution: Solution, methods: list[str]) -> Bools:
     """Exposures that all stars together could not place and that were searched for the picked ones."""
     searched = [np.isfinite(placement.margin) for placement in solution.placements]  # not put by hand
-    return (np.array(methods) == "picks") & searched & np.isnan(measurement.solution.offset[:, 0])
+    unplaced = np.isnan(measurement.solution.offset[:, 0])
+    return np.asarray((np.array(methods) == "picks") & searched & unplaced)
 
 
 def _base(measurement: Measurement, measured: Bools, reference: str | None) -> list[int]:

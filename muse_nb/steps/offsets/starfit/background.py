@@ -21,7 +21,7 @@ __all__ = [
     "spread",
 ]
 
-SAMPLE = 40000  # pixels that tell the noise of an image
+NOISE_PIXELS = 40000  # that tell the noise of an image
 
 
 def spread(values: Floats) -> float:
@@ -44,7 +44,7 @@ def mesh_background(image: Floats, good: Bools, box: int = 24) -> Floats:
     mode, share = _clipped_mode(cell)
     mode[share < 0.15] = np.nan
     mesh = ndimage.median_filter(_fill(mode.reshape(my, mx)), 3, mode="nearest")
-    return _spline(ny, my, by) @ mesh @ _spline(nx, mx, bx).T
+    return np.asarray(_spline(ny, my, by) @ mesh @ _spline(nx, mx, bx).T)
 
 
 def mesh_fit(images: Floats, weight: Floats, box: int) -> Floats:
@@ -76,7 +76,7 @@ def _clipped_mode(cell: Floats) -> tuple[Floats, Floats]:
     low, high = np.zeros(len(cell), int), np.isfinite(cell).sum(axis=1)
 
     def rank(q: float) -> Floats:
-        return ordered[row, np.clip((low + q * (high - low)).astype(int), 0, cell.shape[1] - 1)]
+        return np.asarray(ordered[row, np.clip((low + q * (high - low)).astype(int), 0, cell.shape[1] - 1)])
 
     for _ in range(5):
         middle = rank(0.5)
@@ -108,7 +108,7 @@ def ring_background(image: Floats, good: Bools, fwhm: float, step: int = 4) -> F
         mesh[j] = ordered[count // 2, np.arange(columns.size)]
         mesh[j, count < 8] = np.nan
     mesh = ndimage.gaussian_filter(_fill(mesh), 1.0, mode="nearest")
-    return _spline(ny, rows.size, step, first=0) @ mesh @ _spline(nx, columns.size, step, first=0).T
+    return np.asarray(_spline(ny, rows.size, step, first=0) @ mesh @ _spline(nx, columns.size, step, first=0).T)
 
 
 def _fill(mesh: Floats) -> Floats:
@@ -117,7 +117,7 @@ def _fill(mesh: Floats) -> Floats:
     if empty.all():
         return np.zeros_like(mesh)
     nearest = ndimage.distance_transform_edt(empty, return_distances=False, return_indices=True)
-    return mesh[tuple(nearest)]
+    return np.asarray(mesh[tuple(nearest)])
 
 
 @cache
@@ -128,7 +128,8 @@ def _spline(pixels: int, cells: int, size: int, first: float | None = None) -> F
     if cells == 1:
         return np.ones((pixels, 1))
     at = (np.arange(pixels) - ((size - 1) / 2 if first is None else first)) / size
-    return CubicSpline(np.arange(cells), np.eye(cells), bc_type="natural")(np.clip(at, 0, cells - 1))
+    natural = CubicSpline(np.arange(cells), np.eye(cells), bc_type="natural")
+    return np.asarray(natural(np.clip(at, 0, cells - 1)))
 
 
 def pixel_noise(image: Floats, good: Bools) -> tuple[float, float]:
@@ -148,7 +149,7 @@ def pixel_noise(image: Floats, good: Bools) -> tuple[float, float]:
     known = np.where(good, image, np.nan)
     variance, grain = [], 1.0
     for values in (known, known.T):
-        values = values[:: max(1, values.size // SAMPLE)]
+        values = values[:: max(1, values.size // NOISE_PIXELS)]
         fourth = np.diff(values, 4, axis=1)
         own, both = (spread(sums[np.isfinite(sums)]) for sums in (fourth, fourth[:, 1:] + fourth[:, :-1]))
         if not own > 0:

@@ -16,9 +16,12 @@ from muse_nb.steps.offsets.starfit.small import column_medians, inverse_2x2
 __all__ = ["Adjustment", "StarShifts", "adjust", "count_shown", "count_shown_at", "star_shifts", "with_rejected"]
 
 AXES = np.arange(2)
-BRIGHT, SEEN = 10.0, 3.0  # sigma that others see a star at; that an exposure sees it at
-FAINT = 0.15  # of its flux, with which it is seen
-MOST = 60  # stars with their own shift in an exposure: the most informative
+MIN_SIGMA_OTHERS, MIN_SIGMA = 10.0, 3.0  # that others show a star at; that an exposure shows it at
+MIN_FLUX = 0.15  # of its flux in the others, with which it is shown
+MAX_STARS = 60  # with their own shift in an exposure: the most informative
+MAX_ERROR = 0.15  # arcsec of a shift that counts as measured
+TRUSTED, OUTLYING = 3.0, 6.0  # errors up to which a shift counts in full; from which not at all
+MIN_SHARP_SHIFTS = 12  # that tell an error beyond the photon noise
 
 
 @dataclass(frozen=True)
@@ -35,7 +38,7 @@ class StarShifts:
     def measured(self) -> Bools:
         """Mask (n, K): shift known to better than 0.15 arcsec."""
         error = np.sqrt(np.trace(self.covariance, axis1=2, axis2=3))
-        return np.isfinite(self.shift[..., 0]) & (error < 0.15)
+        return np.asarray(np.isfinite(self.shift[..., 0]) & (error < MAX_ERROR))
 
 
 @dataclass(frozen=True)
@@ -70,7 +73,7 @@ class Adjustment:
 
 
 @one_thread()
-def star_shifts(fit: Fit, parts: list[FrameEquations], most: int = MOST) -> StarShifts:
+def star_shifts(fit: Fit, parts: list[FrameEquations], most: int = MAX_STARS) -> StarShifts:
     """Free every star's position (of the `most` informative) in every exposure and solve, linearly, about the fit."""
     n, stars = len(fit.frames), len(fit.sky)
     shift, covariance = np.full((n, stars, 2), np.nan), np.full((n, stars, 2, 2), np.nan)
@@ -136,9 +139,7 @@ def adjust(shifts: StarShifts, sky: Floats, reference: int, least: float = 0.0) 
         residual = d - offset[:, None] - position
         deviation = np.sqrt(np.einsum("ika,ikab,ikb->ik", residual, inverse, residual))
         before = trust, floor
-        trust = np.where(
-            shared, np.where(deviation < 3, 1.0, np.where(deviation < 6, 3 / np.maximum(deviation, 3), 0)), 0
-        )
+        trust = np.where(shared, _trusted(deviation), 0)
         typical = shared & sharp
         freedom = _freedom(shared) * typical.sum()
         if not shared.any() or freedom < 2 * n:
@@ -159,10 +160,18 @@ def adjust(shifts: StarShifts, sky: Floats, reference: int, least: float = 0.0) 
     )
 
 
+def _trusted(deviation: Floats) -> Floats:
+    """Weights of shifts that deviate by so many errors."""
+    less = np.where(deviation < OUTLYING, TRUSTED / np.maximum(deviation, TRUSTED), 0)
+    return np.where(deviation < TRUSTED, 1.0, less)
+
+
 def _sharp(covariance: Floats, shared: Bools) -> Bools:
     """The quarter (at least 12) of all shifts with the smallest photon noise: the only ones in which a floor shows."""
     error = np.where(shared, np.trace(covariance, axis1=2, axis2=3), np.inf)
-    limit = np.sort(error[shared])[max(shared.sum() // 4, min(12, shared.sum()) - 1)] if shared.any() else 0.0
+    limit = (
+        np.sort(error[shared])[max(shared.sum() // 4, min(MIN_SHARP_SHIFTS, shared.sum()) - 1)] if shared.any() else 0.0
+    )
     return error <= limit
 
 
@@ -222,8 +231,8 @@ def _fluxes(fit: Fit) -> Floats:
 
 def _count(own: Floats, flux: Floats, others: Floats, their_flux: Floats) -> tuple[int, int]:
     """How many stars others show clearly, and how many of them are seen at significance `own` with some of the flux."""
-    clear = others > BRIGHT
-    return int(clear.sum()), int((clear & (own > SEEN) & (flux > FAINT * their_flux)).sum())
+    clear = others > MIN_SIGMA_OTHERS
+    return int(clear.sum()), int((clear & (own > MIN_SIGMA) & (flux > MIN_FLUX * their_flux)).sum())
 
 
 def with_rejected(stars: Adjustment, before: Adjustment, limit: float) -> Adjustment:

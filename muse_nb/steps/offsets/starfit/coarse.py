@@ -116,7 +116,7 @@ def _worth(significance: Floats, doubt: float) -> Floats:
     worth = -((SEEN - DUE) ** 2) / variance / 2 - np.log(2 * np.pi * variance) / 2 - np.log(common)
     worth = np.maximum(worth, MIN_LOGL)
     worth[0] = 0  # no data
-    return worth
+    return np.asarray(worth)
 
 
 def place_all(frames: Sequence[Frame], radius: float = 6.0) -> list[Placement]:

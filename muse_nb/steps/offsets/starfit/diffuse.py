@@ -128,7 +128,7 @@ class DiffuseLight:
             total = ridge * surface
             for y, x, weight in parts:
                 total += y.T @ (weight * (y @ surface @ x.T)) @ x
-            return (total / root).ravel()
+            return np.asarray((total / root).ravel())
 
         matrix = LinearOperator((root.size, root.size), matvec=normal, dtype=float)
         start = (self.surface * root).ravel()
@@ -149,7 +149,7 @@ def _well_inside(seen: list[tuple[Floats, Floats]]) -> Bools:
 def _splines(pixels: int) -> Floats:
     """Cubic B-splines (pixels, splines) on knots that begin and end beyond the pixels."""
     knots = np.arange(-3, np.ceil(pixels / KNOT_SPACING) + 4) * KNOT_SPACING
-    return BSpline.design_matrix(np.arange(pixels, dtype=float), knots, 3).toarray()
+    return np.asarray(BSpline.design_matrix(np.arange(pixels, dtype=float), knots, 3).toarray())
 
 
 def _blurred(basis: Floats, sigma: float) -> Floats:
@@ -157,4 +157,4 @@ def _blurred(basis: Floats, sigma: float) -> Floats:
 
 
 def _binned(basis: Floats) -> Floats:
-    return basis.reshape(-1, BIN, basis.shape[1]).mean(1)
+    return np.asarray(basis.reshape(-1, BIN, basis.shape[1]).mean(1))

@@ -8,8 +8,8 @@ from muse_nb.steps.offsets.starfit.arrays import Bools, Floats
 
 __all__ = ["without_fill"]
 
-MANY = 9  # pixels that have a value
-COMMON = 8.0  # times as many as have the next value: noise spreads over neighbouring values evenly
+MIN_PIXELS = 9  # that have a value
+MIN_EXCESS = 8.0  # times as many as have the next value: noise spreads over neighbouring values evenly
 
 
 def without_fill(image: Floats) -> Floats:
@@ -48,12 +48,12 @@ def _too_common(image: Floats, value: float) -> Bools:
     """Pixels of the value; none, if about as many have the next or, in coarse whole numbers, it is the sky's."""
     same = image == value
     number = int(same.sum())
-    if number < MANY:
+    if number < MIN_PIXELS:
         return np.zeros_like(same)
     away = np.abs(image - value)
     following = int((away == np.nanmin(np.where(same, np.nan, away), initial=np.inf)).sum())
-    alone = number > COMMON * following and (following < MANY or number < 0.5 * np.isfinite(image).sum())
-    return same & alone
+    alone = number > MIN_EXCESS * following and (following < MIN_PIXELS or number < 0.5 * np.isfinite(image).sum())
+    return np.asarray(same & alone)
 
 
 def _noisy(image: Floats) -> bool:

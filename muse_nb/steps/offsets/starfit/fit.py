@@ -230,7 +230,7 @@ class Fit:
 def _peaks(frame: Frame, amplitude: Floats, width: float) -> Floats:
     """Peaks in a frame of stars that have others at FWHM `width` arcsec: where their fit begins."""
     peaks = amplitude * (width / frame.seeing) ** 2
-    return np.maximum(peaks, FIRST_PEAK * np.sqrt(frame.floor))
+    return np.asarray(np.maximum(peaks, FIRST_PEAK * np.sqrt(frame.floor)))
 
 
 def _shortened(moves: Floats, largest: float) -> Floats:

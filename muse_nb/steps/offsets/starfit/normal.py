@@ -48,7 +48,7 @@ class FrameEquations:
     def diagonal(self) -> Floats:
         """Each star's own 3x3 block."""
         owner = np.repeat(np.arange(len(self.active)), np.diff(self.row))
-        return self.block[owner == self.column]
+        return np.asarray(self.block[owner == self.column])
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import numpy as np
 from muse_nb.core.progress import Progress, silent
 from muse_nb.kernels.psf import discs
 from muse_nb.steps.offsets.starfit import catalogue, noise
-from muse_nb.steps.offsets.starfit.arrays import Bools, Floats, Ints
+from muse_nb.steps.offsets.starfit.arrays import Floats, Ints
 from muse_nb.steps.offsets.starfit.begin import Attempt, Effort, begin, fit_round, fitted
 from muse_nb.steps.offsets.starfit.coarse import Placement
 from muse_nb.steps.offsets.starfit.fit import Fit
@@ -141,11 +141,12 @@ def finish(
     own = own * scale[:, None, None, None] * scale[None, None, :, None]
     offset = fit.offsets.copy()
     if stars.floor > 0:
-        told: Bools = np.any(np.isfinite(stars.deviation), axis=1)  # star by star; others have what their light tells
+        # star by star; others have what their light tells
+        told = np.asarray(np.isfinite(stars.deviation).any(1))
         told[fit.reference] = True
         offset[told] += stars.offset[told]
-        where, both = np.flatnonzero(told), np.arange(2)
-        at = np.ix_(where, both, where, both)
+        known, axes = np.flatnonzero(told), np.arange(2)
+        at = np.ix_(known, axes, known, axes)
         own[at] = stars.covariance[at]
     own += _of_single_stars(fit, parts, stars.floor)
     every = np.arange(len(offset))
