@@ -154,7 +154,7 @@ def trials(work: Path) -> list[Trial]:
         eso = ["--engine", "eso", "--threads", "1", "--force"]
         found.append(Trial("combine eso", lambda o: ["combine", *tables[:2], "-o", o / "C.fits", *eso]))
     for module in ("survey", "doctor", "inspect", "offsets", "combine", "cube", "nans", "simulate", "share", "reduce"):
-        import_module(f"muse_nb.cli.{module}")
+        load(module)
     undisturbed(Trial("one", lambda o: ["cube", tables[0], "-o", work / "one.fits", "--threads", "1"]), work / "ones")
     warm_up()
     return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from muse_nb.cli.combine import add_cube_arguments, make
+from muse_nb.cli.exposures.combine import add_cube_arguments, make
 
 __all__ = ["add_arguments", "run"]
 
