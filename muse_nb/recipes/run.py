@@ -21,7 +21,7 @@ from muse_nb.products.fits.blocks import hdus
 from muse_nb.recipes import frames as framesets
 from muse_nb.recipes import parameters as request
 from muse_nb.recipes.backends import BACKENDS, available, environment, library
-from muse_nb.recipes.checks.every import AFTER, examine, refuse, tell
+from muse_nb.recipes.checks.every import AFTER, examine, refuse, warn_of
 from muse_nb.recipes.checks.faults import Frame, Run
 from muse_nb.recipes.errors import RecipeError, reasons
 from muse_nb.recipes.result import RecipeResult
@@ -118,7 +118,7 @@ def run_recipe(
     given = tuple(Frame.open(path, tag) for path, tag in pairs)
     made = tuple(Frame.open(path, category) for category, paths in products.items() for path in paths)
     faults += examine(Run(name, given, parameters or {}, made), AFTER)
-    findings = tell(dict.fromkeys(faults))
+    findings = warn_of(dict.fromkeys(faults))
     return RecipeResult(name, backend, products, log, ended.seconds, ended.cpu_seconds, ended.peak_memory, findings)
 
 

@@ -16,7 +16,7 @@ from muse_nb.recipes.checks import sets as check_sets
 from muse_nb.recipes.checks import wavelengths as check_wavelengths
 from muse_nb.recipes.checks.faults import Check, Fault, Frame, Reads, Run, Severity
 
-__all__ = ["AFTER", "BEFORE", "DATA", "examine", "examine_file", "refuse", "tell"]
+__all__ = ["AFTER", "BEFORE", "DATA", "examine", "examine_file", "refuse", "warn_of"]
 
 BEFORE: dict[str, Check] = {
     "position": check_headers.position,
@@ -88,7 +88,7 @@ def refuse(recipe: str, frames: list[tuple[Path, str]], parameters: Mapping[str,
     return found
 
 
-def tell(faults: Collection[Fault], stacklevel: int = 3) -> list[str]:
+def warn_of(faults: Collection[Fault], stacklevel: int = 3) -> list[str]:
     """Warn of faults, and return their sentences."""
     sentences = [str(fault) for fault in faults]
     for sentence in sentences:
