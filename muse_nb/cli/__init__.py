@@ -17,7 +17,7 @@ from muse_nb.core.errors import MuseError
 
 __all__ = ["load", "main"]
 
-# folder -> name -> one line for the overview; muse_nb.cli.FOLDER.NAME has add_arguments(parser) and run(args) -> int | None
+# folder -> name -> one line for the overview; the module muse_nb.cli.FOLDER.NAME has add_arguments and run(args)
 COMMANDS = {
     "night": {
         "survey": "what is in a folder of MUSE files; write or verify its manifest",
