@@ -27,6 +27,7 @@ if __name__ == "__main__":  # before NumPy starts its threads; who imports from 
     os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MPLBACKEND": "Agg"}
 
 from benchmarks.tables import write_tables
+from muse_nb.cli import load
 
 KILLS = 600
 SHARE = {"survey": 4, "inspect": 2, "nans": 4, "offsets": 2, "combine": 6, "cube": 8, "doctor": 6}
