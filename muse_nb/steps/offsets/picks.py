@@ -18,7 +18,7 @@ __all__ = ["PickFile", "empty_picks", "merge_picks", "read_picks", "save_picks"]
 COLUMNS: dict[str, type] = {
     "star": int, "ra": float, "dec": float, "exposure": str, "x": float, "y": float, "dropped": bool,
 }  # fmt: skip
-_LOCK_TIMEOUT = 10.0  # seconds for another notebook to finish its save
+LOCK_TIMEOUT = 10.0  # seconds for another notebook to finish its save
 _SAME_STAR = 0.5  # arcsec
 
 _Key: TypeAlias = tuple[int, str]  # star, exposure
@@ -109,7 +109,7 @@ class PickFile:
         path, lock = self.path, self.path.with_name(f".{self.path.name}.lock")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            with FileLock(lock, timeout=_LOCK_TIMEOUT):
+            with FileLock(lock, timeout=LOCK_TIMEOUT):
                 stamp = self._stamp()
                 if stamp not in (self._seen, None):
                     picks = merge_picks(self.picks, picks, read_picks(path))
