@@ -191,3 +191,13 @@ def test_parameters_become_a_cell_after_the_one_with_defaults(before: int, tmp_p
     read = book(new_code_cell(new.source, metadata={"tags": ["parameters"]}))
     assert defaults(read) == values
     assert "nan = float('nan')\nfar = float('-inf')\n" in new.source
+
+
+def test_what_a_page_asks_of_a_star_picker_is_what_the_picker_keeps() -> None:
+    import re
+
+    from muse_nb.sharing.page import static
+
+    asked = set(re.findall(r'm\.get\("(\w+)"\)', static("marks.js")))
+    assert {"stars", "places", "frames", "rows"} <= asked
+    assert asked <= set(muse_nb.StarPicker.class_trait_names(sync=True))
