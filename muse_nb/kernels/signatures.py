@@ -21,6 +21,8 @@ SIGNATURES: dict[str, tuple[tuple[type, ...], type | None]] = {  # arguments, re
     # frame_stats.c, frame_cosmics.c
     "frame_counts": ((*[_ARRAY] * 3, _LONG, _INT, _FLOAT, _FLOAT, _ARRAY), None),
     "frame_cosmics": ((*[_ARRAY] * 3, _LONG, _LONG, _INT, _INT, _ARRAY, _ARRAY), _INT),
+    # lines.c
+    "fit_lines": ((_LONG, _LONG, *[_ARRAY] * 3, *[_REAL] * 4, _INT, _ARRAY), None),
     # nans.c
     "plane_coverage": ((_ARRAY, _LONG, _INT, c_int32, *[_ARRAY] * 3, POINTER(c_int64)), _LONG),
     "place_rows": ((_VOXELS, _PLACE, _LONG, *[_ARRAY] * 6), None),

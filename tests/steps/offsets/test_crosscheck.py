@@ -74,7 +74,7 @@ def test_a_recipe_that_matched_too_few_stars_is_named(
             fits.setval(path, f"HIERARCH ESO QC EXPALIGN NMATCH{number}", value=matched)
         return SimpleNamespace(products={"OFFSET_LIST": [path]})
 
-    monkeypatch.setattr("muse_nb.recipes.reduce.align", align)
+    monkeypatch.setattr("muse_nb.recipes.joining.align", align)
     check = cross_check(measurement, measured)
     assert list(check.table["verdict"]) == ["agree", "check", "agree", "agree"]
     assert "matched only 2 stars" in check.table["why"][1]
@@ -87,7 +87,7 @@ def test_a_recipe_that_fails_is_quoted_without_the_log_that_is_gone(
     def fail(*_: object) -> None:
         raise MuseError("muse_exp_align failed: too few sources; its log is /scratch/muse_exp_align.log")
 
-    monkeypatch.setattr("muse_nb.recipes.reduce.align", fail)
+    monkeypatch.setattr("muse_nb.recipes.joining.align", fail)
     check = cross_check(measurement, measured)
     assert check.methods == ("automatic", "correlation")
     assert check.notes == ("muse_exp_align: muse_exp_align failed: too few sources",)
