@@ -117,6 +117,7 @@ def test_both_back_ends_find_what_was_unpacked(unpacked: Path):
     libraries = unpacked / "usr/lib/some-linux-gnu"
     env = backends.environment()
     assert env["ESOREX_RECIPE_DIR"] == str(libraries / "cpl/plugins")
+    assert backends.esorex_command() == ["esorex", f"--recipe-dir={env['ESOREX_RECIPE_DIR']}"]
     assert env["LD_LIBRARY_PATH"] == f"{libraries}:{libraries / 'muse-2.8.7'}:/their/own"
     assert shutil.which("esorex", path=env["PATH"]) == str(unpacked / "usr/bin/esorex")
     assert backends.library("muse_scibasic") == libraries / "cpl/plugins/muse-2.8.7/muse_scibasic.so"
