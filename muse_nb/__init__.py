@@ -34,6 +34,8 @@ _HOME = {
     "line_map": "muse_nb.steps.look.line_map",
     "share": "muse_nb.sharing.share",
     "simulate": "muse_nb.simulator.night",
+    "fetch": "muse_nb.archive.fetch",
+    "plan_calibrations": "muse_nb.steps.calibrate.plan",
     "run_recipe": "muse_nb.recipes.run",
     "reduce": "muse_nb.recipes.reduce",
     "reduce_all": "muse_nb.recipes.reduce",

@@ -18,6 +18,8 @@ __all__ = ["main"]
 
 # name -> one line for the overview; the module muse_nb.cli.NAME has add_arguments(parser) and run(args) -> int | None
 COMMANDS = {
+    "fetch": "a night and its calibrations from ESO's archive",
+    "calibrate": "which raw files make which master calibrations, and for which exposure",
     "survey": "what is in a folder of MUSE files; write or verify its manifest",
     "doctor": "what the recipes would get wrong in a folder without a word",
     "reduce": "raw frames to pixel tables, cubes and images, by ESO's recipes",
