@@ -35,6 +35,7 @@ _HOME = {
     "share": "muse_nb.sharing.share",
     "simulate": "muse_nb.simulator.night",
     "fetch": "muse_nb.archive.fetch",
+    "list_archive": "muse_nb.archive.fetch",
     "plan_calibrations": "muse_nb.steps.calibrate.plan",
     "run_recipe": "muse_nb.recipes.run",
     "reduce": "muse_nb.recipes.reduce",
