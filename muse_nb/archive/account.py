@@ -17,7 +17,7 @@ __all__ = ["HOST", "Account", "Token", "find_account"]
 
 HOST = "www.eso.org"
 SERVICES = (HOST, f"astroquery:{HOST}")  # the second: where astroquery keeps it
-_EARLY = 60.0  # seconds before its end at which a token is renewed
+_EARLY = 60.0  # seconds before its end at which a token is renewed, of a short one a tenth of its life
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Token:
     ----------
     text : str
     expires : float or None
-        Seconds since 1970; None where it does not say.
+        When to renew it, seconds since 1970; None where it does not say.
     """
 
     text: str = field(repr=False)
@@ -56,14 +56,15 @@ class Token:
         try:
             payload = text.split(".")[1]
             facts = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
-            return cls(text, float(facts["exp"]))
+            end = float(facts["exp"])
+            return cls(text, end - min(_EARLY, max(0.0, end - time.time()) / 10))
         except (IndexError, KeyError, TypeError, ValueError, binascii.Error):
             return cls(text, None)
 
     @property
     def fresh(self) -> bool:
         """Whether it will still be taken in a moment."""
-        return self.expires is None or time.time() < self.expires - _EARLY
+        return self.expires is None or time.time() < self.expires
 
 
 def find_account() -> Account | None:

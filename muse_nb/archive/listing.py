@@ -86,8 +86,8 @@ class Listing(Shown):
 
     @property
     def bytes(self) -> int:
-        """Size of all; a file of unknown size counts as a full raw frame [byte]."""
-        return sum(TYPICAL if file.bytes is None else file.bytes for file in self.files)
+        """Size of those whose size is known [byte]."""
+        return sum(file.bytes or 0 for file in self.files)
 
     @property
     def science(self) -> list[ArchiveFile]:
@@ -154,7 +154,7 @@ class Listing(Shown):
         """Numbers and size in a sentence."""
         kinds = Counter(file.type for file in self.files)
         unknown = sum(file.bytes is None for file in self.files)
-        guess = f" ({unknown} of unknown size, taken as {size_text(TYPICAL)} each)" if unknown else ""
+        guess = f" and {unknown} of unknown size" if unknown else ""
         said = ", ".join(f"{number} {printable(kind)}" for kind, number in kinds.most_common())
         return f"{len(self.files)} files, {size_text(self.bytes)}{guess}" + (f": {said}" if said else "")
 

@@ -26,7 +26,7 @@ __all__ = ["HIDDEN", "DiskFull", "fetch_one", "find", "partial_size"]
 
 HIDDEN = ".fetch-"
 PIECE = 1 << 18  # bytes; a few of them a thread are all the memory that a file takes
-ENDINGS = (".fits.fz", ".fits", ".fits.gz", ".NL.txt", ".txt", "")
+ENDINGS = (".fits.fz", ".fits", ".fits.gz", ".txt", "")
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _WHOLE_TRIES = 3  # of a file that arrives broken
 _NAP = 0.05
@@ -285,10 +285,13 @@ def _same(begun: _Begun, fresh: _Begun, answer: requests.Response) -> bool:
 
 
 def _write(answer: requests.Response, file: IO[bytes], count: Callable[[int], object], archive: Archive) -> str:
-    """Append an answer's bytes; say why it ended early, if it did."""
+    """Append an answer's bytes; say why it ended early, if it did.
+
+    read1, because read would keep up to a whole piece to itself when the connection breaks.
+    """
     decode = bool(answer.headers.get("Content-Encoding"))
     try:
-        while piece := answer.raw.read(PIECE, decode_content=decode):
+        while piece := answer.raw.read1(PIECE, decode_content=decode):
             file.write(piece)
             count(len(piece))
             archive.check()
@@ -363,7 +366,7 @@ def _ending(path: Path) -> str:
         with suppress(MuseError):
             return ".fits.fz" if any(unit.cards.get("ZIMAGE") is True for unit in hdus(path)) else ".fits"
         return ".fits"
-    return ".fits.gz" if start.startswith(b"\x1f\x8b") else ".NL.txt"
+    return ".fits.gz" if start.startswith(b"\x1f\x8b") else ".txt"
 
 
 def _check(path: Path, name: str) -> None:

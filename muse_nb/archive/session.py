@@ -25,6 +25,7 @@ __all__ = ["BUSY", "Archive", "Cancelled", "Refused"]
 ARCHIVE, PORTAL, SIGN_IN = "https://archive.eso.org", "https://dataportal.eso.org", f"https://{HOST}"
 BUSY = frozenset([408, 425, 429, 500, 502, 503, 504])  # come back later
 TRIES = 6
+FIRST_PAUSE = 1.0  # seconds before the second try; each further one waits twice as long
 LONGEST = 120.0  # seconds at most between two tries, unless the archive asks for more
 PATIENCE = 900.0  # seconds at most that it may ask for
 TIMEOUT = (20.0, 60.0)  # seconds to connect, and between two pieces of an answer
@@ -94,15 +95,11 @@ class Archive:
         Ends every wait when it is set.
     tell
         Told of pauses, in the one form of progress.
-    pause
-        Seconds before the second try; each further one waits twice as long.
     """
 
-    def __init__(
-        self, base: str | None = None, *, cancel: Stop | None = None, tell: Progress | None = None, pause: float = 1.0
-    ) -> None:
+    def __init__(self, base: str | None = None, *, cancel: Stop | None = None, tell: Progress | None = None) -> None:
         self._base = _checked(base) if base else ""
-        self.cancel, self._tell, self._pause = cancel, tell or silent, pause
+        self.cancel, self._tell = cancel, tell or silent
         self._local = threading.local()
         self._signing = threading.Lock()
         self._token: Token | None = None
@@ -219,7 +216,7 @@ class Archive:
 
     def delay(self, attempt: int) -> float:
         """Seconds to wait after a try that failed."""
-        return min(LONGEST, self._pause * 2 ** (attempt - 1)) * random.uniform(0.8, 1.2)
+        return min(LONGEST, FIRST_PAUSE * 2 ** (attempt - 1)) * random.uniform(0.8, 1.2)
 
     def sign_in(self, spent: Token | None = None) -> bool:
         """Get a token where there is an account; False where there is none.

@@ -1,4 +1,4 @@
-"""A small archive on the loopback address that speaks ESO's protocols; its answers are written from their documentation.
+"""A small archive on the loopback address that speaks ESO's protocols, written from their documentation.
 
 TAP (VOTable; the ADQL runs on SQLite), CalSelector (XML, multipart, VOTable), datalink, the data portal (names in
 Content-Disposition, ranges), sign-in with tokens that end, and the errors of all of them. Nothing here was seen on the
@@ -311,11 +311,13 @@ def tree(dp_id: str, calibrations: list[tuple[str, str]], **facts: str) -> str:
     facts = {"category": "OBJECT", "certified": "true", "complete": "true", "mode": "Raw2Raw"} | facts
     message = facts.pop("message", "")
     head = " ".join(f"{name}={quoteattr(text)}" for name, text in facts.items())
+    nested = (
+        '<associatedFiles><association category="BIAS" match="calib_plan"><mainFiles>'
+        f'<file category="BIAS" name={quoteattr(calibrations[0][0])}/></mainFiles></association></associatedFiles>'
+    )
     inner = "".join(
         f'<association category={quoteattr(tag)} match="calib_plan"><mainFiles><file category={quoteattr(tag)}'
-        f' name={quoteattr(name)}/></mainFiles><messages/><associatedFiles><association category="BIAS" match="calib_plan">'
-        f'<mainFiles><file category="BIAS" name={quoteattr(calibrations[0][0])}/></mainFiles></association>'
-        "</associatedFiles></association>"
+        f" name={quoteattr(name)}/></mainFiles><messages/>{nested}</association>"
         for name, tag in calibrations
     )
     said = f"<messages><message text={quoteattr(message)}/></messages>" if message else "<messages/>"
