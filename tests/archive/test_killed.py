@@ -1,4 +1,4 @@
-"""Protects against ``kill -9`` while files come: none is lost or half there, the rerun completes and gets none twice."""
+"""Protects against ``kill -9`` while files come: none is lost or half there, a rerun completes and gets none twice."""
 
 from __future__ import annotations
 
