@@ -9,7 +9,7 @@ PY := $(VENV)/bin/python
 help:        ## show these lines
 	@grep -hE '^[a-z]+: .*##' Makefile | sed -E 's/^([a-z]+):.*## /  make \1	/' | expand -t 16
 
-$(READY): pyproject.toml setup.py requirements.lock scripts/setup.sh $(wildcard muse_nb/kernels/*.[ch])
+$(READY): pyproject.toml setup.py requirements.lock scripts/setup.sh scripts/recipes.sh $(wildcard muse_nb/kernels/*.[ch])
 	@bash scripts/setup.sh $(VENV)
 	@touch $@
 

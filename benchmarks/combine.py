@@ -117,7 +117,7 @@ def _stream(tables: list[Path], folder: Path, *more: str) -> Run:
 
 def _eso(tables: list[Path], folder: Path, parameters: dict[str, object]) -> Run | None:
     from muse_nb.core.errors import MuseError
-    from muse_nb.recipes.reduce import exp_combine
+    from muse_nb.recipes.joining import exp_combine
     from muse_nb.steps.combine.forecast import forecast
 
     try:

@@ -28,6 +28,7 @@ if __name__ == "__main__":  # before NumPy starts its threads; who imports from 
     os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MPLBACKEND": "Agg"}
 
 from benchmarks.tables import write_tables
+from muse_nb.cli import load
 
 KILLS = 600
 SHARE = {"survey": 4, "inspect": 2, "nans": 4, "offsets": 2, "combine": 6, "cube": 8, "doctor": 6}
@@ -134,9 +135,10 @@ def hidden(*folders: Path) -> list[str]:
 def trials(work: Path, url: str) -> list[Trial]:
     """Write small inputs, and say which commands to try on them."""
     from muse_nb import simulate
+    from muse_nb.core.progress import silent
     from muse_nb.recipes.backends import available
 
-    night = simulate(work / "night", 2, products=True, progress=list, workers=1)
+    night = simulate(work / "night", 2, products=True, progress=silent, workers=1)
     tables = write_tables(work / "tables", 2, 30_000, ifus=2)
     images = night.reduced["IMAGE_FOV"]
     reds = [path for path in night.reduced["OBJECT_RED"] if path.name.endswith("-12.fits")][:1]
@@ -160,20 +162,9 @@ def trials(work: Path, url: str) -> list[Trial]:
         found.append(Trial("reduce", lambda o: ["reduce", raw, "--calib", calib, "-o", o, *quick]))
         eso = ["--engine", "eso", "--threads", "1", "--force"]
         found.append(Trial("combine eso", lambda o: ["combine", *tables[:2], "-o", o / "C.fits", *eso]))
-    for module in (
-        "survey",
-        "doctor",
-        "inspect",
-        "offsets",
-        "combine",
-        "cube",
-        "nans",
-        "simulate",
-        "share",
-        "reduce",
-        "fetch",
-    ):
-        import_module(f"muse_nb.cli.{module}")
+    for module in ("survey", "doctor", "inspect", "offsets", "combine", "cube", "nans", "simulate", "share", "reduce"):
+        load(module)
+    load("fetch")
     undisturbed(Trial("one", lambda o: ["cube", tables[0], "-o", work / "one.fits", "--threads", "1"]), work / "ones")
     warm_up()
     return found

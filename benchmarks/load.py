@@ -38,7 +38,7 @@ def resident() -> float:
 def main() -> None:
     """Measure."""
     from muse_nb import ExposureTable, doctor, survey
-    from muse_nb.steps.survey.survey import verify
+    from muse_nb.steps.survey.verify import verify
 
     with tempfile.TemporaryDirectory(prefix="load-") as name:
         folder, manifest = Path(name) / "night", Path(name) / "m.csv"

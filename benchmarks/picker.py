@@ -17,7 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.offset_fields import Kind, make
-from muse_nb.steps.offsets.measure import Offsets, picked
+from muse_nb.steps.offsets.picked import candidates, solve_picks
+from muse_nb.steps.offsets.result import Offsets
 from muse_nb.widgets.stars.picker import StarPicker
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "browser"))
@@ -27,6 +28,7 @@ LARGE = (Kind(260, 8.0, 300.0, side=250, exposures=45), 200)
 UPDATES = 1000
 CELL = """from pathlib import Path
 from muse_nb import StarPicker
+from muse_nb.steps.offsets.picked import candidates
 picker = StarPicker(sorted(Path('{folder}').glob('*.fits')))
 picker"""
 
@@ -59,7 +61,7 @@ def report(name: str, kind: Kind, picks: int, folder: Path) -> None:
     picker = opened(kind, folder)
     picker.add_best(picks)
     apart: list[float] = []
-    more = [(float(s["x"]), float(s["y"])) for s in picker.measurement.candidates(picks + 20)][picks:]
+    more = [(float(s["x"]), float(s["y"])) for s in candidates(picker.measurement, picks + 20)][picks:]
     others = [place for place in more if min(place) > 5 and max(place) < kind.side - 5][:3]
     picker._live, clicks = True, []
     _ = picker.measurement.star_shifts
@@ -68,7 +70,7 @@ def report(name: str, kind: Kind, picks: int, folder: Path) -> None:
         first = picker._preview
         apart.append(np.abs(_deviations(first, picker.offsets)).max())  # which waits for the fit
     start = time.process_time()
-    picked.solve_picks(picker.measurement, picker.picks)
+    solve_picks(picker.measurement, picker.picks)
     fit = time.process_time() - start
     counts = f"{len(picker.stars):5} {len(picker.rows):9}"
     times = f"{1e3 * np.median(clicks):10.0f} {1e3 * fit:10.0f}"
@@ -117,7 +119,7 @@ def latency(folders: dict[int, Path], lab: Path) -> None:
                 book.until("len(picker.rows)", 120)
                 canvas.settled("sharp", str(exposures))
                 times = []
-                stars = book.value("[[float(s['x']), float(s['y'])] for s in picker.measurement.candidates(12)]")
+                stars = book.value("[[float(s['x']), float(s['y'])] for s in candidates(picker.measurement, 12)]")
                 inside = [star for star in stars if min(star) > 5 and max(star) < FIELDS[exposures][0].side - 5]
                 for x, y in inside[:6]:
                     number = book.value("picker.measured")

@@ -14,9 +14,10 @@ import pytest
 from filelock import FileLock
 
 import muse_nb
+from muse_nb.core.progress import silent
 
 if TYPE_CHECKING:
-    from muse_nb.recipes.reduce import Reduction
+    from muse_nb.recipes.result import Reduction
     from muse_nb.simulator.night import Night
 
 EXPOSURES = 4  # one at each rotator angle
@@ -66,11 +67,17 @@ def kept(config: pytest.Config, name: str, *rooms: str) -> Path:
 
 
 @pytest.fixture(scope="session")
+def mpdaf_data() -> Path:
+    """Real MUSE files, those in mpdaf's package data. Read only."""
+    return Path(pytest.importorskip("mpdaf").__file__).parent / "data"
+
+
+@pytest.fixture(scope="session")
 def night(request: pytest.FixtureRequest) -> Night:
     """Four micro exposures with raw frames, calibrations, and products made without the recipes. Read only."""
     folder = kept(request.config, "night", "simulator", "products")
     with FileLock(f"{folder}.lock"):  # one of the workers makes it, the others find it
-        return muse_nb.simulate(folder, EXPOSURES, products=True, progress=list)
+        return muse_nb.simulate(folder, EXPOSURES, products=True, progress=silent)
 
 
 @pytest.fixture(scope="session")

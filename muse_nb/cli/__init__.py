@@ -8,35 +8,56 @@ import signal
 import sys
 from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 
 from muse_nb import __version__
+from muse_nb.cli.common import print_error
 from muse_nb.core.atomic import refuse_existing
 from muse_nb.core.errors import MuseError
-from muse_nb.core.text import printable
 
-__all__ = ["main"]
+__all__ = ["load", "main"]
 
-# name -> one line for the overview; the module muse_nb.cli.NAME has add_arguments(parser) and run(args) -> int | None
+# folder -> name -> one line for the overview; the module muse_nb.cli.FOLDER.NAME has add_arguments and run(args)
 COMMANDS = {
-    "fetch": "a night and its calibrations from ESO's archive",
-    "calibrate": "which raw files make which master calibrations, and for which exposure",
-    "survey": "what is in a folder of MUSE files; write or verify its manifest",
-    "doctor": "what the recipes would get wrong in a folder without a word",
-    "reduce": "raw frames to pixel tables, cubes and images, by ESO's recipes",
-    "inspect": "OBJECT_RED frames: good or bad",
-    "nans": "where the NaN of a cube come from",
-    "offsets": "measure star offsets in IMAGE_FOVs and write an OFFSET_LIST",
-    "combine": "pixel tables of several exposures to one cube",
-    "cube": "the pixel table of one exposure to a cube",
-    "spectrum": "the spectrum of a region of a cube",
-    "band": "the image of a range of wavelengths of a cube",
-    "lines": "maps of a line: flux, velocity and dispersion of every spaxel",
-    "share": "notebooks to HTML files that open anywhere",
-    "simulate": "a small MUSE night with known truth",
-    "demo": "simulate, reduce, measure, combine and render the notebooks",
-    "lab": "open JupyterLab on the notebooks",
+    "night": {
+        "fetch": "a night and its calibrations from ESO's archive",
+        "survey": "what is in a folder of MUSE files; write or verify its manifest",
+        "doctor": "what the recipes would get wrong in a folder without a word",
+        "simulate": "a small MUSE night with known truth",
+        "calibrate": "which raw files make which master calibrations, and for which exposure",
+        "reduce": "raw frames to pixel tables, cubes and images, by ESO's recipes",
+    },
+    "exposures": {
+        "inspect": "OBJECT_RED frames: good or bad",
+        "nans": "where the NaN of a cube come from",
+        "offsets": "measure star offsets in IMAGE_FOVs and write an OFFSET_LIST",
+        "combine": "pixel tables of several exposures to one cube",
+        "cube": "the pixel table of one exposure to a cube",
+    },
+    "cubes": {
+        "spectrum": "the spectrum of a region of a cube",
+        "band": "the image of a range of wavelengths of a cube",
+        "lines": "maps of a line: flux, velocity and dispersion of every spaxel",
+    },
+    "project": {
+        "share": "notebooks to HTML files that open anywhere",
+        "demo": "simulate, reduce, measure, combine and render the notebooks",
+        "lab": "open JupyterLab on the notebooks",
+    },
 }
 OUTPUTS = ("output", "plot")  # what the arguments that name files to be made are called
+
+
+def load(name: str) -> ModuleType:
+    """Import a command by its name.
+
+    Raises
+    ------
+    KeyError
+        There is no such command.
+    """
+    folder = {name: folder for folder, names in COMMANDS.items() for name in names}[name]
+    return import_module(f"muse_nb.cli.{folder}.{name}")
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -44,8 +65,8 @@ def main(argv: list[str] | None = None) -> int:
     arguments = sys.argv[1:] if argv is None else argv
     parser, commands = _overview()
     name = next((word for word in arguments if not word.startswith("-")), None)
-    if name in COMMANDS:  # import only the command that was asked for
-        module = import_module(f"muse_nb.cli.{name}")
+    if name in commands:  # import only the command that was asked for
+        module = load(name)
         module.add_arguments(commands[name])
     args = parser.parse_args(arguments)
     if args.command is None:
@@ -56,13 +77,15 @@ def main(argv: list[str] | None = None) -> int:
         _refuse_inputs_as_outputs(args)
         return int(module.run(args) or 0)
     except MuseError as error:
-        return _say(name, error)
+        print_error(args.command, error)
+        return 1
     except ImportError as error:
         from muse_nb.kernels import KernelsError
 
         if not isinstance(error, KernelsError):
             raise
-        return _say(name, error)
+        print_error(args.command, error)
+        return 1
     except BrokenPipeError:
         sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115
         return 1
@@ -78,11 +101,6 @@ def _refuse_inputs_as_outputs(args: argparse.Namespace) -> None:
     words = [word for value in given.values() for word in (value if isinstance(value, list) else [value])]
     for path in outputs:
         refuse_existing(path, force=True, inputs=[word for word in words if isinstance(word, str)])
-
-
-def _say(name: str | None, error: Exception) -> int:
-    print(f"muse-nb {name}: {printable(' '.join(str(error).split()))}", file=sys.stderr)
-    return 1
 
 
 def _interrupt(_signal: int, _frame: object) -> None:
@@ -104,6 +122,7 @@ def _overview() -> tuple[argparse.ArgumentParser, dict[str, argparse.ArgumentPar
             description=text[0].upper() + text[1:] + ".",
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
-        for name, text in COMMANDS.items()
+        for names in COMMANDS.values()
+        for name, text in names.items()
     }
     return parser, commands

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from html import escape
-from typing import Any
+from typing import Protocol, cast
 
-__all__ = ["FINDINGS_MIME", "Shown", "findings_html", "table_html"]
+__all__ = ["FINDINGS_MIME", "Html", "Shown", "findings_html", "table_html"]
 
 FINDINGS_MIME = "application/vnd.muse_nb.findings+json"
 """Of an output's part that holds ``{"findings": [sentence, ...]}``, for whoever renders a notebook."""
+
+
+class Html(str):
+    """HTML that a step wrote, its text escaped already: `table_html` takes it as it is."""
+
+    __slots__ = ()
 
 
 def findings_html(findings: Iterable[str]) -> str:
@@ -18,8 +24,10 @@ def findings_html(findings: Iterable[str]) -> str:
     return f'<ul class="findings">{items}</ul>' if items else ""
 
 
-def table_html(head: Sequence[object], rows: Iterable[Sequence[object]], *, kind: str = "") -> str:
-    """Write a table; every cell is escaped.
+def table_html(
+    head: Sequence[object], rows: Iterable[Sequence[object]], *, kind: str = "", style: str = "", cell_style: str = ""
+) -> str:
+    """Write a table; every cell is escaped, but for those that are `Html`.
 
     Parameters
     ----------
@@ -29,11 +37,29 @@ def table_html(head: Sequence[object], rows: Iterable[Sequence[object]], *, kind
         A cell a column.
     kind
         CSS class.
+    style, cell_style
+        CSS of the table, and of each cell below the head.
     """
-    heads = "".join(f"<th>{escape(str(cell))}</th>" for cell in head)
-    lines = "".join(f"<tr>{''.join(f'<td>{escape(str(cell))}</td>' for cell in row)}</tr>" for row in rows)
-    opening = f'<table class="{escape(kind)}">' if kind else "<table>"
-    return f"{opening}<thead><tr>{heads}</tr></thead><tbody>{lines}</tbody></table>"
+    heads = "".join(f"<th>{_escaped(cell)}</th>" for cell in head)
+    opening = f"<td{_attribute('style', cell_style)}>"
+    lines = "".join(f"<tr>{''.join(f'{opening}{_escaped(cell)}</td>' for cell in row)}</tr>" for row in rows)
+    attributes = _attribute("class", kind) + _attribute("style", style)
+    return f"<table{attributes}><thead><tr>{heads}</tr></thead><tbody>{lines}</tbody></table>"
+
+
+def _escaped(cell: object) -> str:
+    return cell if isinstance(cell, Html) else escape(str(cell))
+
+
+def _attribute(name: str, value: str) -> str:
+    return f' {name}="{escape(value)}"' if value else ""
+
+
+class _Showable(Protocol):
+    @property
+    def findings(self) -> Sequence[str]: ...
+
+    def _repr_html_(self) -> str: ...
 
 
 class Shown:
@@ -45,8 +71,8 @@ class Shown:
         What was found wrong, a sentence each.
     """
 
-    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, Any]:
-        shown: Any = self
+    def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, object]:
+        shown = cast(_Showable, self)
         return {
             "text/plain": str(self),
             "text/html": shown._repr_html_(),

@@ -174,5 +174,5 @@ def _peak_elsewhere(pid: int) -> int:
 
     with suppress(psutil.Error):
         process = psutil.Process(pid)
-        return max(p.memory_info().rss for p in [process, *process.children(recursive=True)])
+        return max(int(p.memory_info().rss) for p in [process, *process.children(recursive=True)])
     return 0

@@ -5,10 +5,13 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-__all__ = ["SIGMA_OF_MAD", "mad_sigma", "median"]
+__all__ = ["ERROR_OF_MEDIAN", "SIGMA_OF_MAD", "mad_sigma", "median"]
 
 SIGMA_OF_MAD = 1.4826
 """Standard deviation of a normal distribution over its median absolute deviation (1 / Phi^-1(3/4))."""
+
+ERROR_OF_MEDIAN = 1.253
+"""Error of the median of many normal values over that of their mean (sqrt(pi / 2))."""
 
 
 def median(values: ArrayLike) -> float:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from muse_nb.core.errors import MuseError
+from muse_nb.core.progress import Progress
+from muse_nb.demo.work import Demo
 from muse_nb.products.offset_list import OffsetList
 from muse_nb.sharing.exposures import exposure_columns
 from muse_nb.sharing.index import Row, index_page
 from muse_nb.sharing.share import Page, Task, render, write_page
 
 if TYPE_CHECKING:
-    from muse_nb.demo.demo import Demo
+    from muse_nb.steps.survey.survey import Survey
 
 __all__ = ["render_demo"]
 
@@ -22,7 +24,7 @@ STEPS = ("00-night", "02-bad-pixels", "03-offsets", "04-combine")
 EXPOSURE = "01-exposure"
 
 
-def render_demo(work: Demo, notebooks: Path, say: Callable[[str], object]) -> None:
+def render_demo(work: Demo, notebooks: Path, progress: Progress) -> None:
     """Render what is not there yet, then the index.
 
     Raises
@@ -30,14 +32,7 @@ def render_demo(work: Demo, notebooks: Path, say: Callable[[str], object]) -> No
     MuseError
         A notebook failed; the index says which and why.
     """
-    import json
-    import sys
-
-    from tqdm import tqdm
-
-    from muse_nb.steps.survey.survey import survey
-
-    night = survey(work.night)
+    night = work.survey()
     html = work.folder / "html"
     places = {"night": str(work.night.absolute()), "products": str(work.products.absolute())}
     tasks = {name: Task(notebooks / f"{name}.ipynb", html / f"{name}.html", places) for name in STEPS}
@@ -47,20 +42,15 @@ def render_demo(work: Demo, notebooks: Path, say: Callable[[str], object]) -> No
     notes = html / "pages.json"
     known: dict[str, Any] = json.loads(notes.read_text()) if notes.exists() else {}
     todo = {name: task for name, task in tasks.items() if name not in known or not task.page.exists()}
-    with tqdm(total=len(todo), unit="page", disable=not sys.stderr.isatty()) as bar:
-        pages = render(
-            list(todo.values()),
-            jobs=work.jobs,
-            folder=work.folder.absolute(),
-            progress=lambda done, every: bar.update(done - bar.n),
-        )
+    pages = render(list(todo.values()), jobs=work.jobs, folder=work.folder.absolute(), progress=progress)
     failed = [page for page in pages if page.error]
     rows = {name: known[name] for name in tasks if name in known and name not in todo}
     rows |= {name: _facts(page) for name, page in zip(todo, pages, strict=True) if not page.error}
     write_page(notes, json.dumps(rows))
     rows |= {name: _facts(page) for name, page in zip(todo, pages, strict=True) if page.error}
     _write_index(work, night, rows)
-    say(f"  {len(pages)} pages rendered, {len(tasks) - len(todo)} were there, {len(failed)} failed")
+    told = f"  {len(pages)} pages rendered, {len(tasks) - len(todo)} were there, {len(failed)} failed"
+    progress(told, 0, 0)
     if failed:
         raise MuseError(f"{failed[0].path.name} failed: {failed[0].error}")
 
@@ -77,7 +67,7 @@ def _facts(page: Page) -> dict[str, Any]:
     }
 
 
-def _write_index(work: Demo, night: Any, rows: dict[str, dict[str, Any]]) -> None:
+def _write_index(work: Demo, night: Survey, rows: dict[str, dict[str, Any]]) -> None:
     def row(name: str, title: str | None = None, more: dict[str, Any] | None = None) -> Row:
         facts = rows[name]
         href = f"html/{facts['file']}" if facts["size"] else ""
@@ -99,6 +89,6 @@ def _write_index(work: Demo, night: Any, rows: dict[str, dict[str, Any]]) -> Non
     write_page(work.folder / "index.html", index_page("A night of MUSE", groups, lead=lead))
 
 
-def _engines(numbers: dict[str, Any]) -> str:
+def _engines(numbers: dict[str, float]) -> str:
     ppm = numbers.get("engines_differ_ppm")
     return "" if ppm is None else f"Our stream engine and muse_exp_combine differ in {ppm:.2f} voxels in a million."

@@ -7,6 +7,7 @@ from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
+from muse_nb.kernels.signatures import declare
 from muse_nb.kernels.sources import digest
 
 __all__ = ["KernelsError", "library"]
@@ -39,6 +40,7 @@ def library() -> ctypes.CDLL:
     here = digest(_HERE)
     if here and _built_from(core) != here:
         raise KernelsError(f"{spec.origin} was compiled from other C sources than those in {_HERE}: {_BUILD}")
+    declare(core)
     return core
 
 

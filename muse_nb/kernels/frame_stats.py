@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,11 +39,8 @@ def count_pixels(
     counts = np.zeros(36, np.int64)
     library().frame_counts(
         *_pointers(arrays),
-        ctypes.c_int64(data.size),
-        ctypes.c_int(big),
-        ctypes.c_float(level),
-        ctypes.c_float(snr),
-        ctypes.c_void_p(counts.ctypes.data),
+        *(data.size, big, level, snr),
+        counts.ctypes.data,
     )
     return PixelCounts(counts[:32], *(int(value) for value in counts[32:]))
 
@@ -71,11 +67,8 @@ def count_hits(
     looked, found = np.ascontiguousarray(columns, np.uint8), np.zeros(2, np.int64)
     failed = library().frame_cosmics(
         *_pointers(arrays),
-        *(ctypes.c_int64(size) for size in data.shape),
-        ctypes.c_int(big),
-        ctypes.c_int(flags),
-        ctypes.c_void_p(looked.ctypes.data),
-        ctypes.c_void_p(found.ctypes.data),
+        *(*data.shape, big, flags),
+        *(looked.ctypes.data, found.ctypes.data),
     )
     if failed:
         raise MemoryError("no memory for the cosmic rays of a frame")
@@ -90,8 +83,8 @@ def _arrays(data: np.ndarray, dq: np.ndarray | None, stat: np.ndarray | None) ->
     return [None if a is None else a.astype(a.dtype.newbyteorder("="), copy=False) for a in arrays], False
 
 
-def _pointers(arrays: list[np.ndarray | None]) -> list[ctypes.c_void_p | None]:
-    return [None if array is None else ctypes.c_void_p(array.ctypes.data) for array in arrays]
+def _pointers(arrays: list[np.ndarray | None]) -> list[int | None]:
+    return [None if array is None else array.ctypes.data for array in arrays]
 
 
 def _flat(array: np.ndarray | None, kind: str) -> np.ndarray | None:

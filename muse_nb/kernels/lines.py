@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -11,7 +9,6 @@ from muse_nb.kernels import library
 
 __all__ = ["fit_lines"]
 
-_LONG, _REAL, _ARRAY = ctypes.c_int64, ctypes.c_double, ctypes.c_void_p
 RESULTS = 8  # of each spectrum
 
 
@@ -53,11 +50,8 @@ def fit_lines(
     data = np.ascontiguousarray(data, np.float32)
     variance = None if variance is None else np.ascontiguousarray(variance, np.float32)
     x = np.ascontiguousarray(x, np.float64)
-    function = library().fit_lines
-    function.argtypes = [_LONG, _LONG, _ARRAY, _ARRAY, _ARRAY, _REAL, _REAL, _REAL, _REAL, ctypes.c_int, _ARRAY]
-    function.restype = None
     weights = None if variance is None else variance.ctypes.data
-    function(
+    library().fit_lines(
         spectra, planes, data.ctypes.data, weights, x.ctypes.data, reach, width, *limits, threads, result.ctypes.data
     )
     return result

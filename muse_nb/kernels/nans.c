@@ -53,7 +53,10 @@ typedef struct {  // what reaches a voxel
     float bad;     // largest overlap of a flagged row, and what it is:
     int32_t dq, origin, table;
     uint32_t common;  // flags that all its flagged rows share
-    uint8_t near, poison, heals, weightless;
+    uint8_t near;         // a row lies in it or beside it
+    uint8_t nonfinite;    // a row with dq 0 that is not finite spoils it, or was left out of it
+    uint8_t only_badpix;  // the flagged row above has no flags but those that the bad-pixel table gave it
+    uint8_t zero_weight;  // a row with dq 0 reaches it, with a weight that vanishes
 } Story;
 
 typedef struct {  // the recipe's formulas with its rounding: rows that lie on the border of two cells go where it puts them
@@ -62,6 +65,9 @@ typedef struct {  // the recipe's formulas with its rounding: rows that lie on t
     double ra, dec;          // pointing of the table
     double crval1, crval2, crpix1, crpix2, cd11, cd12, cd21, cd22;
 } Place;
+
+// Held against structs.py by a test.
+const int64_t sizeof_Voxels = sizeof(Voxels), sizeof_Story = sizeof(Story), sizeof_Place = sizeof(Place);
 
 // Rows up to a cell beyond the edge go to the edge cell, as by the recipe; where the cube was cut out of a larger one they
 // stay in the cell they fell in, within three cells.
@@ -142,7 +148,7 @@ void row_stories(const Voxels *g, int64_t n, const float *a, const float *b, con
         int cx = cell[3 * r], cy = cell[3 * r + 1], cz = cell[3 * r + 2];
         if (cz < z0 - 1 || cz > z1) continue;
         double ra = a[r] + g->ra0, dec = b[r] + g->dec0, w = weight ? weight[r] : 1;
-        int poison = !dq[r] && !finite[r];
+        int nonfinite = !dq[r] && !finite[r];
         AROUND(k, cz, g->nz) {
             if (k < z0 || k >= z1) continue;
             double deep = -1;
@@ -152,26 +158,26 @@ void row_stories(const Voxels *g, int64_t n, const float *a, const float *b, con
                 if (number < 0) continue;
                 Story *t = stories + number;
                 t->near = 1;
-                if (poison && spreads) t->poison = 1;
+                if (nonfinite && spreads) t->nonfinite = 1;
                 if (deep < 0) deep = fmax(depth(g, k, wavelength[r]), 0);
                 double v = deep > 0 ? deep * area(g, s, ra, dec) / (g->drop_x * g->drop_y * g->drop_z) : 0;
                 if (v <= 0) continue;
-                if (poison && !spreads) {
-                    t->poison = 1;
+                if (nonfinite && !spreads) {
+                    t->nonfinite = 1;
                     continue;
                 }
                 if (!dq[r]) {
-                    if (w * v < 2.3e-308) t->weightless = 1;
+                    if (w * v < 2.3e-308) t->zero_weight = 1;
                     else if (w * v > t->good) t->good = (float)(w * v);
                     continue;
                 }
                 t->common = t->bad > 0 ? t->common & (uint32_t)dq[r] : (uint32_t)dq[r];
-                int heals = table_dq && table_dq[r] && !(dq[r] & ~table_dq[r]);
-                if (heals > t->heals || (heals == t->heals && v > t->bad)) {
-                    t->dq = heals ? table_dq[r] : dq[r];
+                int only_badpix = table_dq && table_dq[r] && !(dq[r] & ~table_dq[r]);
+                if (only_badpix > t->only_badpix || (only_badpix == t->only_badpix && v > t->bad)) {
+                    t->dq = only_badpix ? table_dq[r] : dq[r];
                     t->origin = origin[r];
                     t->table = table;
-                    t->heals = (uint8_t)heals;
+                    t->only_badpix = (uint8_t)only_badpix;
                 }
                 if (v > t->bad) t->bad = (float)v;
             }

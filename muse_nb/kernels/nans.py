@@ -7,24 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from muse_nb.kernels import library
+from muse_nb.kernels import library, structs
+from muse_nb.kernels.structs import STORY
 
 __all__ = ["STORY", "Coverage", "Grid", "Place", "Rows", "place_rows", "row_coverage", "row_stories"]
-
-STORY = np.dtype(
-    [
-        ("good", "f4"),
-        ("bad", "f4"),
-        ("dq", "i4"),
-        ("origin", "i4"),
-        ("table", "i4"),
-        ("common", "u4"),
-        ("near", "u1"),
-        ("poison", "u1"),
-        ("heals", "u1"),
-        ("weightless", "u1"),
-    ]
-)
 
 
 class Coverage:
@@ -58,30 +44,11 @@ class Coverage:
         if plane.dtype.kind + str(plane.dtype.itemsize) != "f4":
             plane = plane.astype(np.float32)
         plane = np.ascontiguousarray(plane)
-        call = library().plane_coverage
-        call.restype = ctypes.c_int64
-        self.missing[k] = call(
-            _pointer(plane),
-            ctypes.c_int64(plane.size),
-            ctypes.c_int(not plane.dtype.isnative),
-            ctypes.c_int32(k),
-            _pointer(self.first),
-            _pointer(self.last),
-            _pointer(self.count),
+        self.missing[k] = library().plane_coverage(
+            *(_pointer(plane), plane.size, not plane.dtype.isnative, k),
+            *map(_pointer, (self.first, self.last, self.count)),
             ctypes.byref(self._infinite),
         )
-
-
-_SIDES = ("drop_x", "drop_y", "drop_z", "size_x", "size_y", "size_z")
-
-
-class _Grid(ctypes.Structure):
-    _fields_ = (
-        [(name, ctypes.c_int32) for name in ("nx", "ny", "nz", "pad")]
-        + [(name, ctypes.c_double) for name in ("crval3", "cd33", "crpix3", *_SIDES)]
-        + [(name, ctypes.c_void_p) for name in ("ra", "dec", "cosdec")]
-        + [(name, ctypes.c_double) for name in ("ra0", "dec0")]
-    )
 
 
 @dataclass(frozen=True)
@@ -118,11 +85,12 @@ class Grid:
     ra0: float
     dec0: float
 
-    def _struct(self) -> _Grid:
+    def _struct(self) -> structs.Voxels:
         nz, ny, nx = self.shape
-        numbers = [getattr(self, name) for name in ("crval3", "cd33", "crpix3", *_SIDES)]
+        axis = (self.crval3, self.cd33, self.crpix3)
+        sides = (self.drop_x, self.drop_y, self.drop_z, self.size_x, self.size_y, self.size_z)
         arrays = (self.ra.ctypes.data, self.dec.ctypes.data, self.cosdec.ctypes.data)
-        return _Grid(nx, ny, nz, 0, *numbers, *arrays, self.ra0, self.dec0)
+        return structs.Voxels(nx, ny, nz, 0, *axis, *sides, *arrays, self.ra0, self.dec0)
 
 
 @dataclass(frozen=True)
@@ -142,14 +110,6 @@ class Rows:
     b: np.ndarray
     wavelength: np.ndarray
     cell: np.ndarray
-
-
-class _Place(ctypes.Structure):
-    _fields_ = (
-        [(name, ctypes.c_int32) for name in ("native", "cut")]
-        + [(name, ctypes.c_double) for name in ("ra", "dec", "crval1", "crval2", "crpix1", "crpix2")]
-        + [(name, ctypes.c_double) for name in ("cd11", "cd12", "cd21", "cd22")]
-    )
 
 
 @dataclass(frozen=True)
@@ -183,20 +143,16 @@ def place_rows(grid: Grid, place: Place, xpos: np.ndarray, ypos: np.ndarray, wav
     """Place rows on a cube; all three columns float32 of one length."""
     n = len(xpos)
     rows = Rows(np.empty(n, np.float32), np.empty(n, np.float32), wavelength, np.empty((n, 3), np.int32))
-    struct = grid._struct()
-    how = _Place(int(place.native), place.cut, place.ra, place.dec, *place.crval, *place.crpix, *place.cd)
+    how = structs.Place(int(place.native), place.cut, place.ra, place.dec, *place.crval, *place.crpix, *place.cd)
     arrays = (xpos, ypos, wavelength, rows.a, rows.b, rows.cell)
-    library().place_rows(ctypes.byref(struct), ctypes.byref(how), ctypes.c_int64(n), *map(_pointer, arrays))
+    library().place_rows(grid._struct(), how, n, *map(_pointer, arrays))
     return rows
 
 
 def row_coverage(grid: Grid, rows: Rows, first: np.ndarray, last: np.ndarray) -> None:
     """Widen `first` and `last` (int32, shape (ny, nx)) by the planes that rows reach."""
-    struct = grid._struct()
     positions = [_pointer(array) for array in (rows.a, rows.b, rows.wavelength, rows.cell)]
-    library().row_coverage(
-        ctypes.byref(struct), ctypes.c_int64(len(rows.a)), *positions, _pointer(first), _pointer(last)
-    )
+    library().row_coverage(grid._struct(), len(rows.a), *positions, _pointer(first), _pointer(last))
 
 
 def row_stories(
@@ -237,25 +193,23 @@ def row_stories(
     spreads
         A good row that is not finite spoils every voxel near it; otherwise it is left out.
     """
-    struct = grid._struct()
     library().row_stories(
-        ctypes.byref(struct),
-        ctypes.c_int64(len(rows.a)),
+        grid._struct(),
+        len(rows.a),
         *(
             _pointer(array)
             for array in (rows.a, rows.b, rows.wavelength, rows.cell, dq, table_dq, origin, finite, weight)
         ),
-        ctypes.c_int32(table),
-        ctypes.c_int32(planes[0]),
-        ctypes.c_int32(planes[1]),
-        ctypes.c_int32(spreads),
+        table,
+        *planes,
+        spreads,
         _pointer(voxel),
         _pointer(stories),
     )
 
 
-def _pointer(array: np.ndarray | None) -> ctypes.c_void_p | None:
+def _pointer(array: np.ndarray | None) -> int | None:
     if array is None:
         return None
     assert array.flags.c_contiguous
-    return ctypes.c_void_p(array.ctypes.data)
+    return array.ctypes.data

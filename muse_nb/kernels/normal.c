@@ -9,7 +9,7 @@
 enum { SHAPE = 5, FRAME = 7 };
 static const Lanes zero = {0};
 
-typedef struct {                        // mirrored in normal.py
+typedef struct {                        // mirrored in structs.py
     int64_t exposures, stars, reference, most;
     double prior, tolerance;
     const int64_t *row;                 // CSR over (exposure, star); columns are stars of the same exposure
@@ -18,6 +18,7 @@ typedef struct {                        // mirrored in normal.py
     const double *shape;                // 5x5 of each exposure
     const double *a, *fa, *fx, *g, *q;  // the matrix without overlaps, factored: see normal.py
 } Normal;
+const int64_t sizeof_Normal = sizeof(Normal);  // held against structs.py by a test
 
 INLINE int64_t length(const Normal *s) { return s->exposures * s->stars + 2 * s->stars + FRAME * s->exposures; }
 

@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-import ctypes
-
 import numpy as np
 from numpy.typing import NDArray
 
 from muse_nb.kernels import library
+from muse_nb.kernels.structs import NormalEquations
 
 __all__ = ["Normal"]
 
+Floats = NDArray[np.floating]
+Doubles = NDArray[np.float64]
+
 _COLUMNS = 4  # right sides that are solved at once
-_ARRAYS = ("row", "column", "block", "border", "shape", "a", "fa", "fx", "g", "q")
-
-
-class _Normal(ctypes.Structure):
-    _fields_ = (
-        [(name, ctypes.c_int64) for name in ("exposures", "stars", "reference", "most")]
-        + [(name, ctypes.c_double) for name in ("prior", "tolerance")]
-        + [(name, ctypes.c_void_p) for name in _ARRAYS]
-    )
 
 
 class Normal:
@@ -43,14 +36,15 @@ class Normal:
     """
 
     def __init__(
-        self, reference: int, prior: float, row: NDArray, column: NDArray, block: NDArray, border: NDArray,
-        shape: NDArray, a: NDArray, fa: NDArray, fx: NDArray, g: NDArray, q: NDArray,
+        self, reference: int, prior: float, row: NDArray[np.integer], column: NDArray[np.integer],
+        block: Floats, border: Floats, shape: Floats, a: Floats, fa: Floats, fx: Floats, g: Floats, q: Floats,
     ) -> None:  # fmt: skip
-        self._arrays: list[NDArray] = [np.ascontiguousarray(row, np.int64), np.ascontiguousarray(column, np.int32)]
+        self._arrays: list[NDArray[np.generic]] = [np.ascontiguousarray(row, np.int64)]
+        self._arrays += [np.ascontiguousarray(column, np.int32)]
         self._arrays += [np.ascontiguousarray(array, float) for array in (block, border, shape, a, fa, fx, g, q)]
         self._numbers = *a.shape, reference, prior
 
-    def solve(self, right: NDArray, tolerance: float, most: int) -> NDArray:
+    def solve(self, right: Doubles, tolerance: float, most: int) -> Doubles:
         """Solution (m, N) of m right sides; each is done when its residual fell by `tolerance`, or after `most` steps.
 
         Parameters
@@ -60,16 +54,14 @@ class Normal:
         """
         at = [array.ctypes.data for array in self._arrays]
         exposures, stars, reference, prior = self._numbers
-        normal = _Normal(exposures, stars, reference, most, prior, tolerance, *at)
+        normal = NormalEquations(exposures, stars, reference, most, prior, tolerance, *at)
         size = right.shape[1]
         work = np.empty((3 * size + 3 * stars + 7 * exposures) * _COLUMNS)
         solution = np.empty_like(right)
-        function = library().normal_solve
-        function.argtypes, function.restype = [ctypes.c_void_p] * 4, None
         for first in range(0, len(right), _COLUMNS):
             part = right[first : first + _COLUMNS]
             columns, found = np.zeros((size, _COLUMNS)), np.empty((size, _COLUMNS))
             columns[:, : len(part)] = part.T
-            function(ctypes.addressof(normal), *(array.ctypes.data for array in (columns, found, work)))
+            library().normal_solve(normal, *(array.ctypes.data for array in (columns, found, work)))
             solution[first : first + _COLUMNS] = found[:, : len(part)].T
         return solution

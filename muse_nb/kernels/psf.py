@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import ctypes
 from dataclasses import dataclass, replace
-from functools import cache, cached_property
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,29 +12,12 @@ from muse_nb.kernels import library
 
 __all__ = ["Stamps", "discs", "moffat_stamps", "weigh"]
 
-_LONG, _REAL, _ARRAY = ctypes.c_int64, ctypes.c_double, ctypes.c_void_p
+Floats = NDArray[np.floating]
+Doubles = NDArray[np.float64]
+Mask = NDArray[np.bool_]
 
 
-@cache
-def _kernel(name: str) -> ctypes._CFuncPtr:  # type: ignore[name-defined]
-    function = getattr(library(), name)
-    function.argtypes, function.restype = {
-        "psf_stamps": ([_LONG, *[_ARRAY] * 7, _LONG, _LONG, *[_ARRAY] * 5], None),
-        "psf_pairs": ([_LONG, *[_ARRAY] * 4], _LONG),
-        "psf_blocks": ([_LONG, *[_ARRAY] * 5, _LONG, *[_ARRAY] * 4], None),
-        "psf_core": ([_LONG, *[_ARRAY] * 3, _LONG, *[_ARRAY] * 2], None),
-        "psf_support": ([_LONG, *[_ARRAY] * 3, _LONG, *[_ARRAY] * 3], None),
-        "psf_squares": ([_LONG, *[_ARRAY] * 3, _LONG, *[_ARRAY] * 2], None),
-        "psf_above": ([_LONG, *[_ARRAY] * 3, _LONG, *[_ARRAY] * 2], None),
-        "psf_border": ([_LONG, *[_ARRAY] * 5, _LONG, _LONG, *[_ARRAY] * 5], None),
-        "psf_shape": ([_LONG, *[_ARRAY] * 5], None),
-        "psf_weigh": ([_LONG, *[_ARRAY] * 4, _REAL, _REAL, *[_ARRAY] * 2], None),
-        "psf_discs": ([_LONG, *[_ARRAY] * 3, _LONG, _LONG, _ARRAY], None),
-    }[name]
-    return function
-
-
-def _at(array: NDArray) -> int:
+def _at(array: NDArray[np.generic]) -> int:
     return array.ctypes.data
 
 
@@ -57,25 +39,25 @@ class Stamps:
         Derivatives of the model with respect to the PSF's a, b, c and beta.
     """
 
-    box: NDArray
-    start: NDArray
-    value: NDArray
-    east: NDArray
-    north: NDArray
-    model: NDArray
-    shape: NDArray
+    box: NDArray[np.int32]
+    start: NDArray[np.int64]
+    value: NDArray[np.float32]
+    east: NDArray[np.float32]
+    north: NDArray[np.float32]
+    model: Doubles
+    shape: NDArray[np.float32]
 
-    def image_of(self, k: int) -> tuple[NDArray, tuple[slice, slice]]:
+    def image_of(self, k: int) -> tuple[NDArray[np.float32], tuple[slice, slice]]:
         """Profile of star `k` as a small image, and where in the large one it is."""
         x0, y0, width, height = (int(v) for v in self.box[k])
         profile = self.value[self.start[k] : self.start[k] + width * height].reshape(height, width)
         return profile, np.s_[y0 : y0 + height, x0 : x0 + width]
 
-    def take(self, which: NDArray) -> Stamps:
+    def take(self, which: Mask | NDArray[np.integer]) -> Stamps:
         """Stars that a mask or an index picks, under the same model."""
         return replace(self, box=self.box[which], start=self.start[which])
 
-    def with_whole(self, east: NDArray, north: NDArray) -> Stamps:
+    def with_whole(self, east: Floats, north: Floats) -> Stamps:
         """One more, as large as the image, with these derivatives (ny, nx) and a profile of 0."""
         ny, nx = self.model.shape
         arrays = zip((self.value, self.east, self.north), (np.zeros(ny * nx), east, north), strict=True)
@@ -83,66 +65,66 @@ class Stamps:
         box = np.r_[self.box, np.array([[0, 0, nx, ny]], np.int32)]
         return replace(self, box=box, start=np.r_[self.start, len(self.value)], value=value, east=east, north=north)
 
-    def pairs(self) -> tuple[NDArray, NDArray]:
+    def pairs(self) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
         """Stars whose boxes overlap, in CSR form: (row pointer, column)."""
         stars, (x0, y0, width, height) = len(self.box), self.box.T
         side = np.stack([x0, x0 + width - 1, y0, y0 + height - 1])
         row, hit = np.empty(stars + 1, np.int64), np.empty(stars, np.uint8)
         arrays = [_at(array) for array in (side, hit, row)]
-        column = np.empty(_kernel("psf_pairs")(stars, *arrays, None), np.int32)
-        _kernel("psf_pairs")(stars, *arrays, _at(column))
+        column = np.empty(library().psf_pairs(stars, *arrays, None), np.int32)
+        library().psf_pairs(stars, *arrays, _at(column))
         return row, column
 
-    def blocks(self, weight: NDArray, row: NDArray, column: NDArray) -> NDArray:
+    def blocks(self, weight: Floats, row: NDArray[np.int64], column: NDArray[np.int32]) -> Doubles:
         """3x3 products (value, east, north) of every pair of stars under `weight`; shape (pairs, 3, 3)."""
         weight = np.ascontiguousarray(weight, float)
         block = np.zeros((len(column), 3, 3))
-        _kernel("psf_blocks")(
+        library().psf_blocks(
             len(self.box), *self._home, weight.shape[1], _at(weight), _at(row), _at(column), _at(block)
         )
         return block
 
-    def border(self, weight: NDArray, residual: NDArray) -> tuple[NDArray, NDArray]:
+    def border(self, weight: Floats, residual: Floats) -> tuple[Doubles, Doubles]:
         """Gradient (K, 3) and coupling (K, 3, 5) of each star with the PSF's shape and the background."""
         weight, residual = np.ascontiguousarray(weight, float), np.ascontiguousarray(residual, float)
         gradient, border = np.zeros((len(self.box), 3)), np.zeros((len(self.box), 3, 5))
-        _kernel("psf_border")(
+        library().psf_border(
             len(self.box), *self._home, weight.shape[1], weight.size,
             _at(weight), _at(residual), _at(self.shape), _at(gradient), _at(border),
         )  # fmt: skip
         return gradient, border
 
-    def shape_products(self, weight: NDArray, residual: NDArray) -> tuple[NDArray, NDArray]:
+    def shape_products(self, weight: Floats, residual: Floats) -> tuple[Doubles, Doubles]:
         """Products (5, 5) of the PSF's derivatives and a constant under `weight`, and (5,) with the residual."""
         weight, residual = np.ascontiguousarray(weight, float), np.ascontiguousarray(residual, float)
         block, gradient = np.empty((5, 5)), np.empty(5)
-        _kernel("psf_shape")(weight.size, *map(_at, (weight, residual, self.shape, block, gradient)))
+        library().psf_shape(weight.size, *map(_at, (weight, residual, self.shape, block, gradient)))
         return block, gradient
 
-    def core(self, ok: NDArray) -> NDArray:
+    def core(self, ok: Mask) -> NDArray[np.int64]:
         """How many pixels of each star's core, above half of its peak, are `ok`; (K,)."""
         ok, core = np.ascontiguousarray(ok, bool), np.empty(len(self.box), np.int64)
-        _kernel("psf_core")(len(self.box), *self._home[:3], ok.shape[1], _at(ok), _at(core))
+        library().psf_core(len(self.box), *self._home[:3], ok.shape[1], _at(ok), _at(core))
         return core
 
-    def support(self, weight: NDArray) -> tuple[NDArray, NDArray]:
+    def support(self, weight: Floats) -> tuple[Doubles, Doubles]:
         """Sum of each star's squared profile, plain and under `weight`; each (K,)."""
         weight = np.ascontiguousarray(weight, float)
         square, weighted = np.empty((2, len(self.box)))
         arrays = weight, square, weighted
-        _kernel("psf_support")(len(self.box), *self._home[:3], weight.shape[1], *map(_at, arrays))
+        library().psf_support(len(self.box), *self._home[:3], weight.shape[1], *map(_at, arrays))
         return square, weighted
 
-    def above(self, limit: NDArray) -> NDArray:
+    def above(self, limit: Floats) -> Mask:
         """Mask of the pixels where the profile of a star is above its `limit` (K,)."""
         limit, mask = np.ascontiguousarray(limit, float), np.zeros(self.model.shape, bool)
-        _kernel("psf_above")(len(self.box), *self._home[:3], self.model.shape[1], _at(limit), _at(mask))
+        library().psf_above(len(self.box), *self._home[:3], self.model.shape[1], _at(limit), _at(mask))
         return mask
 
-    def squares(self, factor: NDArray) -> NDArray:
+    def squares(self, factor: Floats) -> Doubles:
         """Image of `factor` (K,) times the stars' squared profiles."""
         factor, image = np.ascontiguousarray(factor, float), np.zeros(self.model.shape)
-        _kernel("psf_squares")(len(self.box), *self._home[:3], self.model.shape[1], _at(factor), _at(image))
+        library().psf_squares(len(self.box), *self._home[:3], self.model.shape[1], _at(factor), _at(image))
         return image
 
     @cached_property
@@ -152,12 +134,12 @@ class Stamps:
 
 
 def moffat_stamps(
-    position: NDArray,
-    amplitude: NDArray,
-    radius: NDArray,
-    psf: NDArray,
+    position: Floats,
+    amplitude: Floats,
+    radius: Floats,
+    psf: Floats,
     shape: tuple[int, int],
-    matrix: NDArray | None = None,
+    matrix: Floats | None = None,
 ) -> Stamps:
     """Draw K stars with an elliptical Moffat profile (1 + a u^2 + 2 b u v + c v^2)^-beta, integrated over pixels.
 
@@ -189,7 +171,7 @@ def moffat_stamps(
     x, y = np.ascontiguousarray(position.T)
     matrix = np.ascontiguousarray(np.eye(2) if matrix is None else matrix, float)
     psf = np.ascontiguousarray(psf, float)
-    _kernel("psf_stamps")(
+    library().psf_stamps(
         len(box), *map(_at, (x, y, amplitude, box, start, psf, matrix)), nx, model.size,
         *map(_at, (value, east, north, model, derivatives)),
     )  # fmt: skip
@@ -197,8 +179,13 @@ def moffat_stamps(
 
 
 def weigh(
-    used: NDArray, data: NDArray, model: NDArray, galaxy: NDArray, floor: float, slope: float
-) -> tuple[NDArray, NDArray]:
+    used: Mask,
+    data: Floats,
+    model: Floats,
+    galaxy: Floats,
+    floor: float,
+    slope: float,
+) -> tuple[Doubles, Doubles]:
     """Inverse variance 1 / (floor + slope * light), light = model (if > 0) + galaxy, and data - model; 0 if unused.
 
     All arrays have the image's shape (ny, nx).
@@ -206,15 +193,15 @@ def weigh(
     used = np.ascontiguousarray(used, bool)
     images = [np.ascontiguousarray(image, float) for image in (data, model, galaxy)]
     weight, residual = np.empty(used.shape), np.empty(used.shape)
-    _kernel("psf_weigh")(used.size, _at(used), *map(_at, images), floor, slope, _at(weight), _at(residual))
+    library().psf_weigh(used.size, _at(used), *map(_at, images), floor, slope, _at(weight), _at(residual))
     return weight, residual
 
 
-def discs(position: NDArray, radius: NDArray | float, shape: tuple[int, int]) -> NDArray:
+def discs(position: Floats, radius: Floats | float, shape: tuple[int, int]) -> Mask:
     """Mask (ny, nx) of the pixels that are nearer than `radius` (n,) to one of some positions (n, 2) [pixel]."""
     x, y = np.clip(np.asarray(position, float).reshape(-1, 2).T, -1e9, 1e9)
     known = np.isfinite(x + y)
     x, y, radius = x[known], y[known], np.broadcast_to(radius, known.shape)[known].astype(float)
     mask = np.zeros(shape, bool)
-    _kernel("psf_discs")(len(x), *map(_at, (x, y, radius)), *shape, _at(mask))
+    library().psf_discs(len(x), *map(_at, (x, y, radius)), *shape, _at(mask))
     return mask

@@ -2,35 +2,14 @@
 
 from __future__ import annotations
 
-import ctypes
-from ctypes import POINTER, c_double, c_int, c_uint32, c_void_p
-from functools import cache
-
 import numpy as np
 from numpy.typing import NDArray
 
 from muse_nb.kernels import library
-from muse_nb.kernels.stream import Exposure, Grid, Planes
+from muse_nb.kernels.stream import Planes
+from muse_nb.kernels.structs import COLUMNS, Exposure, Grid
 
 __all__ = ["Reasons", "slice_sums"]
-
-
-@cache
-def _kernels() -> ctypes.CDLL:
-    core = library()
-    grid, exposure, ring = POINTER(Grid), POINTER(Exposure), c_void_p
-    core.stream_reasons_open.argtypes = [grid, ring, c_int]
-    core.stream_reasons_close.argtypes, core.stream_reasons_close.restype = [ring], None
-    core.stream_reasons_forget.argtypes, core.stream_reasons_forget.restype = [ring, c_int, c_int], None
-    core.stream_reasons_add.argtypes, core.stream_reasons_add.restype = [grid, ring, exposure, c_int], None
-    core.stream_reasons_finish.argtypes = [
-        *(grid, ring, c_int, c_void_p),
-        *(c_uint32, c_uint32, c_uint32),
-        *(c_void_p, c_void_p),
-    ]
-    core.stream_reasons_finish.restype = None
-    core.stream_slices.argtypes = [grid, exposure, POINTER(c_double)]
-    return core
 
 
 class Reasons:
@@ -52,23 +31,23 @@ class Reasons:
     def __init__(self, planes: Planes, *, nearest: bool) -> None:
         self._ring: int | None
         self._grid, self._exposures, self._ring = planes.parts
-        if _kernels().stream_reasons_open(self._grid, self._ring, nearest):
+        if library().stream_reasons_open(self._grid, self._ring, nearest):
             self._ring = None
             raise MemoryError("not enough memory for the extensions of the cube")
 
     def close(self) -> None:
         """Give the memory back."""
         if self._ring:
-            _kernels().stream_reasons_close(self._ring)
+            library().stream_reasons_close(self._ring)
             self._ring = None
 
     def forget(self, first: int, last: int) -> None:
         """Forget the rows of planes `first` to `last` (excluded), which are about to be loaded."""
-        _kernels().stream_reasons_forget(self._ring, first, last)
+        library().stream_reasons_forget(self._ring, first, last)
 
     def add(self, plane: int) -> None:
         """Hand a plane's rows, whose cosmic rays are known, to the voxels of itself and its neighbours."""
-        _kernels().stream_reasons_add(self._grid, self._ring, self._exposures, plane)
+        library().stream_reasons_add(self._grid, self._ring, self._exposures, plane)
 
     def finish(
         self, plane: int, data: NDArray[np.float32], rejected: int, infinite: int, none: int
@@ -93,7 +72,7 @@ class Reasons:
             Why it is NaN: one of these values, or the flags of its rows, which are all flagged; 0 where it is not.
         """
         number, dq = np.empty(data.shape, np.int16), np.empty(data.shape, np.int32)
-        _kernels().stream_reasons_finish(
+        library().stream_reasons_finish(
             *(self._grid, self._ring, plane, data.ctypes.data),
             *(value & 0xFFFFFFFF for value in (rejected, infinite, none)),
             *(number.ctypes.data, dq.ctypes.data),
@@ -124,8 +103,9 @@ def slice_sums(grid: Grid, exposure: Exposure, origin: tuple[int, int]) -> NDArr
         The file cannot be read to its end.
     """
     one = Exposure.from_buffer_copy(exposure)
-    one.offset[4], one.stride[4] = origin
+    dq = COLUMNS.index("dq")  # the kernel finds the origins in its place
+    one.offset[dq], one.stride[dq] = origin
     sums = np.zeros((25, 64, 3))
-    if _kernels().stream_slices(grid, one, sums.ctypes.data_as(POINTER(c_double))):
+    if library().stream_slices(grid, one, sums.ctypes.data):
         raise OSError("its rows cannot be read")
     return sums

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -11,18 +9,16 @@ from muse_nb.kernels import library
 
 __all__ = ["scan_offsets"]
 
-_LONG, _REAL, _ARRAY = ctypes.c_int64, ctypes.c_double, ctypes.c_void_p
-
 
 def scan_offsets(
-    offset: NDArray,
-    position: NDArray,
-    amplitude: NDArray,
-    significance: NDArray,
-    inverse_error: NDArray,
-    worth: NDArray,
+    offset: NDArray[np.floating],
+    position: NDArray[np.floating],
+    amplitude: NDArray[np.floating],
+    significance: NDArray[np.floating],
+    inverse_error: NDArray[np.floating],
+    worth: NDArray[np.floating],
     seen: tuple[float, float],
-) -> tuple[NDArray, NDArray]:
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """Sum over sources of what the significance that is seen there says for the source, or against it.
 
     Parameters
@@ -49,12 +45,8 @@ def scan_offsets(
         np.ascontiguousarray(array, float) for array in (amplitude, significance, inverse_error, worth)
     )
     likelihood, matched = np.empty(len(dx)), np.empty(len(dx), np.int64)
-    function = library().scan_offsets
-    function.argtypes, function.restype = [
-        _LONG, *[_ARRAY] * 2, _LONG, *[_ARRAY] * 3, _LONG, _LONG, *[_ARRAY] * 3, *[_REAL] * 3, *[_ARRAY] * 2,
-    ], None  # fmt: skip
     arrays = (dx, dy, x, y, amplitude, significance, inverse_error, worth, likelihood, matched)
     at = [array.ctypes.data for array in arrays]
     fine = (len(worth) - 1) / seen[1]
-    function(len(dx), *at[:2], len(x), *at[2:5], *significance.shape, *at[5:8], fine, *seen, *at[8:])
+    library().scan_offsets(len(dx), *at[:2], len(x), *at[2:5], *significance.shape, *at[5:8], fine, *seen, *at[8:])
     return likelihood, matched

@@ -1,5 +1,5 @@
 // The streaming combine, shared by limits.c, load.c, sort.c, ring.c, cosmics.c, others.c, drizzle.c, nearest.c and reasons.c. Exposure and Grid are
-// mirrored in stream.py.
+// mirrored in structs.py.
 #ifndef STREAM_H
 #define STREAM_H
 #include <stdint.h>

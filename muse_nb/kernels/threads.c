@@ -7,6 +7,9 @@
 #include <string.h>
 #include <unistd.h>
 
+// Held against structs.py by a test.
+const int64_t sizeof_Exposure = sizeof(Exposure), sizeof_Grid = sizeof(Grid), value_BLOCK = BLOCK, value_MAXTHREADS = MAXTHREADS;
+
 #if defined(__x86_64__)
 static int best_vectors(void) {
     const char *scalar = getenv("MUSE_NB_SCALAR"), *bits = getenv("MUSE_NB_VECTORS");

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from muse_nb.core.atomic import atomic_write
 from muse_nb.core.errors import MuseError
@@ -30,10 +30,10 @@ class BadpixTable:
     """
 
     path: Path
-    ifu: np.ndarray
-    x: np.ndarray
-    y: np.ndarray
-    status: np.ndarray
+    ifu: NDArray[np.int32]
+    x: NDArray[np.int32]
+    y: NDArray[np.int32]
+    status: NDArray[np.int32]
 
     @classmethod
     def open(cls, path: str | Path) -> BadpixTable:
@@ -48,7 +48,7 @@ class BadpixTable:
 
         path = Path(path)
         read(path)
-        parts: list[tuple[np.ndarray, ...]] = []
+        parts: list[tuple[NDArray[np.int64], ...]] = []
         with fits.open(path, memmap=False) as hdus:
             for hdu in hdus[1:]:
                 ifu = _channel(str(hdu.header.get("EXTNAME", hdus[0].header.get("EXTNAME", ""))))
@@ -68,7 +68,7 @@ class BadpixTable:
         """Return the number of bad pixels."""
         return len(self.ifu)
 
-    def trimmed(self, nx: int, ny: int) -> tuple[np.ndarray, np.ndarray]:
+    def trimmed(self, nx: int, ny: int) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
         """Columns and rows (1-based) in a frame of nx by ny pixels without its borders; 0 for a pixel in a border."""
         return _trim(self.x, nx), _trim(self.y, ny)
 
@@ -83,7 +83,7 @@ class BadpixTable:
         flags = np.bitwise_or.reduceat(status, start) if len(start) else status
         return Lookup(unique, flags)
 
-    def write_without(self, path: str | Path, drop: np.ndarray, *, force: bool = False) -> None:
+    def write_without(self, path: str | Path, drop: NDArray[np.bool_], *, force: bool = False) -> None:
         """Write a copy of the table without the rows where `drop` is True (in the order of the arrays)."""
         from astropy.io import fits
 
@@ -107,10 +107,10 @@ class BadpixTable:
 class Lookup:
     """Flags of detector pixels."""
 
-    keys: np.ndarray
-    flags: np.ndarray
+    keys: NDArray[np.int64]
+    flags: NDArray[np.int32]
 
-    def __call__(self, ifu: Any, x: Any, y: Any) -> np.ndarray:
+    def __call__(self, ifu: ArrayLike, x: ArrayLike, y: ArrayLike) -> NDArray[np.int32]:
         """Flags that the table gives to pixels (1-based, of the frame without its borders); 0 where it has none."""
         wanted = _key(ifu, x, y)
         if not len(self.keys):
@@ -125,12 +125,12 @@ def _channel(name: str) -> int | None:
     return int(digits) if name.startswith("CHAN") and digits.isdigit() else None
 
 
-def _trim(position: np.ndarray, size: int) -> np.ndarray:
+def _trim(position: NDArray[np.int32], size: int) -> NDArray[np.int32]:
     half = size // 2
     low = (position > BORDER) & (position <= BORDER + half)
     high = (position > 3 * BORDER + half) & (position <= 3 * BORDER + size)
     return np.where(low, position - BORDER, np.where(high, position - 3 * BORDER, 0))
 
 
-def _key(ifu: Any, x: Any, y: Any) -> np.ndarray:
+def _key(ifu: ArrayLike, x: ArrayLike, y: ArrayLike) -> NDArray[np.int64]:
     return (np.asarray(ifu, np.int64) << 32) | (np.asarray(y, np.int64) << 16) | np.asarray(x, np.int64)

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
 from muse_nb.core.errors import MuseError
+from muse_nb.products.fits.blocks import hdus
+from muse_nb.products.fits.planes import StoredPlanes
 from muse_nb.products.header import axes_of, number_of, read_all
 
 if TYPE_CHECKING:
@@ -70,16 +72,33 @@ class CubeFile:
     def plane(self, number: int, name: str = "DATA") -> NDArray[Any]:
         """Read one plane, shape (ny, nx): float32, or the integers of DQ."""
         with self.reader(name) as read:
-            return read(number)
+            plane: NDArray[Any] = read(number)
+        return plane
 
     def planes(self, name: str = "DATA") -> Iterator[NDArray[Any]]:
-        """Read one plane after the other, the file opened once."""
+        """Read one plane after the other, the file opened once.
+
+        Yields
+        ------
+        numpy.ndarray
+            Shape (ny, nx), to be used before the next is read: planes of plain float32 come in one array, which the
+            next one overwrites, in the byte order of the file.
+
+        Raises
+        ------
+        MuseError
+            There is no such extension, or it cannot be read.
+        """
+        stored = self._stored(name)
+        if stored is not None:
+            yield from stored.stream()
+            return
         with self.reader(name) as read:
             for number in range(self.shape[0]):
                 yield read(number)
 
     @contextmanager
-    def reader(self, name: str = "DATA") -> Iterator[Any]:
+    def reader(self, name: str = "DATA") -> Iterator[Callable[[int], NDArray[Any]]]:
         """Open the file once for many planes: gives a function from plane number to array.
 
         Raises
@@ -87,10 +106,40 @@ class CubeFile:
         MuseError
             There is no such extension, or it cannot be read.
         """
-        from astropy.io import fits
+        stored = self._stored(name)
+        if stored is not None:
+            yield stored.__getitem__
+            return
+        with self._section(name) as section:
+            yield lambda number: section(np.s_[number, :, :])
 
+    def spectrum(self, x: int, y: int, name: str = "DATA") -> NDArray[Any]:
+        """Read all planes of a spaxel (0-based), shape (nz,).
+
+        Raises
+        ------
+        MuseError
+            There is no such extension, or it cannot be read.
+        """
+        with self._section(name) as section:
+            return section(np.s_[:, y : y + 1, x : x + 1])[:, 0, 0]  # single numbers would lose their type
+
+    def _stored(self, name: str) -> StoredPlanes | None:
+        """Planes that can be read by their place in the file."""
+        found = StoredPlanes.of(self.path, hdus(self.path)[self._number(name)])
+        return found if found is not None and found.shape == self.shape else None
+
+    def _number(self, name: str) -> int:
         if name not in self.extensions:
             raise MuseError(f"{self.path} has no {name} of the cube's shape")
+        return self.extensions[name]
+
+    @contextmanager
+    def _section(self, name: str) -> Iterator[Callable[[tuple[int | slice, ...]], NDArray[Any]]]:
+        """Open the file: gives a function from the place in the cube to values, packed and scaled as they may be."""
+        from astropy.io import fits
+
+        number = self._number(name)
 
         def failed(error: Exception) -> MuseError:
             return MuseError(f"{self.path}: {name} cannot be read ({error}): make the file again")
@@ -101,9 +150,9 @@ class CubeFile:
             raise failed(error) from error
         with opened:
 
-            def read(number: int) -> NDArray[Any]:
+            def read(place: tuple[int | slice, ...]) -> NDArray[Any]:
                 try:
-                    array = np.asarray(opened[self.extensions[name]].section[number, :, :])
+                    array = np.asarray(opened[number].section[place])
                 except Exception as error:
                     raise failed(error) from error
                 if array.dtype.kind == "f" or name in ("DATA", "STAT"):
@@ -124,8 +173,18 @@ class CubeFile:
             except Exception as error:
                 raise MuseError(f"{self.path}: its WCS is unreadable ({error}): make the cube again") from error
 
-    def wavelength(self, plane: Any) -> Any:
-        """Return the wavelength [Angstrom] of a plane, or of many, from the header's linear spectral axis."""
+    @overload
+    def wavelength(self, plane: float) -> float: ...
+    @overload
+    def wavelength(self, plane: NDArray[Any]) -> NDArray[np.float64]: ...
+    def wavelength(self, plane: float | NDArray[Any]) -> float | NDArray[np.float64]:
+        """Return the wavelength [Angstrom] of a plane (from 0), or of many, from the header's linear spectral axis.
+
+        Raises
+        ------
+        MuseError
+            The header does not say.
+        """
         step, start = (
             number_of(self.header.get(*keys)) for keys in (("CD3_3", self.header.get("CDELT3")), ("CRVAL3",))
         )
@@ -134,7 +193,10 @@ class CubeFile:
         unit = str(self.header.get("CUNIT3", "Angstrom")).strip().lower()
         scale = {"angstrom": 1.0, "nm": 10.0, "um": 1e4, "m": 1e10}.get(unit, 1.0)
         first = number_of(self.header.get("CRPIX3"))
-        return scale * (start + (np.asarray(plane) + 1 - (1.0 if first is None else first)) * step)
+        found: float | NDArray[np.float64] = scale * (
+            start + (np.asarray(plane) + 1 - (1.0 if first is None else first)) * step
+        )
+        return found
 
 
 def _cube_shape(header: Header) -> tuple[int, int, int] | None:

@@ -6,20 +6,19 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from muse_nb.core.errors import MuseError
+from muse_nb.products.field import SLICES
 from muse_nb.products.header import read_all
 
 if TYPE_CHECKING:
     from astropy.table import Table
 
-__all__ = ["SLICES", "TraceTable", "WavecalTable", "by_ifu"]
-
-SLICES = 48
+__all__ = ["TraceTable", "WavecalTable", "by_ifu"]
 
 
 @dataclass(frozen=True)
@@ -56,7 +55,8 @@ class TraceTable:
     def edges(self, y: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return the left and right edges [pixel, 1-based] of all slices at rows `y`, shape (48, *y.shape)."""
         rows = np.asarray(y, float)
-        return tuple(np.polynomial.polynomial.polyval(rows, part.T) for part in (self.left, self.right))  # type: ignore[return-value]
+        left, right = (np.asarray(np.polynomial.polynomial.polyval(rows, part.T)) for part in (self.left, self.right))
+        return left, right
 
     def slice_at(self, x: float, y: float) -> int | None:
         """Return the slice (1 to 48) that holds a pixel (1-based), None in the gaps between slices."""
@@ -98,7 +98,7 @@ class WavecalTable:
         """Return the wavelength [Angstrom] at pixels (1-based; `x` and `y` are broadcast) of a slice (1 to 48)."""
         polynomial = self.coefficients[slice_number - 1]
         columns, rows = np.broadcast_arrays(np.asarray(x, float), np.asarray(y, float))
-        return np.polynomial.polynomial.polyval2d(columns, rows, polynomial)
+        return np.asarray(np.polynomial.polynomial.polyval2d(columns, rows, polynomial))
 
 
 Calibration = TypeVar("Calibration")
@@ -127,7 +127,7 @@ def _ifu(path: str | Path) -> int:
     return int(found[1])
 
 
-def _table(path: str | Path, column: str, kind: str) -> Table[Any]:
+def _table(path: str | Path, column: str, kind: str) -> Table:
     from astropy.table import Table
 
     headers = read_all(path)

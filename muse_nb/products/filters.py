@@ -60,7 +60,7 @@ def throughput(name: str, wavelength: ArrayLike, filters: dict[str, Filter] | No
     filters = filters or {}
     for key in (name, _SHORT.get(name, name)):
         if key in filters:
-            return np.interp(values, *filters[key], left=0.0, right=0.0)
+            return np.asarray(np.interp(values, *filters[key], left=0.0, right=0.0))
     if name == "white":
         return np.ones_like(values)
     curve = _CURVES.get(_SHORT.get(name, name))
@@ -69,7 +69,7 @@ def throughput(name: str, wavelength: ArrayLike, filters: dict[str, Filter] | No
         raise MuseError(
             f"there is no filter {name!r}: choose from {', '.join(known)}, or give a FILTER_LIST that has it"
         )
-    return np.interp(values, *curve, left=0.0, right=0.0)
+    return np.asarray(np.interp(values, *curve, left=0.0, right=0.0))
 
 
 def covered(name: str, first: float, last: float, filters: dict[str, Filter] | None = None) -> float:

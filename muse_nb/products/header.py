@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -16,11 +16,11 @@ from muse_nb.products.fits.blocks import CARD, hdus
 if TYPE_CHECKING:
     from astropy.io.fits import Header
 
-__all__ = ["Exposure", "axes_of", "exposure", "label", "need", "number_of", "read", "read_all"]
+__all__ = ["ExposureHeader", "axes_of", "exposure", "label", "need", "number_of", "read", "read_all"]
 
 
 @dataclass(frozen=True)
-class Exposure:
+class ExposureHeader:
     """What the primary header says of an exposure; None where it says nothing.
 
     Attributes
@@ -69,7 +69,7 @@ def read_all(path: str | Path) -> list[Header]:
         warnings.simplefilter("ignore")
         for hdu in hdus(path):
             try:
-                headers.append(fits.Header.fromstring("".join(_tame(hdu.text))))
+                headers.append(fits.Header.fromstring("".join(_safe_cards(hdu.text))))
             except Exception as error:
                 raise MuseError(
                     f"{path}: the header of {hdu.name} is unreadable ({error}): make the file again"
@@ -83,7 +83,7 @@ _CARD = re.compile(
 )
 
 
-def _tame(text: str) -> Iterator[str]:
+def _safe_cards(text: str) -> Iterator[str]:
     """Give a header's cards without what astropy would stumble over later, when a value is asked for or written."""
     from astropy.io import fits
 
@@ -130,7 +130,7 @@ def read(path: str | Path, ext: int | str = 0) -> Header:
     raise MuseError(f"{path} has no extension {ext}: is it the right kind of file?")
 
 
-def need(header: Any, keyword: str, path: str | Path, remedy: str = "") -> Any:
+def need(header: Mapping[str, object], keyword: str, path: str | Path, remedy: str = "") -> Any:
     """Return the value of a keyword that must be there.
 
     Parameters
@@ -161,14 +161,14 @@ def number_of(value: object) -> float | None:
     return float(cast(float, value)) if good else None
 
 
-def axes_of(header: Any, prefix: str = "") -> list[int]:
+def axes_of(header: Mapping[str, object], prefix: str = "") -> list[int]:
     """Return the lengths of an image's axes, NAXIS1 first; empty where the cards are not numbers."""
     number = number_of(header.get(f"{prefix}NAXIS")) or 0
     lengths = [number_of(header.get(f"{prefix}NAXIS{n}")) for n in range(1, min(int(number), 999) + 1)]
     return [] if None in lengths else [int(length) for length in lengths if length is not None]
 
 
-def exposure(header: Any, path: str | Path) -> Exposure:
+def exposure(header: Mapping[str, object], path: str | Path) -> ExposureHeader:
     """Read the facts of an exposure from a primary header.
 
     Raises
@@ -181,7 +181,7 @@ def exposure(header: Any, path: str | Path) -> Exposure:
     def number(keyword: str) -> float | None:
         return number_of(header.get(keyword))
 
-    return Exposure(
+    return ExposureHeader(
         date_obs=date,
         mjd_obs=number("MJD-OBS"),
         ra=number("RA"),

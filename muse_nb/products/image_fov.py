@@ -6,13 +6,14 @@ import warnings
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from muse_nb.core.atomic import atomic_write
 from muse_nb.core.errors import MuseError
+from muse_nb.products.fits.planes import read_image
 from muse_nb.products.header import axes_of, need, number_of, read_all
 
 if TYPE_CHECKING:
@@ -78,13 +79,10 @@ class ImageFov:
     @cached_property
     def data(self) -> NDArray[np.float32]:
         """Brightness in the unit of BUNIT, shape (ny, nx), NaN where there are no data."""
-        from astropy.io import fits
-
-        try:
-            with fits.open(self.path, memmap=False) as opened:
-                return np.asarray(opened[self.extension].data, np.float32).reshape(self.shape)
-        except Exception as error:  # a damaged file can make astropy raise anything
-            raise MuseError(f"{self.path}: the image cannot be read ({error}): make the file again") from error
+        array = read_image(self.path, self.extension, "the image")
+        if array.size != self.shape[0] * self.shape[1]:
+            raise MuseError(f"{self.path}: the image has shape {array.shape}, not {self.shape}: make the file again")
+        return array.astype(np.float32, copy=False).reshape(self.shape)
 
     @cached_property
     def wcs(self) -> WCS:
@@ -142,7 +140,7 @@ class ImageFov:
         return number_of(self._both.get("EXPTIME"))
 
     @cached_property
-    def _both(self) -> dict[str, Any]:
+    def _both(self) -> dict[str, object]:
         keys = ("DATE-OBS", "MJD-OBS", "EXPTIME", "ESO INS DROT POSANG")
         return {key: self.primary.get(key, self.header.get(key)) for key in keys}
 

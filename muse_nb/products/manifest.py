@@ -35,7 +35,7 @@ class Entry:
         [byte].
     sha256 : str
     recipe, inputs : str
-        What made it, from its PRO REC keywords; inputs separated by blanks.
+        The last recipe that made it, and what that was given; inputs separated by blanks.
     folder : str
         The folder that was surveyed, as seen from the manifest's own, or ``package:NAME/PATH``.
     """
@@ -85,7 +85,7 @@ def write_manifest(path: str | Path, entries: Iterable[Entry], *, force: bool = 
     """
     names = [field.name for field in fields(Entry)]
     text = io.StringIO()
-    rows = [{name: _quiet(str(value)) for name, value in asdict(entry).items()} for entry in entries]
+    rows = [{name: _escape_formula(str(value)) for name, value in asdict(entry).items()} for entry in entries]
     returns = any("\r" in value for row in rows for value in row.values())  # which csv does not quote by itself
     writer = csv.DictWriter(text, names, lineterminator="\n", quoting=csv.QUOTE_ALL if returns else csv.QUOTE_MINIMAL)
     writer.writeheader()
@@ -115,17 +115,18 @@ def read_manifest(path: str | Path) -> list[Entry]:
             raise MuseError(
                 f"{path} is no manifest: its columns are not {', '.join(sorted(names))}; survey the folder again"
             )
-        loud = [{name: _loud(row[name] or "") for name in names} for row in rows]
-        return [Entry(**{**row, "size": int(row["size"])}) for row in loud]  # type: ignore[arg-type]
+        cells = [{name: _unescape(row[name] or "") for name in names} for row in rows]
+        return [Entry(**{**row, "size": int(row["size"])}) for row in cells]  # type: ignore[arg-type]
     except (csv.Error, KeyError, ValueError) as error:
         raise MuseError(f"{path} is damaged ({error}): survey the folder again") from error
 
 
-def _quiet(text: str) -> str:
+def _escape_formula(text: str) -> str:
+    """Put an apostrophe before what a spreadsheet would run, and before an apostrophe."""
     if _NUMBER.fullmatch(text):  # a negative angle is no formula, and should stay a number
         return text
     return "'" + text if text.startswith((*_FORMULA, "'")) else text
 
 
-def _loud(text: str) -> str:
+def _unescape(text: str) -> str:
     return text[1:] if text.startswith("'") else text

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,6 +13,8 @@ from numpy.typing import NDArray
 
 from muse_nb.core.atomic import atomic_write
 from muse_nb.core.errors import MuseError
+from muse_nb.products.fits.blocks import hdus
+from muse_nb.products.fits.planes import mapped, read_image
 from muse_nb.products.header import read_all
 
 if TYPE_CHECKING:
@@ -69,17 +70,24 @@ class ObjectRed:
             raise MuseError(f"{self.path}: DQ holds {flags.dtype}, not flags of 32 bits: make the file again")
         return flags if flags.dtype.itemsize == 4 else flags.astype(np.uint32).view(np.int32)
 
-    def _read(self, name: str) -> NDArray[Any]:
-        from astropy.io import fits
+    def every(self, name: str, step: int) -> NDArray[Any]:
+        """Read every `step`-th pixel along both axes of DATA, DQ or STAT, the others only where they are packed.
 
-        try:
-            with fits.open(self.path, memmap=False) as opened:
-                array = np.asarray(opened[self.extensions[name]].data)
-        except Exception as error:  # a damaged file can make astropy raise anything
-            raise MuseError(f"{self.path}: {name} cannot be read ({error}): make the file again") from error
+        Raises
+        ------
+        MuseError
+            The file cannot be read.
+        """
+        found = mapped(self.path, hdus(self.path)[self.extensions[name]])
+        if found is not None and found.shape == self.shape:
+            return np.asarray(found[::step, ::step]).astype(found.dtype.newbyteorder("="))
+        return np.asarray(getattr(self, name.lower()))[::step, ::step]  # this says what is wrong, where it is
+
+    def _read(self, name: str) -> NDArray[Any]:
+        array = read_image(self.path, self.extensions[name], name)
         if array.shape != self.shape:
             raise MuseError(f"{self.path}: {name} has shape {array.shape}, DATA {self.shape}: make the file again")
-        return array.astype(array.dtype.newbyteorder("="), copy=False)
+        return array
 
 
 def open_object_red(path: str | Path) -> list[ObjectRed]:
@@ -189,16 +197,14 @@ def write_object_red(
     """
     from astropy.io import fits
 
-    layers: list[tuple[str, Any, Callable[[Any], Any]]] = [
-        ("DATA", data, lambda a: a.astype(">f4")),
-        ("DQ", dq, lambda a: a.astype(np.int64).astype(np.uint32).view(np.int32).astype(">i4")),
-        ("STAT", stat, lambda a: a.astype(">f4")),
-    ]
     units = [fits.PrimaryHDU(header=header)]
-    for name, array, convert in layers:
+    for name, array in (("DATA", data), ("DQ", dq), ("STAT", stat)):
         if array is None:
             continue
-        unit = fits.ImageHDU(convert(np.asarray(array)))
+        values = np.asarray(array)
+        if name == "DQ":
+            values = values.astype(np.int64).astype(np.uint32).view(np.int32)
+        unit = fits.ImageHDU(values.astype(">i4" if name == "DQ" else ">f4"))
         unit.header["EXTNAME"] = name
         for keyword, value, comment in _EURO3D:
             unit.header[keyword] = (value, comment)

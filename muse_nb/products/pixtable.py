@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from muse_nb.core.atomic import atomic_write
 from muse_nb.core.errors import MuseError
@@ -18,7 +18,17 @@ from muse_nb.products.header import need
 if TYPE_CHECKING:
     from astropy.io.fits import Header
 
-__all__ = ["COLUMNS", "Column", "PixelTable", "decode_origin", "encode_origin", "write_pixtable"]
+__all__ = [
+    "COLUMNS",
+    "Column",
+    "PixelTable",
+    "decode_origin",
+    "detector_pixels",
+    "encode_origin",
+    "exposure_numbers",
+    "frame_size",
+    "write_pixtable",
+]
 
 COLUMNS = ("xpos", "ypos", "lambda", "data", "dq", "stat", "origin")
 _KIND = {"pix": "pix", "pixel": "pix", "rad": "rad", "deg": "deg"}
@@ -204,10 +214,66 @@ def decode_origin(origin: NDArray[np.integer]) -> tuple[NDArray[np.int32], ...]:
     return tuple(part.astype(np.int32) for part in parts)
 
 
-def encode_origin(ifu: Any, slice_number: Any, y: Any, x: Any) -> NDArray[np.int32]:
+def encode_origin(ifu: ArrayLike, slice_number: ArrayLike, y: ArrayLike, x: ArrayLike) -> NDArray[np.int32]:
     """Pack IFU, slice, detector row and column less its offset into origins: the inverse of `decode_origin`."""
     bits = (np.asarray(x, np.int64) << 24) | (np.asarray(y, np.int64) << 11) | (np.asarray(ifu, np.int64) << 6)
     return np.asarray(bits | np.asarray(slice_number, np.int64)).astype(np.uint32).view(np.int32)
+
+
+def detector_pixels(
+    table: PixelTable, origin: NDArray[np.integer], row: NDArray[np.integer]
+) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int64], NDArray[np.int32]]:
+    """Find where on the detector some rows of a pixel table come from.
+
+    Parameters
+    ----------
+    table
+        The table.
+    origin
+        Their origins, shape (n,).
+    row
+        Their numbers in the table, from 0, shape (n,).
+
+    Returns
+    -------
+    ifu, slice, x, y : numpy.ndarray
+        1 to 24, 1 to 48, and the pixel (1-based) on the frame without its borders; x counts from an unknown column
+        where the header has no XOFFSET.
+    """
+    ifu, slice_, y, x = decode_origin(origin)
+    keys = exposure_numbers(table, row).astype(np.int64) << 16 | ifu.astype(np.int64) << 8 | slice_
+    unique, inverse = np.unique(keys, return_inverse=True)
+    offsets = [_known_xoffset(table, int(key >> 8 & 255), int(key & 255), int(key >> 16)) for key in unique]
+    return ifu, slice_, x + np.array(offsets, np.int64)[inverse], y
+
+
+def _known_xoffset(table: PixelTable, ifu: int, slice_number: int, exposure: int) -> int:
+    try:
+        return table.xoffset(ifu, slice_number, exposure)
+    except MuseError:
+        return 0  # only the detector column is then unknown
+
+
+def exposure_numbers(table: PixelTable, row: NDArray[np.integer]) -> NDArray[np.int32]:
+    """Return the exposure that each row is of: 0 in a table of one exposure, 1, 2, ... in a combined one."""
+    numbers = np.zeros(len(row), np.int32)
+    for number in range(1, 10000):
+        first = table.header.get(f"ESO DRS MUSE PIXTABLE EXP{number} FIRST")
+        last = table.header.get(f"ESO DRS MUSE PIXTABLE EXP{number} LAST")
+        if first is None or last is None:
+            break
+        numbers[(row >= int(str(first))) & (row <= int(str(last)))] = number
+    return numbers
+
+
+def frame_size(table: PixelTable) -> tuple[int, int]:
+    """Return (nx, ny) of the frame without its borders, by the header's sizes of the chip; else MUSE's own."""
+    sizes = []
+    for axis, usual in (("X", 4096), ("Y", 4112)):
+        quadrant = table.header.get(f"ESO DET OUT1 N{axis}")
+        chip = table.header.get(f"ESO DET CHIP N{axis}")
+        sizes.append(2 * int(str(quadrant)) if quadrant else int(str(chip)) if chip else usual)
+    return sizes[0], sizes[1]
 
 
 def write_pixtable(

@@ -24,6 +24,10 @@ _USUAL = (
 )
 
 
+# where scripts/recipes.sh unpacks what the system lacks: a tree like the system's own, used only where that has none
+_UNPACKED = Path(sys.prefix) / "recipes"
+
+
 @dataclass(frozen=True)
 class Backend:
     """One way to run recipes.
@@ -43,10 +47,34 @@ class Backend:
 
 
 def plugin_folders() -> list[Path]:
-    """Find the folders that hold MUSE's recipes: those of ESOREX_RECIPE_DIR and the usual ones of a system."""
+    """Find the folders that hold MUSE's recipes.
+
+    Those of ESOREX_RECIPE_DIR and the usual ones of a system; where it has none, the one that the set-up unpacked.
+    """
     named = [Path(part) for part in os.environ.get("ESOREX_RECIPE_DIR", "").split(":") if part]
-    usual = [path for pattern in _USUAL for path in sorted(Path("/").glob(pattern.lstrip("/")))]
-    return [path for path in [*named, *usual] if next(path.rglob("muse_scibasic.so"), None)]
+    return _with_recipes([*named, *_usual(Path("/"))]) or _with_recipes(_usual(_UNPACKED))
+
+
+def _usual(root: Path) -> list[Path]:
+    return [path for pattern in _USUAL for path in sorted(root.glob(pattern.lstrip("/")))]
+
+
+def _with_recipes(folders: list[Path]) -> list[Path]:
+    return [path for path in folders if next(path.rglob("muse_scibasic.so"), None)]
+
+
+def _unpacked(folders: list[Path]) -> dict[str, str]:
+    """Return PATH and LD_LIBRARY_PATH for what the set-up unpacked, nothing where the system's own is used."""
+    if shutil.which("esorex") and not any(path.is_relative_to(_UNPACKED) for path in folders):
+        return {}
+    libraries = {path.parent for path in _UNPACKED.glob("usr/lib/**/lib*.so.*")}
+    if not libraries:
+        return {}
+    given = os.environ.get("LD_LIBRARY_PATH")
+    return {
+        "PATH": f"{os.environ.get('PATH', os.defpath)}:{_UNPACKED / 'usr/bin'}",
+        "LD_LIBRARY_PATH": ":".join([*map(str, sorted(libraries)), *([given] if given else [])]),
+    }
 
 
 @cache
@@ -54,13 +82,14 @@ def available() -> dict[str, Backend]:
     """Say of every backend whether it is usable here, and which version or why not."""
     folders = plugin_folders()
     if not folders:
-        why = "ESO's MUSE recipes are not installed (Debian: apt install esorex cpl-plugin-muse)"
+        why = "ESO's MUSE recipes are not installed (Debian, Ubuntu: make setup)"
         return {name: Backend(name, False, why) for name in BACKENDS}
     found = re.search(r"muse-([\d.]+\d)", " ".join(str(p) for p in folders[0].rglob("muse_scibasic.so")))
+    esorex = shutil.which("esorex", path=environment().get("PATH"))
     version = f"MUSE pipeline {found[1] if found else 'of unknown version'}"
     return {
         "python-cpl": Backend("python-cpl", *_python_cpl(version)),
-        "esorex": Backend("esorex", bool(shutil.which("esorex")), version if shutil.which("esorex") else "no esorex"),
+        "esorex": Backend("esorex", bool(esorex), version if esorex else "no esorex"),
     }
 
 
@@ -93,6 +122,7 @@ def environment(threads: int = 1, home: Path | None = None) -> dict[str, str]:
         Folder that stands for the home folder and ``/tmp``: a user's ``~/.esorex`` would change parameters silently.
     """
     kept = {key: value for key, value in os.environ.items() if not key.startswith(("ESOREX_", "OMP_"))}
-    folders = ":".join(str(path) for path in plugin_folders())
+    folders = plugin_folders()
     own = {"HOME": str(home), "TMPDIR": str(home)} if home else {}
-    return kept | {"OMP_NUM_THREADS": str(threads), "ESOREX_RECIPE_DIR": folders, "LC_ALL": "C.UTF-8"} | own
+    own |= {"OMP_NUM_THREADS": str(threads), "ESOREX_RECIPE_DIR": ":".join(map(str, folders)), "LC_ALL": "C.UTF-8"}
+    return kept | _unpacked(folders) | own

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 
 from muse_nb.core.process import Stop
-from muse_nb.recipes.run import RecipeResult, run_recipe
+from muse_nb.core.progress import Progress
+from muse_nb.recipes.result import RecipeResult
+from muse_nb.recipes.run import run_recipe
 
 __all__ = ["align", "exp_combine"]
 
@@ -19,7 +21,7 @@ def align(
     backend: str | None = None,
     timeout: float | None = 600.0,
     force: bool = False,
-    progress: Callable[[str], object] | None = None,
+    progress: Progress | None = None,
     cancel: Stop | None = None,
 ) -> RecipeResult:
     """Run muse_exp_align on IMAGE_FOVs, with its threshold steps limited lest it loops on an odd image.
@@ -70,7 +72,7 @@ def exp_combine(
     threads: int = 1,
     timeout: float | None = None,
     force: bool = False,
-    progress: Callable[[str], object] | None = None,
+    progress: Progress | None = None,
     cancel: Stop | None = None,
 ) -> RecipeResult:
     """Run muse_exp_combine on PIXTABLE_REDUCEDs.

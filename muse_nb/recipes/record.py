@@ -7,7 +7,6 @@ import json
 import os
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 from muse_nb.core.atomic import atomic_write
 from muse_nb.core.errors import MuseError
@@ -33,7 +32,7 @@ def _digest(path: Path) -> str:
     return digest.hexdigest()
 
 
-def check(folder: Path, request: dict[str, Any], *, force: bool) -> bool:
+def check(folder: Path, request: dict[str, object], *, force: bool) -> bool:
     """Look at what is in the folder: True when all of it is there, made by the same request.
 
     Raises
@@ -66,7 +65,7 @@ def _size(path: Path) -> int:
         return -1
 
 
-def publish(products: Iterable[Path], folder: Path, request: dict[str, Any]) -> None:
+def publish(products: Iterable[Path], folder: Path, request: dict[str, object]) -> None:
     """Move products to their folder; the record goes first, so that an interrupted move is known as such.
 
     Raises

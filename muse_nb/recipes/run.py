@@ -8,63 +8,25 @@ import re
 import signal
 import sys
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
 from functools import cache
-from html import escape
 from pathlib import Path
 
 from muse_nb.core.atomic import refuse_existing
 from muse_nb.core.errors import MuseError
 from muse_nb.core.process import Ended, Stop, dies_with_parent
 from muse_nb.core.process import run as run_process
+from muse_nb.core.progress import Progress
 from muse_nb.core.work import scratch_folder, work_folder
+from muse_nb.products.fits.blocks import hdus
 from muse_nb.recipes import frames as framesets
 from muse_nb.recipes import parameters as request
 from muse_nb.recipes.backends import BACKENDS, available, environment, library
-from muse_nb.recipes.checks.every import AFTER, examine, refuse, tell
+from muse_nb.recipes.checks.every import AFTER, examine, refuse, warn_of
 from muse_nb.recipes.checks.faults import Frame, Run
 from muse_nb.recipes.errors import RecipeError, reasons
+from muse_nb.recipes.result import RecipeResult
 
 __all__ = ["RecipeResult", "choose_backend", "known_parameters", "run_recipe"]
-
-
-@dataclass(frozen=True)
-class RecipeResult:
-    """What a recipe made and what it took.
-
-    Attributes
-    ----------
-    recipe, backend : str
-    products : dict of str to list of pathlib.Path
-        By PRO CATG, in the order of their names.
-    log : pathlib.Path
-    seconds, cpu_seconds : float
-        Wall and CPU time [s].
-    peak_memory : int
-        [byte].
-    findings : list of str
-        What is odd about the frames or the products, a sentence each.
-    """
-
-    recipe: str
-    backend: str
-    products: dict[str, list[Path]]
-    log: Path
-    seconds: float
-    cpu_seconds: float
-    peak_memory: int
-    findings: list[str] = field(default_factory=list)
-
-    def _repr_html_(self) -> str:
-        files = "".join(
-            f"<tr><td>{escape(tag)}</td><td>{escape(str(path))}</td></tr>"
-            for tag, paths in self.products.items()
-            for path in paths
-        )
-        facts = f"{self.seconds:.1f} s, {self.cpu_seconds:.1f} s of CPU, {self.peak_memory / 1e6:.0f} MB"
-        odd = "".join(f"<li>{escape(text)}</li>" for text in self.findings)
-        head = f"<p><b>{escape(self.recipe)}</b> by {escape(self.backend)}: {facts}</p>"
-        return f"{head}<table>{files}</table>{f'<ul>{odd}</ul>' if odd else ''}"
 
 
 def run_recipe(
@@ -76,7 +38,7 @@ def run_recipe(
     backend: str | None = None,
     threads: int = 1,
     timeout: float | None = None,
-    progress: Callable[[str], object] | None = None,
+    progress: Progress | None = None,
     cancel: Stop | None = None,
     log: str | Path | None = None,
     force: bool = False,
@@ -100,7 +62,7 @@ def run_recipe(
     timeout
         Time limit [s].
     progress
-        Called with each line of the recipe's log.
+        Called with each line of the recipe's log, 0 and 0.
     cancel
         Stops the recipe when set.
     log
@@ -156,7 +118,7 @@ def run_recipe(
     given = tuple(Frame.open(path, tag) for path, tag in pairs)
     made = tuple(Frame.open(path, category) for category, paths in products.items() for path in paths)
     faults += examine(Run(name, given, parameters or {}, made), AFTER)
-    findings = tell(dict.fromkeys(faults))
+    findings = warn_of(dict.fromkeys(faults))
     return RecipeResult(name, backend, products, log, ended.seconds, ended.cpu_seconds, ended.peak_memory, findings)
 
 
@@ -233,7 +195,7 @@ def _command(
     return dies_with_parent(["esorex", *own, name, *words, "frames.sof"])
 
 
-def _by_line(progress: Callable[[str], object] | None) -> Callable[[str], object] | None:
+def _by_line(progress: Progress | None) -> Callable[[str], object] | None:
     if progress is None:
         return None
     rest = [""]
@@ -242,7 +204,7 @@ def _by_line(progress: Callable[[str], object] | None) -> Callable[[str], object
         *lines, rest[0] = (rest[0] + text).split("\n")
         for line in lines:
             if line.strip():
-                progress(line.strip())
+                progress(line.strip(), 0, 0)
 
     return split
 
@@ -278,8 +240,6 @@ def _last_line(text: str) -> str:
 
 def _move(made: Path, output: Path, *, force: bool, inputs: list[Path]) -> dict[str, list[Path]]:
     """Move all products to the output folder, or none."""
-    from muse_nb.products.fits.blocks import hdus
-
     found = [(path, str(hdus(path)[0].cards.get("ESO PRO CATG") or "UNKNOWN")) for path in sorted(made.glob("*.fits"))]
     for path, _ in found:
         refuse_existing(output / path.name, force=force, inputs=inputs)

@@ -13,20 +13,60 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
-from typing import Any
+from typing import Protocol, TypedDict, cast
 
 __all__ = ["main"]
 
 _PIPE = "pipe"  # in the private working folder
 
 
+class Request(TypedDict, total=False):
+    """What `muse_nb.recipes.run` asks for; frames and what follows, of a run."""
+
+    what: str
+    recipe: str
+    library: str
+    parent: int
+    frames: list[tuple[str, str]]
+    parameters: dict[str, object]
+    output: str
+    temporary: str
+
+
+class _Parameter(Protocol):
+    name: str
+    default: object
+    sequence: tuple[object, ...] | None
+    range: tuple[float, float] | None
+
+
+class _Parameters(Protocol):
+    def __iter__(self) -> Iterator[_Parameter]: ...
+
+    def __setitem__(self, name: str, value: object) -> None: ...
+
+
+class _Recipe(Protocol):
+    output_dir: str
+    temp_dir: str
+    memory_mode: int
+    param: _Parameters
+
+    def __call__(self, frames: dict[str, list[str]], *, loglevel: int) -> object: ...
+
+
+class _LogServer(Protocol):
+    logfile: str
+
+
 def main() -> None:
     """Read the request (a JSON file named on the command line), run the recipe, write the answer beside it."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     path = Path(sys.argv[1])
-    request = json.loads(path.read_text())
+    request: Request = json.loads(path.read_text())
     threading.Thread(target=_end_with, args=(request["parent"],), daemon=True).start()
     answer = _describe(request) if request["what"] == "describe" else _run(request)
     path.with_suffix(".answer").write_text(json.dumps(answer))
@@ -43,7 +83,7 @@ def _end_with(parent: int) -> None:
     os._exit(1)
 
 
-def _cpl() -> Any:
+def _cpl() -> ModuleType:
     """Import python-cpl without astropy, which it needs for frames in memory only: 0.35 s less for each recipe."""
     stand_in = ModuleType("astropy.io.fits")
     stand_in.HDUList = type("HDUList", (list,), {})  # type: ignore[attr-defined]
@@ -57,10 +97,10 @@ def _cpl() -> Any:
     logger.LogServer.run = _print_log
     # CPL ignores a long name for its log, and python-cpl would wait for ever for the other end of its pipe
     logger.tempfile = SimpleNamespace(mkstemp=lambda **_: (os.open(_PIPE, os.O_CREAT | os.O_RDWR), _PIPE))
-    return cpl
+    return cast(ModuleType, cpl)
 
 
-def _print_log(server: Any) -> None:
+def _print_log(server: _LogServer) -> None:
     """Take the place of python-cpl's log thread, which stops at the first letter that is not ASCII."""
     with open(server.logfile, "rb", buffering=0) as pipe:  # noqa: PTH123
         Path(server.logfile).unlink(missing_ok=True)
@@ -69,13 +109,14 @@ def _print_log(server: Any) -> None:
             sys.stdout.flush()
 
 
-def _recipe(request: dict[str, Any]) -> Any:
+def _recipe(request: Request) -> _Recipe:
     cpl = _cpl()
     cpl.Recipe.path = [str(Path(request["library"]).parent)]
-    return cpl.Recipe(request["recipe"], filename=request["library"])
+    recipe: _Recipe = cpl.Recipe(request["recipe"], filename=request["library"])
+    return recipe
 
 
-def _describe(request: dict[str, Any]) -> dict[str, Any]:
+def _describe(request: Request) -> dict[str, object]:
     recipe = _recipe(request)
     return {
         p.name: {"default": p.default, "choices": list(p.sequence or ()), "range": list(p.range or ())}
@@ -83,7 +124,7 @@ def _describe(request: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _run(request: dict[str, Any]) -> dict[str, Any]:
+def _run(request: Request) -> dict[str, object]:
     import logging
 
     recipe = _recipe(request)

@@ -9,6 +9,7 @@ from muse_nb import __version__
 from muse_nb.products.dq import NO_ROW, NOT_FINITE, REJECTED
 from muse_nb.products.fits.blocks import hdus
 from muse_nb.products.fits.cards import card, keyword_of, split
+from muse_nb.products.history import RecipeRun, history_cards, next_number
 from muse_nb.resample.grid import CubeGrid
 from muse_nb.resample.inputs import Input
 
@@ -104,25 +105,11 @@ def _replaced(keyword: str) -> bool:
 def _provenance(
     exposures: list[Input], kept: list[str], parameters: Mapping[str, object], calibrations: Iterable[tuple[str, str]]
 ) -> list[str]:
-    """PRO REC keywords of the next free number."""
-    there = [keyword_of(line) for line in kept]
-    numbers = [int(k[11:].split()[0]) for k in there if k.startswith("ESO PRO REC") and k[11:].split()[0].isdigit()]
-    start = f"ESO PRO REC{max(numbers, default=0) + 1}"
-    cards = [
-        card(f"{start} ID", "muse_nb", "What made this file"),
-        card(f"{start} PIPE ID", f"muse_nb/{__version__}", "Its version"),
-    ]
-    for number, exposure in enumerate(exposures, 1):
-        cards.append(card(f"{start} RAW{number} NAME", exposure.table.path.name, "File name of raw frame"))
-        made = exposure.table.header.get("ESO PRO CATG", "PIXTABLE_REDUCED")
-        cards.append(card(f"{start} RAW{number} CATG", str(made), "Category of raw frame"))
-    for number, (name, category) in enumerate(calibrations, 1):
-        cards.append(card(f"{start} CAL{number} NAME", name, "File name of calibration frame"))
-        cards.append(card(f"{start} CAL{number} CATG", category, "Category of calibration frame"))
-    for number, (name, value) in enumerate(parameters.items(), 1):
-        cards.append(card(f"{start} PARAM{number} NAME", name))
-        cards.append(card(f"{start} PARAM{number} VALUE", str(value)))
-    return cards
+    """This combine, behind what the first exposure's history says."""
+    tables = [exposure.table for exposure in exposures]
+    raw = tuple((table.path.name, str(table.header.get("ESO PRO CATG", "PIXTABLE_REDUCED"))) for table in tables)
+    ours = RecipeRun("muse_nb", f"muse_nb/{__version__}", parameters, raw, tuple(calibrations))
+    return history_cards(next_number(keyword_of(line) for line in kept), ours)
 
 
 def _exposure(number: int, exposure: Input) -> list[str]:

@@ -56,7 +56,8 @@ class Images:
     def image(self, number: int) -> NDArray[np.float32]:
         """Return the mean over a filter, NaN where there are no data."""
         with np.errstate(invalid="ignore", divide="ignore"):
-            return (self._sum[number] / self._weight[number]).astype(np.float32)
+            image: NDArray[np.float32] = (self._sum[number] / self._weight[number]).astype(np.float32)
+        return image
 
     def fraction(self, number: int) -> float:
         """Return how much of a filter the cube covers [%]."""

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from muse_nb.core.errors import MuseError
-from muse_nb.kernels.stream import Grid
+from muse_nb.kernels.structs import Grid
 from muse_nb.products.header import number_of
 from muse_nb.resample.inputs import Input, nearest_turn
 

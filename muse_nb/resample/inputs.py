@@ -6,12 +6,15 @@ import math
 import os
 from collections.abc import Iterable, Iterator
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from muse_nb.core.errors import MuseError
-from muse_nb.kernels.stream import COLUMNS, Exposure, scan
+from muse_nb.kernels.stream import scan
+from muse_nb.kernels.structs import COLUMNS, Exposure
 from muse_nb.products.header import need, number_of
 from muse_nb.products.offset_list import OffsetList
 from muse_nb.products.pixtable import PixelTable
@@ -34,12 +37,13 @@ class Input:
         RA_OFFSET and DEC_OFFSET [deg] that were applied.
     weight, flux : float
         Relative to the first exposure; factor on the flux.
-    kernel : muse_nb.kernels.stream.Exposure
+    kernel : muse_nb.kernels.structs.Exposure
     first : int
         Its first row in the table: above 0 in a PIXTABLE_COMBINED only.
     date_obs : str
-    index : numpy.ndarray or None
-        Smallest and largest wavelength of each block of rows, which the kernel looks at.
+    index : numpy.ndarray
+        Smallest and largest wavelength of each block of rows, shape (blocks, 2), which the kernel looks at; empty until
+        the rows are scanned.
     """
 
     table: PixelTable
@@ -51,7 +55,7 @@ class Input:
     kernel: Exposure
     first: int
     date_obs: str
-    index: Any = None
+    index: NDArray[np.float32] = field(default_factory=lambda: np.empty((0, 2), np.float32))
 
     @classmethod
     def open(

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from muse_nb.core.errors import MuseError
-from muse_nb.kernels.stream import BLOCK
+from muse_nb.kernels.structs import BLOCK
 from muse_nb.products.pixtable import PixelTable
 from muse_nb.resample.cube_writer import piece_of
 from muse_nb.resample.grid import CubeGrid

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from muse_nb.core.errors import MuseError
 from muse_nb.kernels.reasons import Reasons
-from muse_nb.kernels.stream import MAXTHREADS, Planes
+from muse_nb.kernels.stream import Planes
+from muse_nb.kernels.structs import MAXTHREADS, Grid
 from muse_nb.products.dq import NO_ROW, NOT_FINITE, REJECTED
 from muse_nb.resample.grid import CubeGrid
 from muse_nb.resample.inputs import Inputs
@@ -86,7 +87,7 @@ class Resampled:
     rows: int
     flagged: int
     not_finite: list[int]
-    more: dict[str, NDArray[Any]] = field(default_factory=dict)
+    more: dict[str, NDArray[np.integer]] = field(default_factory=dict)
 
 
 def planes(
@@ -121,29 +122,15 @@ def planes(
     along_x, whole = search_direction(inputs.exposures[0].table.header)
     kernel_grid = grid.kernel(settings.pixfrac, (settings.low, settings.high), swap=along_x)
     slab = slab_for(inputs.rows, grid.shape, settings, len(inputs.exposures))
-    kernels = [exposure.kernel for exposure in inputs.exposures]
-    work = reasons = None
-    try:
-        work = Planes(kernel_grid, kernels, slab, min(settings.threads, MAXTHREADS))
-        if settings.extensions:
-            reasons = Reasons(work, nearest=settings.resample == "nearest")
-    except MemoryError as error:
-        if work is not None:
-            work.close()
-        raise MuseError(f"{error}: give less --memory, or free some") from error
     counts: dict[int, list[int]] = {}
 
     def finished(number: int, data: NDArray[np.float32], stat: NDArray[np.float32]) -> Iterator[Resampled]:
-        more = {}
-        if reasons is not None:
-            expmap, dq = reasons.finish(number, data, REJECTED, NOT_FINITE, NO_ROW)
-            made: dict[str, NDArray[Any]] = {"DQ": dq, "EXPMAP": expmap}
-            more = {name: made[name] for name in settings.extensions}
+        more = {} if reasons is None else _explained(reasons, number, data, settings.extensions)
         if first <= number < last:
             rows, flagged, *not_finite = counts.pop(number)
             yield Resampled(number, data, stat, rows, flagged, not_finite, more)
 
-    try:
+    with _memory(inputs, kernel_grid, slab, settings) as (work, reasons):
         # rows of the planes beside `first` and `last` reach into them, and a plane's cosmic rays need its neighbours
         end, done = min(last + 2, nz), max(first - 1, 0)
         for lower in range(max(first - 2, 0), end, slab):
@@ -170,6 +157,29 @@ def planes(
             done = max(done, ready)
         if last == nz and settings.resample != "nearest":
             yield from finished(nz - 1, *work.finish(nz - 1))
+
+
+@contextmanager
+def _memory(inputs: Inputs, grid: Grid, slab: int, settings: Settings) -> Iterator[tuple[Planes, Reasons | None]]:
+    """Memory for planes on their way, and for what explains their voxels where that is asked for.
+
+    Raises
+    ------
+    MuseError
+        There is too little of it; or, from within, a table cannot be read any more.
+    """
+    kernels = [exposure.kernel for exposure in inputs.exposures]
+    work = reasons = None
+    try:
+        work = Planes(grid, kernels, slab, min(settings.threads, MAXTHREADS))
+        if settings.extensions:
+            reasons = Reasons(work, nearest=settings.resample == "nearest")
+    except MemoryError as error:
+        if work is not None:
+            work.close()
+        raise MuseError(f"{error}: give less --memory, or free some") from error
+    try:
+        yield work, reasons
     except OSError as error:
         for exposure in inputs.exposures:
             exposure.check_size()
@@ -180,7 +190,16 @@ def planes(
         work.close()
 
 
-def search_direction(header: Any) -> tuple[bool, bool]:
+def _explained(
+    reasons: Reasons, number: int, data: NDArray[np.float32], extensions: tuple[str, ...]
+) -> dict[str, NDArray[np.integer]]:
+    """Extensions of a plane beside DATA and STAT."""
+    expmap, dq = reasons.finish(number, data, REJECTED, NOT_FINITE, NO_ROW)
+    made: dict[str, NDArray[np.integer]] = {"DQ": dq, "EXPMAP": expmap}
+    return {name: made[name] for name in extensions}
+
+
+def search_direction(header: Mapping[str, object]) -> tuple[bool, bool]:
     """Find the axis along which the recipes search cosmic rays: across the slices of the first exposure.
 
     Parameters

@@ -13,13 +13,22 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+import nh3
+
 __all__ = ["Places", "island", "safe_html"]
 
 _TEXT = """a abbr b blockquote br caption code col colgroup dd del details div dl dt em figcaption figure
     h1 h2 h3 h4 h5 h6 hr i img ins kbd label li mark ol p pre q s samp small span strong sub summary sup
     table tbody td tfoot th thead time tr u ul var"""
-_KEPT = """align alt class colspan dir height id lang name open rowspan scope start style title width"""
-_WHOLE = re.compile(r"<(script|style|noscript|iframe|object|template)\b.*?(</\1\s*>|\Z)", re.S | re.I)
+_KEPT = "align alt class colspan dir height id lang open rowspan scope start style title width"
+_WITH_CONTENT = "script style noscript iframe object template"  # they go with all that is in them
+_SCHEMES = "http https mailto data"
+_CSS = """background-color border-bottom-color border-collapse border-color border-left-color border-right-color
+    border-top-color clear color direction display float font font-family font-size font-style font-variant font-weight
+    height letter-spacing line-height overflow text-align text-decoration text-indent unicode-bidi vertical-align
+    white-space width"""
+_PLAIN = re.compile(r"[\w\s#%.,+!/'\"-]*|(?:rgb|hsl)a?\([\w\s%.,/+-]*\)")  # a value that fetches nothing
+_TURN = re.compile(r"rotate\(-?\d{1,3}(?:\.\d+)?deg\)")  # an arrow along the rotator's angle stays in its place
 _HOMES = re.compile(r"(?:/home|/Users|[A-Z]:\\Users)[/\\][^/\\\s\"'<>&]+")
 
 
@@ -31,24 +40,37 @@ def _code() -> tuple[str, ...]:
 
 
 @cache
-def _cleaner() -> Any:
-    from bleach.css_sanitizer import CSSSanitizer
-    from bleach.sanitizer import Cleaner
+def _cleaner() -> nh3.Cleaner:
+    return nh3.Cleaner(
+        tags=set(_TEXT.split()),
+        clean_content_tags=set(_WITH_CONTENT.split()),
+        attributes={"*": set(_KEPT.split()), "a": {"href", "name"}, "img": {"src"}},
+        attribute_filter=_attribute,
+        url_schemes=set(_SCHEMES.split()),
+        link_rel=None,
+    )
 
-    kept = _KEPT.split()
 
-    def attribute(tag: str, name: str, value: str) -> bool:
-        if tag == "img" and name == "src":
-            return value.startswith("data:image/")
-        return name in kept or (tag == "a" and name == "href")
+def _attribute(tag: str, name: str, value: str) -> str | None:
+    """Give an attribute's value as it may stay; None takes the attribute out."""
+    if tag == "img" and name == "src" and not value.startswith("data:image/"):
+        return None
+    return _style(value) if name == "style" else value
 
-    protocols = {"http", "https", "mailto", "data"}
-    return Cleaner(frozenset(_TEXT.split()), {"*": attribute}, protocols, strip=True, css_sanitizer=CSSSanitizer())
+
+def _style(text: str) -> str | None:
+    """Keep the declarations that change how a text looks, not where it is."""
+    kept, known = [], set(_CSS.split())
+    for declaration in text.split(";"):
+        name, _, value = (part.strip() for part in declaration.partition(":"))
+        if (name.lower() in known and _PLAIN.fullmatch(value)) or (name == "transform" and _TURN.fullmatch(value)):
+            kept.append(f"{name}:{value}")
+    return ";".join(kept) or None
 
 
 def safe_html(html: str) -> str:
     """Keep the HTML that shows something; drop what would run, or be fetched from somewhere."""
-    return str(_cleaner().clean(_WHOLE.sub("", html)))
+    return _cleaner().clean(html)
 
 
 @dataclass(frozen=True)
@@ -98,7 +120,6 @@ class Places:
         return value
 
 
-def island(name: str, value: Any) -> str:
-    """JSON inside a page that no string in it can close."""
-    text = json.dumps(value, default=str).replace("<", "\\u003c").replace("\u2028", "\\u2028")
-    return f'<script type="application/json" id="{name}">{text}</script>'
+def island(value: object) -> str:
+    """JSON for a script element of a page that no string in it can close."""
+    return json.dumps(value, default=str).replace("<", "\\u003c").replace("\u2028", "\\u2028")

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from muse_nb.core.errors import MuseError
-from muse_nb.sharing.provenance import defaults
+from muse_nb.sharing.parameters import defaults
 from muse_nb.sharing.run import read_notebook
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class Night:
     offsets: OffsetList | None
 
     @classmethod
-    def of(cls, notebook: Path, parameters: Mapping[str, Any]) -> Night:
+    def of(cls, notebook: Path, parameters: Mapping[str, object]) -> Night:
         """Take the folders `night` and `products` as the notebook would, relative to where it lies.
 
         Raises
@@ -63,9 +63,9 @@ class Night:
         return cls(exposures, OffsetList.read(listed) if listed.is_file() else None)
 
 
-def exposure_columns(exposure: Exposure, offsets: OffsetList | None) -> dict[str, Any]:
+def exposure_columns(exposure: Exposure, offsets: OffsetList | None) -> dict[str, float | str]:
     """Say in columns of the index which exposure it is: rotator angle, offset to the east and north."""
-    columns: dict[str, Any] = {"angle [°]": "" if exposure.posang is None else f"{exposure.posang:g}"}
+    columns: dict[str, float | str] = {"angle [°]": "" if exposure.posang is None else f"{exposure.posang:g}"}
     found = None if offsets is None else offsets.of(exposure.date_obs)
     if found is not None and exposure.dec is not None:
         columns["east [″]"] = round(found[0] * 3600 * float(np.cos(np.radians(exposure.dec))), 3)

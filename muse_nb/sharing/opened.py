@@ -6,6 +6,8 @@ import os
 import sys
 from pathlib import Path
 
+from muse_nb.core.reading import is_looking_around
+
 __all__ = ["DATA", "opened", "watch"]
 
 DATA = (".fits", ".fits.fz", ".fits.gz", ".ecsv")
@@ -29,23 +31,13 @@ def watch(log: str) -> None:
         name, flags = os.fsdecode(arguments[0]), arguments[2]
         if not name.endswith(DATA) or name in seen or (isinstance(flags, int) and flags & _WRITING):
             return
-        if _surveying():
+        if is_looking_around():  # a survey opens every file of a night, which makes none of them an input
             return
         seen.add(name)
         notes.write(str(Path(name).absolute()) + "\n")
         notes.flush()
 
     sys.addaudithook(hook)
-
-
-def _surveying() -> bool:
-    """Whether a survey asks: it looks at every file of a night, which makes none of them an input."""
-    frame = sys._getframe(2)
-    while frame is not None:
-        if str(frame.f_globals.get("__name__")).startswith("muse_nb.steps.survey.survey"):
-            return True
-        frame = frame.f_back  # type: ignore[assignment]
-    return False
 
 
 def opened(log: str | Path) -> list[Path]:

@@ -6,14 +6,20 @@ import base64
 import hashlib
 from collections.abc import Mapping, Sequence
 from functools import cache, partial
-from html import escape
 from importlib.resources import files
-from typing import Any
+from typing import TYPE_CHECKING
+
+from markupsafe import Markup
 
 from muse_nb.sharing.cells import Cells, title_of
 from muse_nb.sharing.clean import Places, island
-from muse_nb.sharing.fold import fold
-from muse_nb.sharing.states import keep
+from muse_nb.sharing.fill import fill_template
+from muse_nb.sharing.states import Kept, keep
+
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
+
+    from muse_nb.sharing.provenance import About
 
 __all__ = ["document", "notebook_page", "static"]
 
@@ -27,7 +33,7 @@ def static(name: str) -> str:
     return (files("muse_nb.sharing") / "static" / name).read_text(encoding="utf-8")
 
 
-def document(title: str, body: str, *, code: Sequence[str] = (), data: Mapping[str, Any] | None = None) -> str:
+def document(title: str, body: str, *, code: Sequence[str] = (), data: Mapping[str, object] | None = None) -> str:
     """Wrap a body into a page with our style.
 
     Its policy forbids the network, and every script but those given here: whatever a header or a cell may have slipped
@@ -49,15 +55,16 @@ def document(title: str, body: str, *, code: Sequence[str] = (), data: Mapping[s
         "default-src 'none'; img-src data: blob:; style-src 'unsafe-inline'; font-src data:;"
         f" script-src blob:{hashes}; base-uri 'none'; form-action 'none'"
     )
-    islands = "".join(island(name, value) for name, value in (data or {}).items())
-    scripts = "".join(f"<script>{text}</script>" for text in code)
-    return (
-        f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
-        f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
-        f'<meta name="viewport" content="width=device-width, initial-scale=1"><title>{escape(title)}</title>'
-        f'<link rel="icon" href="data:,"><style>{static("page.css")}</style></head>\n'
-        f"<body><main>{body}</main>{islands}{scripts}</body></html>\n"
+    page = fill_template(
+        "document.html",
+        policy=policy,
+        title=title,
+        style=Markup(static("page.css")),
+        body=Markup(body),
+        islands={name: Markup(island(value)) for name, value in (data or {}).items()},
+        code=[Markup(text) for text in code],
     )
+    return str(page)
 
 
 def _digest(text: str) -> str:
@@ -65,9 +72,9 @@ def _digest(text: str) -> str:
 
 
 def notebook_page(
-    notebook: Any,
+    notebook: NotebookNode,
     *,
-    about: dict[str, Any],
+    about: About,
     places: Places,
     max_size: float = 15e6,
     pages: Mapping[str, str] | None = None,
@@ -93,15 +100,33 @@ def notebook_page(
 
 
 def _page(
-    notebook: Any, kept: Any, *, about: dict[str, Any], places: Places, pages: Mapping[str, str], note: bool = False
+    notebook: NotebookNode,
+    kept: Kept,
+    *,
+    about: About,
+    places: Places,
+    pages: Mapping[str, str],
+    note: bool = False,
 ) -> str:
     cells = Cells(places, kept.models, kept.dropped if note else (), pages)
-    data = {"provenance": about}
+    data: dict[str, object] = {"provenance": about}
     code = []
     if kept.models:
         data |= {"widget-states": places.hide_all(kept.models), "widget-modules": kept.modules}
         code = ["(async () => {\n" + "".join(static(f"{name}.js") for name in _OFFLINE) + "})();"]
-    stopped = (
-        f"<p class='stopped'>This notebook stopped early: {escape(about['error'])}</p>" if about.get("error") else ""
+    body = fill_template(
+        "notebook.html", error=about.get("error", ""), cells=cells.html(notebook), about=_how_it_was_made(about)
     )
-    return document(title_of(notebook), stopped + cells.html(notebook) + fold(about), code=code, data=data)
+    return document(title_of(notebook), body, code=code, data=data)
+
+
+def _how_it_was_made(about: About) -> Markup:
+    """A page's provenance, to be unfolded at its end: parameters, recipes, inputs, versions, time."""
+    picks = [line for line in about.get("picks", "").splitlines() if line and not line.startswith("#")]
+    offsets = about.get("offsets", [])
+    return fill_template(
+        "about.html",
+        about=about,
+        picks=f"{max(len(picks) - 1, 0)} rows" if about.get("picks") else "",
+        offsets=f"of {len(offsets)} exposures" if offsets else "",
+    )

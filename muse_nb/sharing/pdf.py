@@ -10,7 +10,7 @@ from muse_nb.core.atomic import atomic_write
 from muse_nb.core.errors import MuseError
 from muse_nb.core.process import dies_with_parent, run
 from muse_nb.core.work import scratch_folder
-from muse_nb.sharing.run import near
+from muse_nb.sharing.kernel import short_socket_folder
 
 __all__ = ["chromium", "print_page"]
 
@@ -43,7 +43,7 @@ def print_page(page: Path, output: Path, *, force: bool = False) -> Path:
     browser = chromium()
     if not browser:
         raise MuseError("a PDF needs Chromium (Debian: apt install chromium); print the page from your browser instead")
-    with atomic_write(output, force=force) as part, scratch_folder(near(_ROOM)) as profile:
+    with atomic_write(output, force=force) as part, scratch_folder(short_socket_folder(_ROOM)) as profile:
         command = [
             *(browser, "--headless", "--disable-gpu", "--no-pdf-header-footer", "--disable-extensions"),
             *("--host-resolver-rules=MAP * ~NOTFOUND", f"--user-data-dir={profile}", f"--print-to-pdf={part}"),

@@ -4,27 +4,52 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from muse_nb.core.errors import MuseError
 from muse_nb.sharing.clean import Places
+from muse_nb.sharing.parameters import defaults
 from muse_nb.sharing.run import Ran
 
-__all__ = ["about", "defaults"]
+__all__ = ["About", "about"]
 
 _PACKAGES = (
     *("muse_nb", "numpy", "scipy", "astropy", "matplotlib", "mpdaf", "anywidget", "ipywidgets"),
-    *("jupyterlab", "papermill", "nbconvert", "python-cpl"),
+    *("jupyterlab", "nbclient", "nbconvert", "python-cpl"),
 )
 _HASHED = 4e9  # bytes of inputs that are read again for their sha256; above it the manifest's is given, or none
 
 
-def about(notebook: Path, parameters: dict[str, Any], ran: Ran, places: Places) -> dict[str, Any]:
+class Input(TypedDict):
+    """A data file that a notebook read."""
+
+    file: str
+    size: int
+    sha256: str
+
+
+class About(TypedDict, total=False):
+    """What made a page: what JSON can carry, without user and host names."""
+
+    notebook: str
+    made: str
+    seconds: float
+    error: str
+    parameters: dict[str, Any]
+    picks: str
+    offsets: list[dict[str, str | float | None]]
+    inputs: list[Input]
+    recipes: list[dict[str, Any]]
+    versions: dict[str, str]
+    machine: dict[str, str | int | None]
+
+
+def about(notebook: Path, parameters: Mapping[str, Any], ran: Ran, places: Places) -> About:
     """Collect what made a page.
 
     Parameters
@@ -43,7 +68,7 @@ def about(notebook: Path, parameters: dict[str, Any], ran: Ran, places: Places) 
     dict
         What JSON can carry, without user and host names.
     """
-    folder, values = places.folder, defaults(ran.notebook) | parameters
+    folder, values = places.folder, defaults(ran.notebook) | dict(parameters)
     return {
         "notebook": notebook.name,
         "made": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -60,27 +85,6 @@ def about(notebook: Path, parameters: dict[str, Any], ran: Ran, places: Places) 
     }
 
 
-def defaults(notebook: Any) -> dict[str, Any]:
-    """Read the values in the notebook's cell tagged ``parameters``."""
-    import ast
-
-    found: dict[str, Any] = {}
-    for cell in notebook.cells:
-        if "parameters" not in cell.metadata.get("tags", []):
-            continue
-        try:
-            tree = ast.parse(cell.source)
-        except SyntaxError:
-            continue
-        for node in tree.body:
-            if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
-                try:
-                    found[node.targets[0].id] = ast.literal_eval(node.value)
-                except ValueError:
-                    continue
-    return found
-
-
 def _version(name: str) -> str:
     try:
         return version(name)
@@ -88,12 +92,12 @@ def _version(name: str) -> str:
         return ""
 
 
-def _picks(parameters: dict[str, Any], folder: Path) -> str:
+def _picks(parameters: Mapping[str, object], folder: Path) -> str:
     path = _product(parameters, folder, "picks.ecsv")
     return path.read_text(errors="replace") if path.is_file() else ""
 
 
-def _offsets(parameters: dict[str, Any], folder: Path) -> list[dict[str, Any]]:
+def _offsets(parameters: Mapping[str, object], folder: Path) -> list[dict[str, str | float | None]]:
     from muse_nb.products.offset_list import OffsetList
 
     path = _product(parameters, folder, "OFFSET_LIST.fits")
@@ -103,7 +107,13 @@ def _offsets(parameters: dict[str, Any], folder: Path) -> list[dict[str, Any]]:
         listed = OffsetList.read(path)
     except MuseError:
         return []
-    columns = (listed.date_obs, listed.mjd_obs, listed.ra_offset, listed.dec_offset, listed.flux_scale)
+    columns: tuple[tuple[str | float, ...], ...] = (
+        listed.date_obs,
+        listed.mjd_obs,
+        listed.ra_offset,
+        listed.dec_offset,
+        listed.flux_scale,
+    )
     names = ("date_obs", "mjd_obs", "ra_offset_deg", "dec_offset_deg", "flux_scale")
     return [
         {name: value if value == value else None for name, value in zip(names, row, strict=True)}  # NaN is no JSON
@@ -111,11 +121,11 @@ def _offsets(parameters: dict[str, Any], folder: Path) -> list[dict[str, Any]]:
     ]
 
 
-def _product(parameters: dict[str, Any], folder: Path, name: str) -> Path:
+def _product(parameters: Mapping[str, object], folder: Path, name: str) -> Path:
     return folder / str(parameters.get("products", ".")) / name
 
 
-def _inputs(paths: Iterable[Path], places: Places) -> Iterable[dict[str, Any]]:
+def _inputs(paths: Iterable[Path], places: Places) -> Iterable[Input]:
     from muse_nb.products.manifest import sha256
 
     read = 0
@@ -149,8 +159,9 @@ def _manifest(path: Path) -> dict[str, tuple[int, str]]:
 
 
 def _recipes(paths: Iterable[Path], places: Places) -> list[dict[str, Any]]:
-    """What the inputs' PRO REC keywords say: each recipe with the same parameters and inputs once."""
+    """How the inputs were made: each recipe with the same parameters and inputs once."""
     from muse_nb.products.fits.blocks import hdus
+    from muse_nb.products.history import history
 
     found: dict[str, dict[str, Any]] = {}
     for path in paths:
@@ -158,27 +169,13 @@ def _recipes(paths: Iterable[Path], places: Places) -> list[dict[str, Any]]:
             cards = hdus(path)[0].cards if path.name.endswith(".fits") else {}
         except MuseError:
             continue
-        number = 1
-        while f"ESO PRO REC{number} ID" in cards:
-            recipe = _recipe(cards, f"ESO PRO REC{number}", places)
+        for run in history(cards):
+            recipe = {
+                "recipe": run.recipe,
+                "pipeline": run.pipeline,
+                "parameters": {name: str(value) for name, value in run.parameters.items()},
+                "inputs": [places.hide(name) for name, _ in run.inputs],
+            }
             known = found.setdefault(repr(recipe), recipe | {"products": []})
             known["products"].append(places.hide(str(path)))
-            number += 1
     return sorted(found.values(), key=lambda one: str(one["recipe"]))
-
-
-def _recipe(cards: dict[str, object], start: str, places: Places) -> dict[str, Any]:
-    def listed(kind: str) -> Iterable[int]:
-        number = 1
-        while f"{start} {kind}{number} NAME" in cards:
-            yield number
-            number += 1
-
-    return {
-        "recipe": str(cards[f"{start} ID"]),
-        "pipeline": str(cards.get(f"{start} PIPE ID", "")),
-        "parameters": {
-            str(cards[f"{start} PARAM{i} NAME"]): str(cards.get(f"{start} PARAM{i} VALUE", "")) for i in listed("PARAM")
-        },
-        "inputs": [places.hide(str(cards[f"{start} {kind}{i} NAME"])) for kind in ("RAW", "CAL") for i in listed(kind)],
-    }

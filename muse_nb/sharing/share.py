@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from functools import partial
-from html import escape
 from pathlib import Path
 from typing import Any
 
 from muse_nb.core.atomic import atomic_write, refuse_existing
 from muse_nb.core.errors import MuseError
+from muse_nb.core.progress import Progress
 from muse_nb.sharing.cells import findings_of, title_of
 from muse_nb.sharing.clean import Places
 from muse_nb.sharing.exposures import Night, asks_for_exposure, exposure_columns
+from muse_nb.sharing.fill import fill_template
 from muse_nb.sharing.index import Row, index_page, thumbnail_of
 from muse_nb.sharing.page import notebook_page
 from muse_nb.sharing.provenance import about
@@ -104,10 +105,7 @@ class Shared:
         return [page for page in self.pages if page.error]
 
     def _repr_html_(self) -> str:
-        items = "".join(
-            f"<li>{escape(page.path.name)}: {page.size / 1e6:.2f} MB {escape(page.error)}</li>" for page in self.pages
-        )
-        return f"<p>{escape(str(self.index))}</p><ul>{items}</ul>"
+        return str(fill_template("shared.html", index=self.index, pages=self.pages))
 
 
 def share(
@@ -121,7 +119,7 @@ def share(
     jobs: int = 2,
     max_size: float = LARGEST,
     force: bool = False,
-    progress: Callable[[int, int], object] | None = None,
+    progress: Progress | None = None,
 ) -> Shared:
     """Render notebooks, each to one HTML file that asks for nothing, and an index page.
 
@@ -146,7 +144,7 @@ def share(
     force
         Replace pages that are there.
     progress
-        Called with the pages done and all.
+        Told of every page that is done.
 
     Returns
     -------
@@ -201,7 +199,7 @@ def render(
     jobs: int = 2,
     max_size: float = LARGEST,
     folder: Path | None = None,
-    progress: Callable[[int, int], object] | None = None,
+    progress: Progress | None = None,
 ) -> list[Page]:
     """Render notebooks side by side, replacing pages that are there; `folder` is where their kernels work."""
     one = partial(_render_one, run=run, static=static, max_size=max_size, folder=folder)
@@ -210,9 +208,9 @@ def render(
         for task in tasks:
             pages.append(one(task))
             if progress is not None:
-                progress(len(pages), len(tasks))
+                progress("pages", len(pages), len(tasks))
         return pages
-    done = side_by_side(one, tasks, jobs, progress)
+    done = side_by_side(one, tasks, jobs, progress, "pages")
     return [_result(task, future, folder) for task, future in zip(tasks, done, strict=True)]
 
 

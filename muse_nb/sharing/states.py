@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
+from muse_nb.core.saved import REFERENCE, STATE, STILL, VIEW
 from muse_nb.sharing.clean import safe_html
-from muse_nb.sharing.coarser import coarser
+from muse_nb.sharing.coarser import Model, coarser
+
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
 
 __all__ = ["Kept", "keep", "view_of"]
 
-# as JupyterLab names a view, and as our widgets do where a notebook is run without a browser
-_VIEWS = ("application/vnd.jupyter.widget-view+json", "application/vnd.muse-nb.view+json")
-_STATE = "application/vnd.jupyter.widget-state+json"
-_REFERENCE = "IPY_MODEL_"
-
-States = dict[str, dict[str, Any]]
+States = dict[str, Model]
+"""A notebook's widgets by their ids."""
 
 
 class Kept:
@@ -37,7 +37,7 @@ class Kept:
         self.models = {key: self._without_module(entry) for key, entry in models.items()}
         self.dropped = dropped
 
-    def _without_module(self, entry: dict[str, Any]) -> dict[str, Any]:
+    def _without_module(self, entry: Model) -> Model:
         name, state = entry.get("model_name", ""), dict(entry.get("state", {}))
         if name in ("HTMLModel", "HTMLMathModel"):
             state["value"] = safe_html(str(state.get("value", "")))
@@ -51,12 +51,12 @@ class Kept:
         return {"model_name": name, "state": state, "buffers": entry.get("buffers", [])}
 
 
-def keep(notebook: Any, room: float) -> Kept:
+def keep(notebook: NotebookNode, room: float) -> Kept:
     """Choose the widgets that a notebook shows, within `room` [byte].
 
     Where not all fit, detector frames are made coarser; where that is not enough, the small widgets come first.
     """
-    states: States = notebook.metadata.get("widgets", {}).get(_STATE, {}).get("state", {})
+    states: States = notebook.metadata.get("widgets", {}).get(STATE, {}).get("state", {})
     views = [view for view in _views(notebook) if view in states]
     chosen, dropped = _fill(views, states, room)
     while dropped and room > 0:
@@ -85,9 +85,9 @@ def _fill(views: list[str], states: States, room: float) -> tuple[set[str], set[
     return chosen, dropped
 
 
-def view_of(data: dict[str, Any]) -> str | None:
+def view_of(data: Mapping[str, Any]) -> str | None:
     """Id of the widget that an output shows, None where it shows none."""
-    found = [data[kind] for kind in _VIEWS if kind in data]
+    found = [data[kind] for kind in (VIEW, STILL) if kind in data]
     return str(found[0].get("model_id", "")) if found else None
 
 
@@ -98,7 +98,7 @@ def _safe_output(output: dict[str, Any]) -> dict[str, Any]:
     return {**output, "data": data}
 
 
-def _views(notebook: Any) -> Iterator[str]:
+def _views(notebook: NotebookNode) -> Iterator[str]:
     for cell in notebook.cells:
         for output in cell.get("outputs", []):
             if (model := view_of(output.get("data", {}))) is not None:
@@ -117,9 +117,9 @@ def _family(view: str, states: States) -> set[str]:
     return found
 
 
-def _references(value: Any) -> Iterator[str]:
-    if isinstance(value, str) and value.startswith(_REFERENCE):
-        yield value.removeprefix(_REFERENCE)
+def _references(value: object) -> Iterator[str]:
+    if isinstance(value, str) and value.startswith(REFERENCE):
+        yield value.removeprefix(REFERENCE)
     elif isinstance(value, dict):
         for item in value.values():
             yield from _references(item)
@@ -128,7 +128,7 @@ def _references(value: Any) -> Iterator[str]:
             yield from _references(item)
 
 
-def _links(entry: dict[str, Any], chosen: set[str]) -> bool:
+def _links(entry: Model, chosen: set[str]) -> bool:
     """Whether it links traits of widgets that are there."""
     if entry.get("model_name") not in ("LinkModel", "DirectionalLinkModel"):
         return False

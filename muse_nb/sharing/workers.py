@@ -12,6 +12,7 @@ from multiprocessing import resource_tracker
 from threading import Event
 from typing import TypeVar
 
+from muse_nb.core.progress import Progress
 from muse_nb.core.waiting import as_done
 
 __all__ = ["side_by_side"]
@@ -21,7 +22,7 @@ R = TypeVar("R")
 
 
 def side_by_side(
-    one: Callable[[T], R], tasks: Sequence[T], jobs: int, progress: Callable[[int, int], object] | None = None
+    one: Callable[[T], R], tasks: Sequence[T], jobs: int, progress: Progress | None = None, what: str = "tasks"
 ) -> list[Future[R]]:
     """Do `one` for every task in at most `jobs` processes; wait until all are done or have failed.
 
@@ -37,7 +38,7 @@ def side_by_side(
                 waiting = [pool.submit(_in_worker, one, task) for task in tasks]
             for done, _ in enumerate(as_done(waiting), 1):
                 if progress is not None:
-                    progress(done, len(tasks))
+                    progress(what, done, len(tasks))
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             for worker in set(multiprocessing.active_children()) - others:  # Ctrl-C may have reached us alone

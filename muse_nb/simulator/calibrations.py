@@ -10,7 +10,7 @@ from astropy.io import fits
 from muse_nb.simulator.chips import Chips
 from muse_nb.simulator.detector import BIAS, GAIN, READ_NOISE
 from muse_nb.simulator.flats import FLAT_VARIANCE, LAMP_FLUX, bias_variance
-from muse_nb.simulator.headers import calibration_header, hierarch
+from muse_nb.simulator.headers import calibration_header, hierarch, of_run
 from muse_nb.simulator.layouts import SLICES
 
 __all__ = ["CHIP_CALIBRATIONS", "write_chip_calibration"]
@@ -26,12 +26,10 @@ def write_chip_calibration(category: str, chips: Chips, ifu: int, path: Path) ->
 
 def _write_bias(chips: Chips, ifu: int, header: fits.Header, path: Path) -> None:
     # The recipes copy these from muse_bias and compare them with the science frame's.
-    hierarch(header, "PRO REC1 PARAM1 NAME", "nifu")
-    hierarch(header, "PRO REC1 PARAM1 VALUE", str(ifu))
-    settings = {"overscan": "vpoly", "ovscreject": "dcr", "ovscsigma": "30.", "ovscignore": "3"}
-    for k, (name, value) in enumerate(settings.items(), start=2):
-        hierarch(header, f"PRO REC1 PARAM{k} NAME", name)
-        hierarch(header, f"PRO REC1 PARAM{k} VALUE", value)
+    settings = {"nifu": str(ifu), "overscan": "vpoly", "ovscreject": "dcr", "ovscsigma": "30.", "ovscignore": "3"}
+    for k, (name, value) in enumerate(settings.items(), start=1):
+        of_run(header, 1, f"PARAM{k} NAME", name)
+        of_run(header, 1, f"PARAM{k} VALUE", value)
     for k in range(4):
         hierarch(header, f"QC BIAS MASTER{k + 1} RON", READ_NOISE[k])
         hierarch(header, f"QC BIAS MASTER{k + 1} MEAN", 0.0)

@@ -89,9 +89,10 @@ class Chip:
 
     def _on_pixels(self, spectrum: np.ndarray) -> np.ndarray:
         index = self._grid_index.astype(np.int32)
-        weight = (self._grid_index - index).astype(np.float32)
-        values = spectrum.astype(np.float32)
-        return values[index] * (1 - weight) + values[index + 1] * weight
+        weight: np.ndarray = (self._grid_index - index).astype(np.float32)
+        values: np.ndarray = spectrum.astype(np.float32)
+        between: np.ndarray = values[index] * (1 - weight) + values[index + 1] * weight
+        return between
 
     def expected(self, profiles: np.ndarray, pointing: Pointing) -> np.ndarray:
         """Electrons expected in every illuminated pixel, float32, in the order of `map`."""
@@ -101,7 +102,7 @@ class Chip:
         u, index = self._along_weight, self._index
         near, far = (light[index + step] * (1 - u) + light[index + step + 1] * u for step in (0, self._points))
         stars = near + (far - near) * self._node_weight
-        electrons = stars.real * self.warm + stars.imag * self.cool
+        electrons: np.ndarray = stars.real * self.warm + stars.imag * self.cool
         electrons += self.continuum * pointing.sky + self.lines * pointing.lines
         if self.telluric is not None:
             electrons *= self.telluric**pointing.airmass
@@ -109,7 +110,8 @@ class Chip:
 
     def lamp(self) -> np.ndarray:
         """Relative illumination by a continuum lamp, in the order of `map`: the flat field before normalisation."""
-        return self._on_pixels(self._scale / self._scale.mean()) * self.response
+        light: np.ndarray = self._on_pixels(self._scale / self._scale.mean()) * self.response
+        return light
 
     def image(self, values: np.ndarray, dtype: type = np.float32) -> np.ndarray:
         """Put values in the order of `map` on an otherwise empty trimmed image."""

@@ -62,4 +62,5 @@ def blocks(phi: np.ndarray, theta: np.ndarray) -> Iterator[tuple[np.ndarray, np.
 
 def _overlap(distance: np.ndarray) -> np.ndarray:
     """Length that a drop of PIXFRAC shares with a pixel whose centre is `distance` away [pix]."""
-    return np.clip(0.5 + PIXFRAC / 2 - np.abs(distance), 0, PIXFRAC)
+    length: np.ndarray = np.clip(0.5 + PIXFRAC / 2 - np.abs(distance), 0, PIXFRAC)
+    return length

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from astropy.io import fits
 
+from muse_nb.products.history import run_keyword
 from muse_nb.simulator.atmosphere import HUMIDITY, PRESSURE, TEMPERATURE
 from muse_nb.simulator.detector import GAIN, QUADRANTS, READ_NOISE
 from muse_nb.simulator.layouts import PRESCAN, Layout
 from muse_nb.simulator.plan import LATITUDE, LONGITUDE, Pointing
 
-__all__ = ["MODE", "calibration_header", "chip_header", "eso", "hierarch", "label", "observation_header"]
+__all__ = ["MODE", "calibration_header", "chip_header", "eso", "hierarch", "label", "observation_header", "of_run"]
 
 MODE = "WFM-NOAO-N"
 PROGRAMME = "60.A-9100(C)"
@@ -24,6 +23,11 @@ OUTPUT_X, OUTPUT_Y = (1, 4096), (1, 4112)
 def hierarch(header: fits.Header, keyword: str, value: object, comment: str = "") -> None:
     """Set ``HIERARCH ESO keyword``."""
     header.set(f"HIERARCH ESO {keyword}", value, comment)
+
+
+def of_run(header: fits.Header, number: int, what: str, value: object) -> None:
+    """Set a keyword of a recipe that worked on the file, as ``RAW1 NAME``."""
+    header.set(f"HIERARCH {run_keyword(number, what)}", value)
 
 
 def eso(header: fits.Header, **keywords: object) -> fits.Header:
@@ -72,7 +76,7 @@ def observation_header(layout: Layout, pointing: Pointing) -> fits.Header:
     eso(header, INS_MODE=MODE, INS_DROT_POSANG=pointing.posang, INS_DROT_MODE="SKY")
     eso(header, INS_DROT_START=pointing.posang, INS_DROT_END=pointing.posang)
     eso(header, INS_TEMP13_VAL=TEMPERATURE, INS_TEMP14_VAL=TEMPERATURE)
-    both: dict[str, Any] = {
+    both: dict[str, object] = {
         "TEL AIRM": round(pointing.airmass, 5),
         "TEL PARANG": round(pointing.parang, 4),
         "TEL AMBI FWHM": round(pointing.seeing, 2),
@@ -102,7 +106,7 @@ def chip_header(layout: Layout, ifu: int, *, overscan: bool = True) -> fits.Head
     eso(header, DET_CHIP_PSZX=15.0, DET_CHIP_PSZY=15.0, DET_CHIP_X=1, DET_CHIP_Y=1)
     eso(header, DET_BINX=1, DET_BINY=1, DET_OUTPUTS=4)
     for k, (right, top) in enumerate(QUADRANTS):
-        values: dict[str, Any] = {
+        values: dict[str, object] = {
             "CHIP": ifu, "CONAD": GAIN[k], "GAIN": GAIN[k], "ID": "EFGH"[k], "INDEX": k + 1, "NAME": "EFGH"[k],
             "NX": layout.quadrant[0], "NY": layout.quadrant[1], "RON": READ_NOISE[k],
             "X": OUTPUT_X[right], "Y": OUTPUT_Y[top],
@@ -122,7 +126,8 @@ def calibration_header(layout: Layout, category: str, name: str, ifu: int | None
     eso(header, OBS_PROG_ID=PROGRAMME, INS_MODE=MODE, INS_DROT_POSANG=0.0, INS_DROT_MODE="SKY")
     _read_out(header, layout)
     eso(header, PRO_CATG=category, PRO_TYPE="REDUCED", PRO_TECH="IFU", PRO_SCIENCE=False)
-    eso(header, PRO_REC1_ID="muse_nb.simulate", PRO_REC1_PIPE_ID="muse_nb")
+    of_run(header, 1, "ID", "muse_nb.simulate")
+    of_run(header, 1, "PIPE ID", "muse_nb")
     if ifu:
         header.update(chip_header(layout, ifu, overscan=False))
     return header

@@ -11,16 +11,12 @@ from functools import cached_property
 
 import numpy as np
 
+from muse_nb.products.field import SLICE_SKY
 from muse_nb.simulator.layouts import SLICES, Layout
 from muse_nb.simulator.seeds import generator
 
 __all__ = ["Instrument", "PixelMap", "SliceGeometry"]
 
-# SliceSky of each SliceCCD: the image slicer's own order.
-SLICE_ON_SKY = np.array([
-    9, 8, 1, 10, 7, 2, 11, 6, 3, 12, 5, 4, 21, 20, 13, 22, 19, 14, 23, 18, 15, 24, 17, 16,
-    33, 32, 25, 34, 31, 26, 35, 30, 27, 36, 29, 28, 45, 44, 37, 46, 43, 38, 47, 42, 39, 48, 41, 40,
-])  # fmt: skip
 # 288 slices cover 60 arcsec. Rows that fell on whole spaxels would make every star of an image lie at the same place
 # in its pixels, and the drizzle's systematic error of up to 0.1 pixel would not average out.
 SLICE_PITCH = 300 / 288  # [spaxel]
@@ -122,7 +118,7 @@ class Instrument:
                     angle=jitter[k, 2],
                     width=length,
                 )
-                for k, sky in enumerate(SLICE_ON_SKY)
+                for k, sky in enumerate(SLICE_SKY)
             ]
         return table
 
@@ -201,11 +197,13 @@ class Instrument:
     def centre(self) -> np.ndarray:
         """The field position (x, y) that lies on the pointing, as the recipes will find it [spaxel]."""
         low, high = self.limits
-        return (low + high) / 2
+        middle: np.ndarray = (low + high) / 2
+        return middle
 
     def throughput(self, ifu: int, slice_: np.ndarray) -> np.ndarray:
         """Throughput of slices relative to the instrument's mean; the lamp flat sees it too."""
-        return (1 + 0.04 * np.cos(2.3 * ifu)) * (1 + 0.06 * np.sin(1.7 * slice_ + ifu))
+        relative: np.ndarray = (1 + 0.04 * np.cos(2.3 * ifu)) * (1 + 0.06 * np.sin(1.7 * slice_ + ifu))
+        return relative
 
     def pixel_response(self, ifu: int) -> np.ndarray:
         """Relative response of each pixel of the trimmed chip: 1 % rms."""

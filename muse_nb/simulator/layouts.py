@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from muse_nb.core.errors import MuseError
+from muse_nb.products.field import SLICES
 
 __all__ = ["LAYOUTS", "PRESCAN", "SLICES", "Layout", "layout_named"]
 
-SLICES = 48
 PRESCAN = 32  # prescan and overscan, on every side of a quadrant [pix]
 
 

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import os
 import shutil
-import sys
-from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from muse_nb.core.errors import MuseError
+from muse_nb.core.progress import Progress, on_terminal
 from muse_nb.core.waiting import result
 from muse_nb.simulator.instrument import Instrument
 from muse_nb.simulator.layouts import Layout, layout_named
@@ -25,6 +24,7 @@ from muse_nb.simulator.workshop import Task, Workshop
 
 if TYPE_CHECKING:
     from astropy.table import Table
+    from matplotlib.axes import Axes
 
 __all__ = ["Night", "disk_needed", "simulate"]
 
@@ -74,9 +74,9 @@ class Night:
         facts = f"{len(self.exposures)} exposures, layout {self.layout.name} ({self.layout.text}), seed {self.seed}"
         return f"<p><b>{escape(str(self.folder))}</b>: {escape(facts)}</p>{self.exposures._repr_html_()}"
 
-    def plot(self, ax: Any = None) -> Any:
+    def plot(self, ax: Axes | None = None) -> Axes:
         """Draw the true offsets of the exposures: the derotator's wobble; return the axes."""
-        from muse_nb.simulator.truth import plot_offsets
+        from muse_nb.simulator.figures import plot_offsets
 
         return plot_offsets(self.offsets, ax)
 
@@ -108,7 +108,7 @@ def simulate(
     exptime: float = 60.0,
     workers: int | None = None,
     force: bool = False,
-    progress: Callable[[Iterable[Any]], Iterable[Any]] | None = None,
+    progress: Progress | None = None,
 ) -> Night:
     """Simulate a night of MUSE exposures of a globular cluster like NGC 6397.
 
@@ -137,7 +137,7 @@ def simulate(
     force
         Make every file again.
     progress
-        Wraps the list of tasks, like `tqdm.tqdm`; by default a bar on stderr when that is a terminal.
+        Called with the tasks done and all; by default a bar on stderr when that is a terminal.
 
     Returns
     -------
@@ -171,7 +171,12 @@ def simulate(
         workshop.clear()
     written = write_truth(folder / "truth", truth, force=force)
     tasks = workshop.tasks(raw=raw, products=products)
-    _run(tasks, workers or _workers(instrument.layout), progress or _bar)
+    workers = workers or _workers(instrument.layout)
+    if progress is not None:
+        _run(tasks, workers, progress)
+    else:
+        with on_terminal("file") as bar:
+            _run(tasks, workers, bar)
     reduced: dict[str, list[Path]] = {}
     for exposure in pointings if products else []:
         for category, paths in workshop.product_files(exposure).items():
@@ -208,21 +213,16 @@ def _workers(layout: Layout) -> int:
     return max(1, min(4, cores, int(MEMORY / (BYTES_PER_ROW * layout.rows))))
 
 
-def _bar(tasks: Iterable[Any]) -> Iterable[Any]:
-    from tqdm import tqdm
-
-    return tqdm(tasks, desc="simulate", unit="file", disable=not sys.stderr.isatty())
-
-
-def _run(tasks: list[Task], workers: int, progress: Callable[[Iterable[Any]], Iterable[Any]]) -> None:
+def _run(tasks: list[Task], workers: int, progress: Progress) -> None:
     """Run tasks in threads: numpy and FITS spend their time outside the interpreter's lock."""
     if not tasks:
         return
     with ThreadPoolExecutor(workers, thread_name_prefix="simulate") as pool:
         futures = [pool.submit(task) for task in tasks]
         try:
-            for future in progress(futures):
+            for done, future in enumerate(futures, 1):
                 result(future)
+                progress("simulate", done, len(futures))
         except BaseException:
             for future in futures:
                 future.cancel()

@@ -71,7 +71,7 @@ class Pointing:
     @property
     def true_ra(self) -> float:
         """Where it really looked [deg]."""
-        return self.ra + self.error[0] / 3600 / np.cos(np.radians(self.dec))
+        return float(self.ra + self.error[0] / 3600 / np.cos(np.radians(self.dec)))
 
     @property
     def true_dec(self) -> float:

@@ -8,7 +8,7 @@ import numpy as np
 from astropy.io import fits
 
 from muse_nb.simulator.detector import GAIN, READ_NOISE
-from muse_nb.simulator.headers import chip_header, eso, hierarch, label, observation_header
+from muse_nb.simulator.headers import chip_header, eso, hierarch, label, observation_header, of_run
 from muse_nb.simulator.layouts import SLICES, Layout
 from muse_nb.simulator.plan import Pointing
 
@@ -56,12 +56,12 @@ def _basic_calibrations(ifu: int) -> dict[str, str]:
 
 def _recipe(header: fits.Header, number: int, raw: dict[str, str], calibrations: dict[str, str]) -> None:
     """Provenance, as the pipeline records it: file name -> category."""
-    hierarch(header, f"PRO REC{number} ID", MAKER)
-    hierarch(header, f"PRO REC{number} PIPE ID", "muse_nb")
+    of_run(header, number, "ID", MAKER)
+    of_run(header, number, "PIPE ID", "muse_nb")
     for kind, files in (("RAW", raw), ("CAL", calibrations)):
         for k, (file, category) in enumerate(files.items(), start=1):
-            hierarch(header, f"PRO REC{number} {kind}{k} NAME", file)
-            hierarch(header, f"PRO REC{number} {kind}{k} CATG", category)
+            of_run(header, number, f"{kind}{k} NAME", file)
+            of_run(header, number, f"{kind}{k} CATG", category)
     hierarch(header, "PRO DATANCOM", len(raw), "Number of combined frames")
 
 

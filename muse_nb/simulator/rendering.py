@@ -119,7 +119,8 @@ def _splat(x: np.ndarray, y: np.ndarray, weight: np.ndarray, shape: list[int]) -
 
 def _box(frequency: np.ndarray) -> np.ndarray:
     """Transfer function of the mean over one spaxel."""
-    return np.sinc(frequency * OVERSAMPLING)
+    transfer: np.ndarray = np.sinc(frequency * OVERSAMPLING)
+    return transfer
 
 
 def _moffat_transfer(shape: list[int], fwhm: float) -> np.ndarray:
@@ -129,4 +130,5 @@ def _moffat_transfer(shape: list[int], fwhm: float) -> np.ndarray:
     alpha = fwhm / (2 * np.sqrt(2 ** (1 / BETA) - 1))
     y, x = (np.minimum(np.arange(n), n - np.arange(n)) for n in shape)
     profile = (1 + (y[:, None] ** 2 + x[None, :] ** 2) / alpha**2) ** -BETA
-    return fft.rfft2(profile / profile.sum()).real
+    transfer: np.ndarray = fft.rfft2(profile / profile.sum()).real
+    return transfer

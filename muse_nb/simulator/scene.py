@@ -45,7 +45,7 @@ def cluster(radius: float, seed: int) -> Table:
     from astropy.table import Table
 
     def number_within(r: float) -> float:
-        return np.pi * DENSITY * CORE**2 * np.log1p((r / CORE) ** 2)
+        return float(np.pi * DENSITY * CORE**2 * np.log1p((r / CORE) ** 2))
 
     random = generator(seed, "cluster")
     # Sum of unit-rate exponentials: a Poisson process in enclosed number, so that radii come sorted.

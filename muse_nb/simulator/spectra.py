@@ -37,7 +37,8 @@ HALPHA, SODIUM, CALCIUM = 6562.8, (5889.95, 5895.92), (8498.0, 8542.1, 8662.1)
 
 
 def _gaussian(wavelength: np.ndarray, centre: float, fwhm: float) -> np.ndarray:
-    return np.exp(-4 * np.log(2) * ((wavelength - centre) / fwhm) ** 2)
+    line: np.ndarray = np.exp(-4 * np.log(2) * ((wavelength - centre) / fwhm) ** 2)
+    return line
 
 
 def _line(wavelength: np.ndarray, centre: float, fwhm: float) -> np.ndarray:
@@ -91,4 +92,5 @@ def sensitivity(wavelength: np.ndarray) -> np.ndarray:
     """Electrons per second for 1 erg/s/cm**2: an 8.2 m mirror times 12 to 34 % of efficiency times photons per erg."""
     area, planck_c = 4.85e5, 1.986e-8  # [cm**2], h c [erg Angstrom]
     efficiency = 0.12 + 0.22 * np.exp(-(((wavelength - 6800.0) / 2000.0) ** 2))
-    return area * efficiency * wavelength / planck_c
+    electrons: np.ndarray = area * efficiency * wavelength / planck_c
+    return electrons

@@ -130,7 +130,8 @@ def _extinction(chips: Chips, path: Path) -> None:
 def response_curve(instrument: Instrument, wavelength: np.ndarray) -> np.ndarray:
     """Electrons per second and Angstrom for 1 erg/s/cm**2/Angstrom, as fluxes are scaled to the first IFU's."""
     first = instrument.layout.ifus[0]
-    return spectra.sensitivity(wavelength) * instrument.throughput(first, np.arange(1, SLICES + 1)).mean()
+    curve: np.ndarray = spectra.sensitivity(wavelength) * instrument.throughput(first, np.arange(1, SLICES + 1)).mean()
+    return curve
 
 
 def _response(chips: Chips, path: Path) -> None:

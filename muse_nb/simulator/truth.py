@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from muse_nb.simulator.plan import Pointing, offset_from
 if TYPE_CHECKING:
     from astropy.table import Table
 
-__all__ = ["exposure_table", "offset_table", "plot_offsets", "same_night", "write_truth"]
+__all__ = ["exposure_table", "offset_table", "same_night", "write_truth"]
 
 
 def offset_table(pointings: list[Pointing]) -> Table:
@@ -94,18 +94,3 @@ def write_truth(folder: Path, tables: dict[str, Table], *, force: bool = False) 
             table.write(part, format="ascii.ecsv", overwrite=True)
         written += 1
     return written
-
-
-def plot_offsets(offsets: Table, ax: Any = None) -> Any:
-    """Draw offsets on the sky, coloured by rotator angle; return the axes."""
-    import matplotlib.pyplot as plt
-
-    ax = ax or plt.subplots(figsize=(5, 5), layout="constrained")[1]
-    colours = {0: "#0072B2", 90: "#E69F00", 180: "#009E73", 270: "#CC79A7"}
-    for angle, colour in colours.items():
-        rows = np.asarray(offsets["posang"]) == angle
-        ax.plot(offsets["east"][rows], offsets["north"][rows], "o", color=colour, label=f"{angle} deg")
-    ax.set(xlabel="offset to the east [arcsec]", ylabel="offset to the north [arcsec]", aspect="equal")
-    ax.invert_xaxis()
-    ax.legend(title="rotator")
-    return ax

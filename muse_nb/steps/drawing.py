@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from muse_nb.products.image_fov import ImageFov
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["plot_image", "plot_images"]
+__all__ = ["draw_map", "plot_image", "plot_images"]
 
 
 def plot_image(image: str | Path | ImageFov, ax: Axes | None = None, *, title: str | None = None) -> Axes:
@@ -66,6 +67,7 @@ def plot_images(images: Mapping[str, str | Path | ImageFov]) -> Figure:
 
     columns = len(images) if len(images) < 4 else 2
     rows = -(-len(images) // columns)
+    figure: Figure
     figure, axes = plt.subplots(rows, columns, figsize=(4.2 * columns, 4.0 * rows), layout="constrained", squeeze=False)
     for ax in axes.flat[len(images) :]:
         ax.set_axis_off()
@@ -74,7 +76,7 @@ def plot_images(images: Mapping[str, str | Path | ImageFov]) -> Figure:
     return figure
 
 
-def _directions(image: ImageFov) -> tuple[Any, Any, float]:
+def _directions(image: ImageFov) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
     """Unit vectors to north and east in pixels, and the pixel's size [arcsec]."""
     matrix = image.wcs.pixel_scale_matrix * 3600
     scale = float(np.sqrt(abs(np.linalg.det(matrix))))
@@ -83,7 +85,7 @@ def _directions(image: ImageFov) -> tuple[Any, Any, float]:
     return north / np.hypot(*north), east / np.hypot(*east), scale
 
 
-def _compass(ax: Axes, north: Any, east: Any, side: float) -> None:
+def _compass(ax: Axes, north: NDArray[np.float64], east: NDArray[np.float64], side: float) -> None:
     length = 0.13 * side
     corner = np.array([0.38, -0.40]) * side
     for name, way in (("N", north), ("E", east)):
@@ -92,3 +94,54 @@ def _compass(ax: Axes, north: Any, east: Any, side: float) -> None:
         style = {"arrowstyle": "-|>", "color": "#d55e00", "lw": 1.6}
         ax.annotate("", (tip_x, tip_y), (corner[0], corner[1]), arrowprops=style)
         ax.text(text_x, text_y, name, color="#d55e00", ha="center", va="center", fontsize=10)
+
+
+def draw_map(ax: Axes, fraction: NDArray[np.floating], header: Mapping[str, Any], top: float = 1.0) -> None:
+    """Draw a map of the fraction of NaN (shape (ny, nx)), up to `top`, with the sky's directions from the WCS."""
+    ny, nx = fraction.shape
+    scale = _arcsec(header)
+    extent = (-0.5 * nx * scale[0], 0.5 * nx * scale[0], -0.5 * ny * scale[1], 0.5 * ny * scale[1])
+    image = ax.imshow(fraction, origin="lower", extent=extent, cmap="cividis", vmin=0, vmax=top)
+    ax.figure.colorbar(image, ax=ax, label="NaN over all planes [fraction]", shrink=0.85)
+    unit = "arcsec" if scale != (1, 1) else "pixel"
+    ax.set(xlabel=f"x [{unit}]", ylabel=f"y [{unit}]")
+    _corner_compass(ax, header)
+
+
+def _arcsec(header: Mapping[str, Any]) -> tuple[float, float]:
+    """Size of a spaxel [arcsec]; (1, 1) when the header does not say."""
+    try:
+        x = np.hypot(float(header["CD1_1"]), float(header.get("CD2_1", 0)))
+        y = np.hypot(float(header["CD2_2"]), float(header.get("CD1_2", 0)))
+    except (KeyError, TypeError, ValueError):
+        return 1, 1
+    return 3600 * x, 3600 * y
+
+
+def _corner_compass(ax: Axes, header: Mapping[str, Any]) -> None:
+    """Arrows to the north and the east, from the WCS."""
+    from matplotlib.patheffects import withStroke
+
+    outline = [withStroke(linewidth=2.5, foreground="black")]
+    try:
+        cd = np.array([[float(header.get(f"CD{i}_{j}", 0)) for j in (1, 2)] for i in (1, 2)])
+        east, north = np.linalg.inv(cd).T
+    except np.linalg.LinAlgError:
+        return
+    for name, vector in (("N", north), ("E", east)):
+        vector = 0.12 * vector / np.hypot(*vector)
+        start = (0.86, 0.08)
+        arrow = {"arrowstyle": "->", "color": "white", "lw": 1.2}
+        end = (start[0] + vector[0], start[1] + vector[1])
+        ax.annotate("", end, start, xycoords="axes fraction", arrowprops=arrow | {"path_effects": outline})
+        ax.text(
+            start[0] + 1.3 * vector[0],
+            start[1] + 1.3 * vector[1],
+            name,
+            color="white",
+            transform=ax.transAxes,
+            ha="center",
+            va="center",
+            fontsize=8,
+            path_effects=outline,
+        )

@@ -14,7 +14,8 @@ from typing import Any
 import ipywidgets
 
 from muse_nb.core.errors import MuseError
-from muse_nb.widgets.shared.front_end import for_whoever_looks
+from muse_nb.core.html import FINDINGS_MIME, Shown
+from muse_nb.widgets.shared.front_end import fit_to_front_end
 
 __all__ = ["RecipeRunner"]
 
@@ -30,7 +31,7 @@ class RecipeRunner(ipywidgets.VBox):
     ----------
     call
         What to run: `muse_nb.reduce`, `muse_nb.combine`, `muse_nb.run_recipe` or any other callable. Where it takes
-        ``progress`` and ``cancel``, it gets a function for lines and numbers, and a `threading.Event`.
+        ``progress`` and ``cancel``, it gets a `muse_nb.core.progress.Progress` and a `threading.Event`.
     *arguments, **options
         Its arguments.
     title
@@ -119,15 +120,12 @@ class RecipeRunner(ipywidgets.VBox):
             return {}
         return {name: hook for name, hook in hooks.items() if name in known and name not in self._options}
 
-    def _tell(self, *what: Any) -> None:
-        """Take progress in any of the forms of the steps: a line, a fraction, (done, total), (words, done, total)."""
-        numbers = [part for part in what if isinstance(part, (int, float))]
-        if len(numbers) >= 2 and numbers[1]:
-            self._fraction = numbers[0] / numbers[1]
-        elif numbers and isinstance(numbers[0], float):
-            self._fraction = numbers[0]
+    def _tell(self, what: str, done: int, total: int) -> None:
+        """Take a step of the call's progress: a line, or how much of all is done."""
+        if total:
+            self._fraction = done / total
         else:
-            self.lines.append(" ".join(str(part) for part in what))
+            self.lines.append(what)
         if time.monotonic() - self._shown > _PAUSE:
             self._show()
 
@@ -162,7 +160,9 @@ class RecipeRunner(ipywidgets.VBox):
             data["text/html"] = (
                 f"<div><b>{escape(self.title)}</b>: {escape(self._words())}{self._tail.value}{self._answer.value}</div>"
             )
-            for_whoever_looks(data)
+            if isinstance(self.result, Shown):
+                data[FINDINGS_MIME] = self.result._repr_mimebundle_()[FINDINGS_MIME]
+            fit_to_front_end(data)
         return bundle
 
 

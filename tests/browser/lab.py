@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, WebSocket
 
 FLAGS = ["--no-sandbox", "--disable-dev-shm-usage", "--hide-scrollbars", "--enable-unsafe-swiftshader"]
 STDOUT_OF = """async (code) => {
@@ -100,6 +100,8 @@ class Notebook:
         self.console: list[str] = []
         page.on("console", lambda message: self.console.append(message.text) if message.type == "error" else None)
         page.on("pageerror", lambda error: self.console.append(str(error)))
+        self.sockets: list[WebSocket] = []
+        page.on("websocket", lambda socket: self.sockets.append(socket))
 
     def run(self) -> None:
         """Run all cells, and wait until they have run."""
@@ -123,24 +125,57 @@ class Notebook:
 
     def until(self, expression: str, seconds: float = 10) -> Any:
         """Wait for a Python expression to be true, and give its value."""
-        end = time.monotonic() + seconds
-        while not (found := self.value(expression)):
-            if time.monotonic() > end:
-                raise AssertionError(f"still not so after {seconds} s: {expression}")
-            self.page.wait_for_timeout(40)
+        found = None
+
+        def look() -> bool:
+            nonlocal found
+            found = self.value(expression)
+            return bool(found)
+
+        assert _poll(look, seconds), f"still not so after {seconds} s: {expression}"
         return found
 
     def save(self) -> None:
-        """Save the notebook's file."""
+        """Save the notebook's file, and wait until it is written."""
+        before = self.file.stat().st_mtime_ns
         self.page.evaluate("() => window.jupyterapp.commands.execute('docmanager:save')")
+        assert _poll(lambda: self.file.stat().st_mtime_ns > before, 10), f"{self.file} was not saved"
+
+    @contextlib.contextmanager
+    def telling(self, trait: str) -> Iterator[None]:
+        """Wait at the end until the browser has sent the kernel, busy as it may be, a change of a trait."""
+        kernel = next(socket for socket in reversed(self.sockets) if "/api/kernels/" in socket.url)
+        with kernel.expect_event("framesent", lambda sent: f'"{trait}"'.encode() in _bytes(sent)):
+            yield
 
 
-def eventually(page: Page, look: Callable[[], Any], expected: Any, seconds: float = 10) -> None:
-    """Assert that `look` comes to give what is expected: a browser acts on fingers and draws when it can."""
+def _bytes(sent: str | bytes) -> bytes:
+    return sent.encode() if isinstance(sent, str) else sent
+
+
+def _poll(look: Callable[[], bool], seconds: float) -> bool:
+    """Whether something comes to be so."""
     end = time.monotonic() + seconds
-    while look() != expected and time.monotonic() < end:
-        page.wait_for_timeout(40)
+    while not (found := look()) and time.monotonic() < end:
+        time.sleep(0.04)
+    return found
+
+
+def eventually(look: Callable[[], Any], expected: Any, seconds: float = 10) -> None:
+    """Assert that `look` comes to give what is expected: a browser acts on fingers and draws when it can."""
+    _poll(lambda: look() == expected, seconds)
     assert look() == expected
+
+
+def always(look: Callable[[], Any], expected: Any, seconds: float = 0.5) -> None:
+    """Assert that `look` gives what is expected and goes on to: longer than the timers that could change it."""
+    assert look() == expected
+    assert not _poll(lambda: look() != expected, seconds)
+
+
+def next_frame(page: Page) -> None:
+    """Wait until the browser has drawn: it hands moves of fingers on once a frame."""
+    page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done(null))))")
 
 
 @contextlib.contextmanager
@@ -199,6 +234,16 @@ class Canvas:
           const box = image.overlay.getBoundingClientRect(); return image.toImage(x - box.left, y - box.top); }"""
         x, y = self.page.evaluate(test, [self.root, x, y])
         return x, y
+
+    def view(self) -> list[float]:
+        """The view that is shown: centre x, y, CSS pixels per pixel."""
+        test = "(root) => document.querySelector(root).parentElement.museImage.where()"
+        return list(self.page.evaluate(test, self.root))
+
+    def rested(self) -> list[float]:
+        """Wait until the kernel's `viewer` has heard of the view that is shown, which it does when the hand rests."""
+        eventually(lambda: self.book.value("viewer.view") == self.view(), True)
+        return self.view()
 
     def look(self, view: list[float]) -> None:
         """Have the kernel's `viewer` show a view, and wait until the browser does."""

@@ -41,7 +41,7 @@ def test_a_click_on_a_tile_opens_its_frame(opened) -> None:
     assert place(opened, 0, ifus[0])[1] < place(opened, 0, ifus[-1])[1]  # IFU 1 is on top of the field
     opened.page.mouse.click(*place(opened, 1, ifus[-1]))
     assert opened.until("mosaic.chosen") == [opened.value("viewer.exposures[1]"), ifus[-1]]
-    assert opened.value("[viewer.exposure, viewer.ifu]") == [1, ifus[-1]]
+    opened.until(f"[viewer.exposure, viewer.ifu] == [1, {ifus[-1]}]")
     opened.page.wait_for_selector(f".mnb-object-red[data-frame$='IFU {ifus[-1]:02d}']", timeout=30_000)
 
 

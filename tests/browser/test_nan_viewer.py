@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from lab import Canvas
+from lab import Canvas, eventually
 from sky import cube
 
 import muse_nb
@@ -64,11 +64,11 @@ def test_planes_come_by_keyboard_slider_and_profile(opened) -> None:
     canvas.page.mouse.move(box["x"] + 100, box["y"] + 50)
     canvas.page.mouse.down()
     for step in range(1, 20):
-        canvas.page.mouse.move(box["x"] + 100 + 20 * step, box["y"] + 50)
+        canvas.page.mouse.move(box["x"] + 100 + (box["width"] - 101) * step / 19, box["y"] + 50)
     canvas.page.mouse.up()
-    canvas.page.wait_for_timeout(300)
-    plane = book.until("viewer.plane > 10 and viewer.plane")
-    canvas.settled("plane", str(plane))
+    last = book.value("viewer.audit.shape[0] - 1")
+    canvas.settled("plane", str(last))
+    assert book.until(f"viewer.plane == {last}")
     book.python("viewer.plane = 12")
     canvas.settled("plane", "12")
 
@@ -78,12 +78,10 @@ def test_a_cause_can_be_switched_off_and_the_map_shown(opened) -> None:
     on = canvas.colour(20, 30)
     canvas.page.locator('.mnb-nans [data-cause="unknown"]').click()
     assert book.until("viewer.hidden") == ["unknown"]
-    canvas.page.wait_for_timeout(100)
-    assert canvas.colour(20, 30) != on
+    eventually(lambda: canvas.colour(20, 30) != on, True)
     canvas.press("v")
     book.until("viewer.shown == 'fraction'")
-    canvas.page.wait_for_timeout(100)
-    assert np.sum(canvas.colour(20, 30)) > np.sum(canvas.colour(30, 30))
+    eventually(lambda: np.sum(canvas.colour(20, 30)) > np.sum(canvas.colour(30, 30)), True)
     canvas.press("d")
     book.python("viewer.hidden = []")
 
@@ -135,11 +133,12 @@ def test_a_story_leads_to_the_frame(with_frames) -> None:
 def test_an_audit_in_the_background_can_be_cancelled(with_frames) -> None:
     book, canvas = with_frames
     book.python(
-        "import threading; from muse_nb.widgets import nans; held = threading.Event(); audit = nans.audit_nans\n"
+        "import threading; from muse_nb.widgets.nans import viewer as nans\n"
+        "held = threading.Event(); audit = nans.audit_nans\n"
         "def slow(*a, progress, cancel, **k):\n"
         "    progress('planes read', 1, 4); held.wait(20); return audit(*a, progress=progress, cancel=cancel, **k)\n"
         "nans.audit_nans = slow\n"
-        "stopped = NanViewer(viewer.audit.cube.path, background=True); nans.audit_nans = audit\n"
+        "stopped = NanViewer(viewer.audit.cube.path, background=True)\n"
         "frames.close(); frames = stopped"
     )
     canvas.page.evaluate(
@@ -151,7 +150,7 @@ def test_an_audit_in_the_background_can_be_cancelled(with_frames) -> None:
     assert "planes read 25 %" in canvas.page.locator(".mnb-waiting").inner_text()
     cancel.click()
     book.until("stopped._cancel.is_set()")
-    book.python("held.set()")
+    book.python("held.set(); nans.audit_nans = audit")
     assert "was cancelled" in book.until("stopped.error")
     canvas.page.locator(".mnb-waiting .mnb-error", has_text="was cancelled").wait_for()
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from lab import Canvas
+from lab import Canvas, always, eventually, next_frame
 from sky import object_reds
 
 CELLS = (
@@ -42,10 +42,8 @@ def test_two_fingers_zoom_about_what_is_between_them(opened) -> None:
     for spread in (60, 80, 120):
         fingers(session, "touchMove", (x - spread, y), (x + spread, y))
     fingers(session, "touchEnd")
-    canvas.page.wait_for_timeout(500)
+    eventually(lambda: before / (canvas.pixel(x + 1, y)[0] - canvas.pixel(x, y)[0]), pytest.approx(3, rel=0.02))
     assert canvas.pixel(x, y) == pytest.approx(under, abs=0.5)
-    after = canvas.pixel(x + 1, y)[0] - canvas.pixel(x, y)[0]
-    assert before / after == pytest.approx(3, rel=0.02)
 
 
 def test_one_finger_pans_and_a_tap_reads_a_pixel(opened) -> None:
@@ -56,8 +54,7 @@ def test_one_finger_pans_and_a_tap_reads_a_pixel(opened) -> None:
     for step in (10, 30, 80):
         fingers(session, "touchMove", (x + step, y))
     fingers(session, "touchEnd")
-    canvas.page.wait_for_timeout(500)
-    assert canvas.pixel(x, y) == pytest.approx((90, 100), abs=0.2)
+    eventually(lambda: canvas.pixel(x, y), pytest.approx((90, 100), abs=0.2))
     book.python("viewer.pixel = []")
     canvas.look([30, 40, 8])
     canvas.page.touchscreen.tap(*canvas.place(30, 40))
@@ -71,16 +68,15 @@ def test_what_a_slow_kernel_repeats_does_not_pull_the_picture_back(opened) -> No
     x, y = canvas.place(100, 100)
     book.begin("import time; time.sleep(1)")
     fingers(session, "touchStart", (x, y))
-    fingers(session, "touchMove", (x + 10, y))
-    canvas.page.wait_for_timeout(500)  # the hand rests: this view goes to the kernel, which answers later
+    with book.telling("view"):  # the hand rests: this view goes to the kernel, which answers later
+        fingers(session, "touchMove", (x + 10, y))
     for step in range(20, 81):  # about as long as the kernel is busy, and longer
         fingers(session, "touchMove", (x + step, y))
-        canvas.page.wait_for_timeout(20)
+        next_frame(canvas.page)
     fingers(session, "touchEnd")
     assert canvas.pixel(x, y) == pytest.approx((90, 100), abs=0.2)
-    canvas.page.wait_for_timeout(500)
-    assert canvas.pixel(x, y) == pytest.approx((90, 100), abs=0.2)
-    assert book.value("viewer.view") == pytest.approx([90, 100, 8], abs=0.2)
+    assert canvas.rested() == pytest.approx([90, 100, 8], abs=0.2)
+    always(lambda: canvas.pixel(x, y), pytest.approx((90, 100), abs=0.2))
 
 
 PAN_UNTIL = """([root, y]) => new Promise((done) => {
@@ -98,8 +94,7 @@ def test_a_view_set_in_python_holds_though_the_hand_has_just_moved(opened) -> No
     x, y = canvas.place(100, 100)
     book.begin("import time; time.sleep(0.3); viewer.view = [50, 60, 8]")
     canvas.page.evaluate(PAN_UNTIL, [canvas.root, 60])
-    canvas.page.wait_for_timeout(500)
-    assert canvas.pixel(x, y) == pytest.approx((50, 60), abs=0.2)
+    always(lambda: canvas.pixel(x, y), pytest.approx((50, 60), abs=0.2))
     assert book.value("viewer.view") == [50, 60, 8]
 
 

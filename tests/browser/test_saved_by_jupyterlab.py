@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import nbformat
 import pytest
+from lab import eventually
 from nbconvert import HTMLExporter
 
 from muse_nb.sharing.clean import Places
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 STATE = "application/vnd.jupyter.widget-state+json"
 VIEW = "application/vnd.jupyter.widget-view+json"
 KINDS = ("mnb-object-red", "mnb-mosaic-viewer", "mnb-exposures")
+VIEWER, STILL = ".mnb-viewer:visible", "img.jp-mod-unconfined"
 FIGURE = ".jp-RenderedImage img:not(.jp-mod-unconfined)"
 VISIBLE = "() => [...document.images].filter((i) => i.naturalWidth > 100 && i.checkVisibility()).length"
 
@@ -42,7 +44,7 @@ def opened(open_notebook: Callable, night: Night) -> Iterator[Any]:
         for kind in KINDS:
             book.page.wait_for_selector(f".{kind}", timeout=90_000)
         book.page.wait_for_selector(FIGURE, state="attached", timeout=90_000)  # a new machine first looks for its fonts
-        book.page.wait_for_timeout(1500)
+        eventually(lambda: [book.page.locator(kind).count() for kind in (VIEWER, STILL)], [4, 3], 60)
         yield book
 
 
@@ -55,16 +57,15 @@ def files(opened: Any) -> dict[bool, Path]:
         if states:
             opened.page.evaluate(toggle)
         opened.save()
-        opened.page.wait_for_timeout(1500)
         made[states] = Path(opened.file).with_name(f"{'with' if states else 'without'}.ipynb")
         made[states].write_bytes(Path(opened.file).read_bytes())
     return made
 
 
 def test_beside_a_living_view_its_picture_is_hidden_and_no_other(opened: Any) -> None:
-    assert opened.page.locator(".mnb-viewer:visible").count() == 4
-    assert opened.page.locator("img.jp-mod-unconfined").count() == 3
-    assert opened.page.locator("img.jp-mod-unconfined:visible").count() == 0
+    assert opened.page.locator(VIEWER).count() == 4
+    assert opened.page.locator(STILL).count() == 3
+    assert opened.page.locator(f"{STILL}:visible").count() == 0
     assert opened.page.locator(".mnb-still:visible").count() == 0
     assert opened.page.locator(f"{FIGURE}:visible").count() == 1, "the figure"
 

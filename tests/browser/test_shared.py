@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from muse_nb.simulator.night import Night
 
 
+FORGED = """<p id="widget-modules">{"0": "document.title = 'run'; export default { render() {} }"}</p>"""
 HOSTILE = "<img src=x onerror=\"document.title='run'\"><script>document.title = 'run'</script></script>'\".fits"
 
 
@@ -47,7 +48,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory, night: Night) -> Path:
     cube = muse_nb.cube(one.files("PIXTABLE_REDUCED"), output=folder / "cube.fits").path
     first, second = ipywidgets.IntSlider(3, description="first"), ipywidgets.IntSlider(3, description="second")
     link = ipywidgets.jslink((first, "value"), (second, "value"))
-    text = shown({"text/plain": HOSTILE, "text/html": f"<p>{HOSTILE}</p>"})
+    text = shown({"text/plain": HOSTILE, "text/html": f"{FORGED}<p>{HOSTILE}</p>"})
     notebook = with_widgets(
         muse_nb.ObjectRedViewer(one.files("OBJECT_RED")),
         muse_nb.NanViewer(cube),
@@ -85,7 +86,7 @@ def alive(open_page: Callable[..., Opened], shared: Path) -> Opened:
 
 
 def test_nothing_is_asked_for_and_nothing_is_wrong(alive: Opened, shared: Path) -> None:
-    alive.page.wait_for_timeout(300)
+    alive.page.wait_for_load_state("networkidle")
     assert [url for url in alive.asked if not url.startswith(("data:", "blob:"))] == [shared.as_uri()]
     assert alive.said == []
     assert alive.page.locator(".view.alive").count() == 4
@@ -144,10 +145,11 @@ def test_a_reader_marks_stars_and_the_notebook_takes_them(
     alive: Opened, shared: Path, night: Night, tmp_path: Path
 ) -> None:
     from muse_nb.steps.offsets.measurement import Measurement
+    from muse_nb.steps.offsets.picked import candidates
     from muse_nb.steps.offsets.picks import read_picks
 
     measurement = Measurement(muse_nb.survey(night.folder).files_of("IMAGE_FOV"))
-    star = measurement.candidates(1)[0]
+    star = candidates(measurement, 1)[0]
     at = [float(v) for v in measurement.pixel(0, star["ra"], star["dec"])]
     view = alive.page.locator(".view").nth(2)
     view.locator(".mnb-overlay").scroll_into_view_if_needed()

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from astropy.table import Table
-from lab import Canvas, eventually
+from lab import Canvas, eventually, next_frame
 from sky import OFFSETS, STARS, images
 
 from muse_nb.products.offset_list import OffsetList
@@ -96,7 +96,7 @@ def test_a_drag_corrects_a_star_in_one_exposure_only(picker) -> None:
     pick(book, canvas, 0)
     canvas.press("ArrowRight")
     book.until("picker.exposure == 1")
-    canvas.page.wait_for_timeout(200)
+    canvas.settled("measured", str(book.value("picker.measured")))
     before = places(book)[0]
     other = STARS[4, :2] + OFFSETS[1] / 0.2 * [-1, 1]
     canvas.drag(tuple(before[1]), tuple(other))
@@ -176,7 +176,6 @@ def test_picks_survive_and_a_run_without_a_browser_gives_the_same_offsets(picker
     book.until(f"len({MEASURED}) == 3")
     assert np.array(book.value(MEASURED)) == pytest.approx(measured, abs=1e-5)
     book.save()
-    book.page.wait_for_timeout(500)
     assert book.file.stat().st_size < 2_000_000
 
 
@@ -203,13 +202,13 @@ def test_a_finger_picks_and_pans_and_two_fingers_zoom_on_a_fine_screen(open_note
         def fingers(kind: str, *points: tuple[float, float]) -> None:
             at = [{"x": px, "y": py, "id": k} for k, (px, py) in enumerate(points)]
             touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": at})
-            canvas.page.wait_for_timeout(100)  # the browser hands moves on once a frame
+            next_frame(canvas.page)
 
         fingers("touchStart", (x, y))
         fingers("touchMove", (x + 15, y))
         fingers("touchMove", (x + 40, y))
         fingers("touchEnd")
-        eventually(canvas.page, lambda: canvas.place(*STARS[3, :2])[0] - before[0], pytest.approx(40, abs=2))
+        eventually(lambda: canvas.place(*STARS[3, :2])[0] - before[0], pytest.approx(40, abs=2))
         left, right = canvas.place(*STARS[3, :2]), canvas.place(*STARS[0, :2])
         fingers("touchStart", (x, y))
         fingers("touchStart", (x, y), (x + 60, y))
@@ -217,6 +216,6 @@ def test_a_finger_picks_and_pans_and_two_fingers_zoom_on_a_fine_screen(open_note
             fingers("touchMove", (x, y), (x + reach, y))
         fingers("touchEnd")
         twice = pytest.approx(2 * (left[0] - right[0]), rel=0.05)
-        eventually(canvas.page, lambda: canvas.place(*STARS[3, :2])[0] - canvas.place(*STARS[0, :2])[0], twice)
+        eventually(lambda: canvas.place(*STARS[3, :2])[0] - canvas.place(*STARS[0, :2])[0], twice)
         assert len(book.value("picker.stars")) == 1  # no finger picked on its way
         assert book.value("picker.error") == ""

@@ -46,7 +46,7 @@ def edit(path: Path, **cards: object) -> Path:
             if value is None:
                 del opened[0].header[keyword]
             else:
-                opened[0].header[keyword] = value
+                opened[0].header[f"HIERARCH {keyword}" if keyword.startswith("ESO ") else keyword] = value
     return path
 
 
@@ -180,6 +180,41 @@ def short_flat(folder: Path, night: Any) -> None:
         points = np.linspace(np.median(wavelength), wavelength.max(), 50)
         columns = [fits.Column(name, "D", array=a) for name, a in (("lambda", points), ("data", np.ones(50)))]
         opened.append(fits.BinTableHDU.from_columns(columns, name="PIXTABLE_FLAT_FIELD"))
+
+
+LIMITS = "ESO__DRS__MUSE__PIXTABLE__LIMITS__LAMBDA__"
+LINE = 6300.304  # Angstrom, the sky line by whose own wavelength muse_scibasic moves the light
+
+
+def moved_by_a_line(folder: Path, night: Any) -> None:
+    """A PIXTABLE_OBJECT as muse_scibasic makes it where no pixel around the sky line is good."""
+    moved_rows(folder, night)
+    path = (folder / "PIXTABLE_REDUCED_0002.fits").rename(folder / "PIXTABLE_OBJECT_0001-02.fits")
+    (folder / "PIXTABLE_REDUCED_0001.fits").unlink()
+    limits = dict.fromkeys((f"{LIMITS}LOW", f"{LIMITS}HIGH"))  # so that the header's shift alone tells
+    edit(path, ESO__PRO__CATG="PIXTABLE_OBJECT", ESO__QC__SCIBASIC__LAMBDA__SHIFT=LINE, **limits)
+
+
+def moved_rows(folder: Path, night: Any) -> None:
+    """Two exposures; the rows of an IFU of the second are moved, its header's limits are not."""
+    path = tables(folder)[1]
+    with fits.open(path, mode="update") as opened:
+        rows = (opened["origin"].data[:, 0] >> 6 & 0x1F) == 2
+        ends = [float(end) for end in (opened["lambda"].data.min(), opened["lambda"].data.max())]
+        opened["lambda"].data[rows, 0] += LINE
+    edit(path, **{f"{LIMITS}{name}": end for name, end in zip(("LOW", "HIGH"), ends, strict=True)})
+
+
+def moved_limits(folder: Path, night: Any) -> None:
+    """The same after muse_scipost, which brings the header's limits to the rows."""
+    moved_rows(folder, night)
+    edit(folder / "PIXTABLE_REDUCED_0002.fits", **{f"{LIMITS}HIGH": 6010.0 + LINE})
+
+
+def moved_planes(folder: Path, night: Any) -> None:
+    cube(folder / "C.fits")
+    with fits.open(folder / "C.fits", mode="update") as opened:
+        opened["DATA"].header["CD3_3"] = LINE / 39
 
 
 def runaway_image(folder: Path, night: Any) -> None:
@@ -330,6 +365,33 @@ SILENT = [
         lambda folder, night: cube(folder / "C.fits", 0.0),
         "zeros with variance 0 from 5000 to .*lambdamin",
         "zero_planes",
+    ),
+    Row(
+        "a sky line without pixels",
+        moved_by_a_line,
+        "moved by 6300.3 Angstrom for a sky line .*run muse_scibasic again",
+        "lambda_shift",
+        scipost,
+    ),
+    Row(
+        "wavelengths beyond the limits",
+        moved_rows,
+        "wavelengths from 6000 to 123.. Angstrom, its header says 6000 to 60.*wrong wavelengths",
+        "lambda_rows",
+        **TABLES,
+    ),
+    Row(
+        "limits beyond MUSE",
+        moved_limits,
+        "reaches from 6000 to 12310 Angstrom, beyond what MUSE sees.*wrong wavelengths",
+        "lambda_range",
+        **TABLES,
+    ),
+    Row(
+        "planes beyond MUSE",
+        moved_planes,
+        "has 40 planes from 5000 to 11300 Angstrom, beyond what MUSE sees",
+        "lambda_planes",
     ),
     Row("bad pixels, binned", bad_pixels(lambda x, y: (x // 2 + 1, y // 2 + 1)), "another binning", "badpix", **RAW),
     Row("bad pixels, unbinned", bad_pixels(lambda x, y: (2 * x, 2 * y)), "another binning", "badpix", **RAW),

@@ -47,7 +47,7 @@ def make(path: Path, letter: bytes, *, force: bool = False) -> None:
 
 
 def test_picks_under_a_stale_lock_are_one_sentence_and_its_remedy_works(tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setattr(picks_of, "_PATIENCE", 0.2)
+    monkeypatch.setattr(picks_of, "LOCK_TIMEOUT", 0.2)
     lock = tmp_path / ".picks.ecsv.lock"
     with held(lock):
         with pytest.raises(MuseError, match=r"picks\.ecsv is locked by another notebook.*remove .*picks\.ecsv\.lock"):

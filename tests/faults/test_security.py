@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from muse_nb.cli import lab
+from muse_nb.cli.project import lab
 
 
 def test_lab_asks_for_the_loopback_address_and_leaves_the_token_alone(monkeypatch: pytest.MonkeyPatch) -> None:

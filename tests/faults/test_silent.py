@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from rows import SILENT, Row
 
-from muse_nb import RecipeRunner, doctor
+from muse_nb import RecipeRunner, doctor, survey
 from muse_nb.cli import main
 from muse_nb.core.errors import MuseError, MuseWarning
 from muse_nb.recipes.checks.every import AFTER, BEFORE
@@ -73,7 +73,7 @@ def test_nobody_tells_when_the_check_is_removed(row: Row, spoiled: Folders, monk
             if name in checks:
                 monkeypatch.delitem(checks, name)
         if name == "signs":
-            monkeypatch.setattr(doctor_runs, "signs", lambda *_: ())
+            monkeypatch.setattr(doctor_runs, "check_against_stars", lambda *_: ())
     assert not told(row, str(doctor(folder)))
 
 
@@ -118,6 +118,12 @@ def test_the_steps_command_refuses_or_tells(
     out, err = capsys.readouterr()
     assert told(row, out + err)
     assert status == 0 or (len(err.strip().splitlines()) == 1 and "Traceback" not in err)
+
+
+def test_a_survey_tells_of_wavelengths_that_no_header_should_have(spoiled: Folders) -> None:
+    for row in SILENT:
+        if row.check in ("lambda_shift", "lambda_range", "lambda_planes"):
+            assert [text for text in survey(spoiled(row)).findings if told(row, text)], row.name
 
 
 def test_a_good_night_has_no_findings(night) -> None:

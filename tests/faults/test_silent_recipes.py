@@ -13,7 +13,19 @@ import numpy as np
 import pytest
 from astropy.io import fits
 from numpy.typing import NDArray
-from rows import COS, ROWS, bad_pixels, dates, edit, list_of_another_form, listed, not_finite, tables, without_borders
+from rows import (
+    COS,
+    LINE,
+    ROWS,
+    bad_pixels,
+    dates,
+    edit,
+    list_of_another_form,
+    listed,
+    not_finite,
+    tables,
+    without_borders,
+)
 
 from benchmarks.tables import write_tables
 from muse_nb import measure_offsets
@@ -178,13 +190,18 @@ def basic(night, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path
     """Run muse_scibasic on an exposure at 90 degrees; give its folder."""
 
     def run(
-        raw: Path, output: Path, calib: Path = night.folder / "calib", flat: Path | None = None, ifu: int = IFU
+        raw: Path,
+        output: Path,
+        calib: Path = night.folder / "calib",
+        flat: Path | None = None,
+        ifu: int = IFU,
+        **parameters: object,
     ) -> Path:
         tags = ("MASTER_BIAS", "TRACE_TABLE", "WAVECAL_TABLE")
         frames = [(flat or calib / f"MASTER_FLAT-{ifu}.fits", "MASTER_FLAT")]
         frames += [(calib / f"{tag}-{ifu}.fits", tag) for tag in tags]
         frames += [(calib / f"{tag}.fits", tag) for tag in ("GEOMETRY_TABLE", "BADPIX_TABLE")]
-        run_recipe("muse_scibasic", [(raw, "OBJECT"), *frames], {"nifu": ifu}, output=output)
+        run_recipe("muse_scibasic", [(raw, "OBJECT"), *frames], {"nifu": ifu, **parameters}, output=output)
         return output
 
     return run
@@ -247,13 +264,41 @@ def test_planes_run_away_where_a_flat_is_dark(night, basic, tmp_path: Path) -> N
     assert any("planes with absurd values" in finding for finding in made.findings)
 
 
-def test_zeros_are_written_where_one_flat_is_flagged(night, basic, tmp_path: Path) -> None:
-    """The flat of one IFU is flagged in its first rows; the other IFU's good pixels become 0 there, with variance 0."""
+@pytest.fixture
+def flagged_flat(night, tmp_path: Path) -> Path:
+    """A flat that is flagged in its first rows: at wavelengths below 6359 Angstrom, the sky line of 6300 among them."""
     flat = Path(shutil.copy(night.folder / "calib" / f"MASTER_FLAT-{IFU}.fits", tmp_path / "flat.fits"))
     with fits.open(flat, mode="update") as opened:
         opened["DQ"].data[:100] = 8192
-    given = [basic(night.raw[0], tmp_path / "12", flat=flat) / f"PIXTABLE_OBJECT_0001-{IFU}.fits"]
-    given.append(basic(night.raw[0], tmp_path / "13", ifu=13) / "PIXTABLE_OBJECT_0001-13.fits")
+    return flat
+
+
+@pytest.mark.parametrize("attempt", range(2))
+def test_light_is_moved_by_a_sky_line_without_pixels(night, basic, flagged_flat: Path, tmp_path: Path, attempt) -> None:
+    """Exit status 0, and the shift is 0 or the line's own wavelength, at random; it is told whenever it is not 0."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", MuseWarning)
+        table = basic(night.raw[0], tmp_path / "out", flat=flagged_flat) / f"PIXTABLE_OBJECT_0001-{IFU}.fits"
+    shift = float(fits.getheader(table)["ESO QC SCIBASIC LAMBDA SHIFT"])
+    assert shift == pytest.approx(0, abs=1) or shift == pytest.approx(LINE, abs=1)
+    moved = shift > 1
+    assert bool(fits.getdata(table, "lambda").min() > 10000) is moved
+    sentences = [str(warning.message) for warning in caught]
+    assert any("was moved by 6300.3 Angstrom" in text for text in sentences) is moved
+    assert any("wavelengths from 12537 to 13046 Angstrom, its header says 6237" in text for text in sentences) is moved
+    frames = [(table, "PIXTABLE_OBJECT")]
+    if moved:
+        with pytest.raises(MuseError, match="was moved by 6300"):
+            refuse("muse_scipost", frames)
+    else:
+        assert refuse("muse_scipost", frames) == []
+
+
+def test_zeros_are_written_where_one_flat_is_flagged(night, basic, flagged_flat: Path, tmp_path: Path) -> None:
+    """The flat of one IFU is flagged in its first rows; the other IFU's good pixels become 0 there, with variance 0."""
+    still = {"skylines": "none"}  # a sky line lies in those rows, and the wavelengths may be moved by it
+    given = [basic(night.raw[0], tmp_path / "12", flat=flagged_flat, **still) / f"PIXTABLE_OBJECT_0001-{IFU}.fits"]
+    given.append(basic(night.raw[0], tmp_path / "13", ifu=13, **still) / "PIXTABLE_OBJECT_0001-13.fits")
     frames = [(path, "PIXTABLE_OBJECT") for path in given]
     (before,) = map(str, refuse("muse_scipost", frames))
     assert before.startswith(f"{given[0]} has a flat-field spectrum from 6359 to")

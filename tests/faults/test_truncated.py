@@ -55,7 +55,7 @@ def voxels(path: Path) -> bytes:
 
 
 @pytest.fixture(scope="module", params=[image, bintable], ids=lambda form: form.__name__)
-def atomic_write(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Whole:
+def whole(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Whole:
     make: Callable[[Path], Path] = request.param
     folder = tmp_path_factory.mktemp("whole")
     path = make(folder)

@@ -33,10 +33,10 @@ def together(*codes: str, folder: Path) -> list[tuple[int, str]]:
 
 def command(*words: object) -> str:
     """Code that waits, then runs ``muse-nb``."""
-    name = words[0]
+    step = "survey.survey" if words[0] == "survey" else "combine.combine"
     return (
-        f"import sys, muse_nb.cli.{name}, muse_nb.steps.{'survey.survey' if name == 'survey' else 'combine.combine'};"
-        "from muse_nb.cli import main; print('ready', flush=True); sys.stdin.readline();"
+        f"import sys, muse_nb.steps.{step}; from muse_nb.cli import load, main; load('{words[0]}');"
+        "print('ready', flush=True); sys.stdin.readline();"
         f"sys.exit(main({[str(word) for word in words]}))"
     )
 

@@ -11,7 +11,7 @@ from packaging.version import Version
 
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
-CONDA_NAME = {"matplotlib": "matplotlib-base"}  # conda's package without a Qt
+CONDA_NAME = {"matplotlib": "matplotlib-base", "jupyter-client": "jupyter_client"}  # the former without a Qt
 
 
 def wanted() -> dict[str, str]:

@@ -109,7 +109,8 @@ def _image(path: Path) -> list[object]:
 
 def _cube(path: Path) -> list[object]:
     cube = CubeFile.open(path)
-    return [*cube.planes(), *(list(cube.planes("STAT")) if cube.has("STAT") else []), cube.wavelength(1), cube.wcs]
+    names = [name for name in ("DATA", "STAT") if cube.has(name)]
+    return [*(plane.copy() for name in names for plane in cube.planes(name)), cube.wavelength(1), cube.wcs]
 
 
 READERS: dict[str, Callable[[Path], list]] = {

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import mpdaf
 import numpy as np
 import pytest
 from astropy.io import fits
@@ -14,7 +13,7 @@ from muse_nb.products.header import read_all
 from muse_nb.products.image_fov import ImageFov
 from muse_nb.steps.survey.classify import classify
 
-DATA = Path(mpdaf.__file__).parent / "data"
+DATA = Path(pytest.importorskip("mpdaf").__file__).parent / "data"
 
 
 @pytest.mark.parametrize("path", sorted(DATA.rglob("*.fits")), ids=lambda p: p.name)

@@ -14,7 +14,8 @@ import muse_nb
 from muse_nb.cli import main
 from muse_nb.core.errors import MuseError, MuseWarning
 from muse_nb.recipes.calibrations import find_calibrations
-from muse_nb.recipes.reduce import align, exp_combine, reduce, reduce_all
+from muse_nb.recipes.joining import align, exp_combine
+from muse_nb.recipes.reduce import reduce, reduce_all
 from muse_nb.recipes.run import run_recipe
 
 IFUS = [12, 13]
@@ -161,10 +162,28 @@ def test_the_error_is_that_of_the_ifu_that_failed_and_what_was_there_stays(night
 
 
 @pytest.mark.eso
+def test_progress_counts_the_recipes_or_the_exposures(night, calib, leaves_nothing):
+    told = []
+    reduce_all(night.raw[:1], calib, leaves_nothing, progress=lambda *step: told.append(step), **QUICK)
+    assert [step for step in told if step[2]] == [("exposures reduced", 1, 1)]
+    assert any("Saving pixel table" in line for line, _, total in told if not total)
+    told.clear()
+    reduce(night.raw[0], calib, leaves_nothing, force=True, progress=lambda *step: told.append(step), **QUICK)
+    what = f"recipes of {night.labels[0]}"
+    assert [step for step in told if step[2]] == [(what, 1, 3), (what, 2, 3), (what, 3, 3)]
+
+
+def test_an_unknown_setting_is_refused_by_name(night, calib, leaves_nothing):
+    with pytest.raises(TypeError, match="unexpected keyword argument 'filter'"):
+        reduce(night.raw[0], calib, leaves_nothing, filter=["white"])
+    assert not leaves_nothing.exists()
+
+
+@pytest.mark.eso
 def test_all_are_cancelled(night, calib, leaves_nothing):
     cancel = threading.Event()
     with pytest.raises(MuseError, match="cancelled"):
-        reduce_all(night.raw[:2], calib, leaves_nothing, cancel=cancel, progress=lambda _: cancel.set(), **QUICK)
+        reduce_all(night.raw[:2], calib, leaves_nothing, cancel=cancel, progress=lambda *_: cancel.set(), **QUICK)
 
 
 @pytest.mark.eso

@@ -67,9 +67,12 @@ def test_odd_names_and_a_log_of_any_letters(basic, backend, leaves_nothing):
     folder.mkdir()
     basic["OBJECT"] = [Path(shutil.copy(basic["OBJECT"][0], folder / "raw 'é' [x].fits"))]
     lines: list[str] = []
-    result = run_recipe(
-        "muse_scibasic", basic, {"nifu": IFU}, output=folder / ODD, backend=backend, progress=lines.append
-    )
+
+    def keep(line: str, done: int, total: int) -> None:
+        assert (done, total) == (0, 0)
+        lines.append(line)
+
+    result = run_recipe("muse_scibasic", basic, {"nifu": IFU}, output=folder / ODD, backend=backend, progress=keep)
     assert result.products["OBJECT_RED"] == [folder / ODD / f"OBJECT_RED_0001-{IFU}.fits"]
     assert set(result.products) == {"OBJECT_RED", "PIXTABLE_OBJECT"}
     assert any("Saving pixel table" in line for line in lines)  # to the end
@@ -173,7 +176,7 @@ def test_an_empty_set_and_one_exposure_twice_are_refused(night, leaves_nothing):
 def test_a_killed_recipe_is_one_sentence(slow, backend, leaves_nothing, victim):
     killed: list[int] = []
 
-    def kill(line: str) -> None:
+    def kill(line: str, *_: int) -> None:
         if "MUSE Instrument Pipeline" not in line or killed:
             return
         family = sorted(recipe_processes(leaves_nothing), key=lambda process: process.create_time())
@@ -226,7 +229,7 @@ def test_after_kill_minus_nine_nothing_runs_and_the_next_run_cleans_up(slow, bas
 
 
 def test_ctrl_c_ends_the_recipe(slow, leaves_nothing):
-    def interrupt(line: str) -> None:
+    def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):

@@ -12,10 +12,10 @@ import numpy as np
 from astropy.io import fits
 
 from muse_nb.core.errors import MuseWarning
+from muse_nb.products.field import SLICE_SKY
 from muse_nb.products.offset_list import OffsetList
 from muse_nb.products.pixtable import PixelTable, decode_origin, write_pixtable
 from muse_nb.recipes.run import run_recipe
-from muse_nb.steps.nans.layout import SLICE_ON_SKY
 
 Columns = dict[str, np.ndarray]
 Plant = Callable[[Columns], Columns | None]
@@ -105,7 +105,7 @@ def missing_ifu(columns: Columns) -> Columns:
 
 def missing_slices(columns: Columns) -> Columns:
     ifu, slice_, _, _ = origin(columns)
-    return keep(columns, (ifu != 12) | ~np.isin(SLICE_ON_SKY[slice_ - 1], (4, 5, 6)))  # three that lie side by side
+    return keep(columns, (ifu != 12) | ~np.isin(SLICE_SKY[slice_ - 1], (4, 5, 6)))  # three that lie side by side
 
 
 def inf_with_dq_0(columns: Columns) -> None:

@@ -18,9 +18,15 @@ from muse_nb.cli import main
 if TYPE_CHECKING:
     from muse_nb.simulator.night import Night
 
-SAY = """from muse_nb.core.html import findings_html
-from IPython.display import HTML
-HTML(findings_html([f"{exposure} is <odd>"]) + "<ul><li>a list of something else</li></ul>")"""
+SAY = """from muse_nb.core.html import Shown
+
+class Result(Shown):
+    findings = [f"{exposure} is <odd>"]
+
+    def _repr_html_(self):
+        return "<ul class='findings'><li>a list of something else</li></ul>"
+
+Result()"""
 
 
 @pytest.fixture

@@ -140,17 +140,64 @@ def test_a_notebook_that_was_run_already_is_shown_as_it_is(tmp_path: Path, capsy
     assert "what it said then" in Path(answer["pages"][0]["page"]).read_text()
 
 
+KERNEL = """import json, stat
+from pathlib import Path
+from ipykernel.connect import get_connection_file
+file = Path(get_connection_file())
+print(json.loads(file.read_text())["transport"], stat.S_IMODE(file.parent.stat().st_mode) & 0o077)"""
+
+
 def test_a_kernel_needs_no_port_however_deep_temporary_files_lie(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import tempfile
 
-    from muse_nb.core.work import scratch_folder
-    from muse_nb.sharing import run
+    from muse_nb.sharing.run import run_notebook
 
     deep = tmp_path / ("deep" * 20)
     deep.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(deep))
-    with scratch_folder(run.near()) as scratch:
-        assert run._kernel(scratch).transport == "ipc"
-        assert scratch.stat().st_mode & 0o077 == 0, "nobody else's"
+    nbformat.write(book("# Kernel", new_code_cell(KERNEL)), tmp_path / "kernel.ipynb")
+    ran = run_notebook(tmp_path / "kernel.ipynb")
+    assert ran.error == ""
+    assert ran.notebook.cells[1].outputs[0].text.split() == ["ipc", "0"], "no port, and nobody else's folder"
+
+
+@pytest.mark.parametrize("before", [0, 1, 2], ids=["no cell", "a cell with defaults", "values put in before"])
+def test_parameters_become_a_cell_after_the_one_with_defaults(before: int, tmp_path: Path) -> None:
+    from muse_nb.sharing.parameters import defaults, with_parameters
+
+    values = {
+        "night": 'it\'s a "night"\\é\u2033\U0001f52d',
+        "n": 3,
+        "x": -2.5,
+        "on": True,
+        "none": None,
+        "names": ["a", 1],
+        "by": {"a": [None]},
+    }
+    cells = [
+        new_code_cell('night = "?"', metadata={"tags": ["parameters"]}),
+        new_code_cell("night = 'old'", metadata={"tags": ["injected-parameters"]}),
+    ]
+    after = new_code_cell("night")
+    made = with_parameters(book("# Page", *cells[:before], after), {**values, "nan": math.nan, "far": -math.inf})
+    place = [0, 2, 2][before]
+    new = made.cells[place]
+    assert new.metadata["tags"] == ["injected-parameters"]
+    assert new.source.startswith("# Parameters\nnight = \"it's a")
+    assert made.cells[-1].source == "night"
+    assert len(made.cells) == [3, 4, 4][before]
+    read = book(new_code_cell(new.source, metadata={"tags": ["parameters"]}))
+    assert defaults(read) == values
+    assert "nan = float('nan')\nfar = float('-inf')\n" in new.source
+
+
+def test_what_a_page_asks_of_a_star_picker_is_what_the_picker_keeps() -> None:
+    import re
+
+    from muse_nb.sharing.page import static
+
+    asked = set(re.findall(r'm\.get\("(\w+)"\)', static("marks.js")))
+    assert {"stars", "places", "frames", "rows"} <= asked
+    assert asked <= set(muse_nb.StarPicker.class_trait_names(sync=True))

@@ -14,7 +14,7 @@ from muse_nb.products.pixtable import PixelTable
 from muse_nb.simulator.night import Night
 
 if TYPE_CHECKING:
-    from muse_nb.recipes.reduce import Reduction
+    from muse_nb.recipes.result import Reduction
 
 pytestmark = [pytest.mark.eso, pytest.mark.xdist_group("simulator-eso")]
 
@@ -90,7 +90,7 @@ def test_image(night: Night, recipe_night: list[Reduction]) -> None:
 
 
 def test_the_recipes_combine_what_was_made_without_them(night: Night, tmp_path: Path) -> None:
-    from muse_nb.recipes.reduce import exp_combine
+    from muse_nb.recipes.joining import exp_combine
 
     tables = night.reduced["PIXTABLE_REDUCED"][:2]
     with pytest.warns(MuseWarning, match="EXPTIME of 60 s, that of its first exposure alone"):

@@ -11,6 +11,7 @@ import pytest
 
 from muse_nb.cli import main
 from muse_nb.core.errors import MuseError
+from muse_nb.core.progress import silent
 from muse_nb.simulator import workshop
 from muse_nb.simulator.night import Night, disk_needed, simulate
 
@@ -40,7 +41,7 @@ def test_a_second_call_makes_nothing(night: Night) -> None:
 def test_only_what_is_missing_is_made(copy: Path, night: Night) -> None:
     (copy / "calib" / "TRACE_TABLE-12.fits").unlink()
     before = stamps(copy)
-    again = simulate(copy, 2, progress=list)
+    again = simulate(copy, 2, progress=silent)
     assert again.made == 2  # the table and the second raw frame
     after = stamps(copy)
     assert {path: after[path] for path in before} == before
@@ -57,7 +58,7 @@ def test_another_night_is_not_mixed_in(copy: Path) -> None:
 
 def test_force_replaces_all_of_another_night(copy: Path, night: Night) -> None:
     shutil.copy(night.raw[3], copy / "raw")
-    again = simulate(copy, 1, seed=9, force=True, progress=list)
+    again = simulate(copy, 1, seed=9, force=True, progress=silent)
     assert list((copy / "raw").iterdir()) == again.raw
     assert again.raw[0].read_bytes() != night.raw[0].read_bytes()
     assert len(again.exposures) == 1

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from muse_nb.core.progress import silent
 from muse_nb.simulator.night import Night, simulate
 
 
@@ -18,7 +19,7 @@ def digests(folder: Path) -> dict[str, str]:
 @pytest.fixture(scope="module")
 def alone(tmp_path_factory: pytest.TempPathFactory) -> Night:
     """One exposure, made by one thread."""
-    return simulate(tmp_path_factory.mktemp("alone"), 1, products=True, workers=1, progress=list)
+    return simulate(tmp_path_factory.mktemp("alone"), 1, products=True, workers=1, progress=silent)
 
 
 def test_threads_and_other_exposures_do_not_matter(alone: Night, night: Night) -> None:
@@ -29,7 +30,7 @@ def test_threads_and_other_exposures_do_not_matter(alone: Night, night: Night) -
 
 
 def test_another_seed_is_another_night(alone: Night, tmp_path: Path) -> None:
-    other = digests(simulate(tmp_path, 1, seed=2, progress=list).folder)
+    other = digests(simulate(tmp_path, 1, seed=2, progress=silent).folder)
     same = [name for name, digest in digests(alone.folder).items() if other.get(name) == digest]
     assert not [name for name in same if "raw" in name or "stars" in name or "FLAT" in name or "BADPIX" in name]
 

@@ -27,7 +27,7 @@ CELLS = (
 
 @pytest.fixture(scope="module")
 def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The notebook as nbclient saves it, which ``jupyter nbconvert --execute`` and papermill use."""
+    """The notebook as nbclient saves it, which ``jupyter nbconvert --execute`` uses."""
     folder = tmp_path_factory.mktemp("saved")
     random = np.random.default_rng(0)
     header = fits.Header({"EXTNAME": "CHAN12", "DATE-OBS": "2014-07-27T03:12:00.000"})

@@ -7,34 +7,72 @@ import threading
 import pytest
 
 from muse_nb.core.errors import MuseError
+from muse_nb.core.html import FINDINGS_MIME, Shown
 from muse_nb.widgets.recipe import RecipeRunner
 
 
+def controls(runner: RecipeRunner) -> tuple:
+    """Its two buttons, the bar and the line of words."""
+    return runner.children[0].children
+
+
+def bundle(runner: RecipeRunner) -> dict:
+    """What a page without a kernel shows of it."""
+    shown = runner._repr_mimebundle_()
+    return shown[0] if isinstance(shown, tuple) else shown
+
+
 def html(runner: RecipeRunner) -> str:
-    bundle = runner._repr_mimebundle_()
-    data = bundle[0] if isinstance(bundle, tuple) else bundle
-    return data["text/html"]
+    return bundle(runner)["text/html"]
 
 
 def test_result_progress_and_log():
     def step(number, *, progress, cancel):
         assert not cancel.is_set()
-        progress("loaded <b>frame</b>")
+        progress("loaded <b>frame</b>", 0, 0)
         progress("planes", 1, 4)
-        progress(3, 4)
+        progress("planes", 3, 4)
         return number + 1
 
     runner = RecipeRunner(step, 41)
     assert runner.state == "ready"
-    assert "Run step" in runner._go.description
-    runner._go.click()
+    go, _, bar, _ = controls(runner)
+    assert "Run step" in go.description
+    go.click()
     assert runner.wait(10) == 42
     assert runner.state == "done"
     assert list(runner.lines) == ["loaded <b>frame</b>"]
-    assert runner._fraction == 0.75
+    assert bar.value == 1.0
     assert "loaded &lt;b&gt;frame" in html(runner)
     assert "42" in html(runner)
     assert "application/vnd.jupyter.widget-view+json" in str(runner._repr_mimebundle_())
+
+
+def test_the_bar_stays_where_the_work_ended():
+    def step(progress):
+        progress("planes", 1, 4)
+        progress("planes", 3, 4)
+        raise MuseError("the disk is full")
+
+    runner = RecipeRunner(step)
+    runner.start()
+    with pytest.raises(MuseError):
+        runner.wait(10)
+    _, _, bar, _ = controls(runner)
+    assert bar.value == 0.75
+
+
+def test_what_a_result_found_wrong_goes_with_it_as_data():
+    class Result(Shown):
+        findings = ("<IFU 7> is dim",)
+
+        def _repr_html_(self):
+            return "<p>a result</p>"
+
+    runner = RecipeRunner(Result)
+    runner.start()
+    runner.wait(10)
+    assert bundle(runner)[FINDINGS_MIME] == {"findings": ["<IFU 7> is dim"]}
 
 
 def test_a_call_that_knows_neither_progress_nor_cancel():
@@ -88,13 +126,14 @@ def test_cancel():
     runner.start()
     assert running.wait(10)
     runner.start()  # without effect
-    assert runner._go.disabled
-    runner._stop.click()
+    go, stop, *_ = controls(runner)
+    assert go.disabled
+    stop.click()
     with pytest.raises(MuseError):
         runner.wait(10)
     assert runner.state == "cancelled"
-    assert not runner._go.disabled
-    assert runner._stop.disabled
+    assert not go.disabled
+    assert stop.disabled
 
 
 @pytest.mark.eso

@@ -7,8 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from muse_nb.widgets.object_red.frames import Cache, limits
+from muse_nb.core.saved import NO_DATA, NO_DATA_BITS
+from muse_nb.widgets.object_red.frames import Cache
 from muse_nb.widgets.shared import transport
+from muse_nb.widgets.shared.limits import limits
 
 
 @given(st.integers(0, 2**32 - 1), st.floats(1, 1e5), st.floats(-1e6, 1e6))
@@ -19,7 +21,8 @@ def test_half_floats_keep_values_to_a_part_in_a_thousand_of_their_distance_from_
     image[3, 4], image[5, 6] = np.nan, level + 400 * spread
     offset, scale = transport.code(image)
     coded = transport.halves(image, offset, scale)
-    assert coded[3, 4] == transport.NO_DATA
+    assert coded[3, 4] == NO_DATA
+    assert coded.view(np.uint16)[3, 4] == NO_DATA_BITS
     back = coded.astype(np.float64) * scale + offset
     good = np.isfinite(image)
     assert (np.abs(back - image)[good] <= 1e-3 * np.abs(image - offset)[good] + 1e-3 * spread).all()

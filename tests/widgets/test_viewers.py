@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import io
+import json
+import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from astropy.io import fits
 from PIL import Image
 
+from muse_nb.core import saved
 from muse_nb.core.errors import MuseError
+from muse_nb.core.saved import STILL, VIEW
 from muse_nb.products.detector import TraceTable, WavecalTable
 from muse_nb.products.object_red import write_object_red
 from muse_nb.steps.offsets.picks import empty_picks
 from muse_nb.widgets.object_red.geometry import BORDER_ROWS, Geometry
 from muse_nb.widgets.object_red.viewer import ObjectRedViewer
-from muse_nb.widgets.shared import front_end, picture
+from muse_nb.widgets.shared import picture
 from muse_nb.widgets.shared.base import Viewer, guarded
 from muse_nb.widgets.shared.bundle import module, style
-from muse_nb.widgets.shared.front_end import STILL, VIEW
+from muse_nb.widgets.shared.limits import LIMITS, STRETCHES
 from muse_nb.widgets.stars import picking
 
 DATE = "2014-07-27T03:12:00.000"
@@ -188,8 +193,23 @@ def test_the_browsers_module_is_one_text_that_imports_nothing_and_never_sets_htm
     assert ".mnb-viewer" in style()
 
 
+def test_the_browser_has_pythons_constants_and_no_copies_of_them() -> None:
+    text = module("object_red/viewer")
+    names = ("NO_DATA", "NO_DATA_BITS", "THUMBS", "LIMITS", "STRETCHES")
+    told = {name: json.loads(re.findall(rf"^const {name} = (.+);$", text, re.M)[0]) for name in names}
+    assert told["NO_DATA"] == saved.NO_DATA
+    assert told["NO_DATA_BITS"] == saved.NO_DATA_BITS
+    assert told["THUMBS"] == saved.THUMBS
+    assert set(told["THUMBS"].values()) <= set(ObjectRedViewer.class_trait_names(sync=True))
+    assert dict(told["LIMITS"]) == LIMITS
+    assert [mode for mode, _ in told["LIMITS"]] == list(LIMITS)
+    assert tuple(told["STRETCHES"]) == STRETCHES
+    for copied in ("0xfbff", "65504.;", "thumb_data"):
+        assert text.lower().count(copied) <= 1, copied
+
+
 def test_stretches_rise_from_0_to_1() -> None:
-    for stretch in ("linear", "asinh", "log"):
+    for stretch in STRETCHES:
         q = picture.stretched(np.linspace(-5, 15, 50), 0, 10, stretch)
         assert (np.diff(q) >= 0).all()
         assert (q[0], q[-1]) == (0, pytest.approx(1))
@@ -205,15 +225,15 @@ def test_stretches_rise_from_0_to_1() -> None:
     ids=["JupyterLab", "VS Code", "no browser"],
 )
 def test_each_front_end_gets_view_and_picture_in_the_form_that_it_shows(
-    cell: str | None, outputs: list[set[str]], viewer: ObjectRedViewer, monkeypatch: pytest.MonkeyPatch
+    cell: str | None, outputs: list[set[str]], viewer: ObjectRedViewer
 ) -> None:
     """JupyterLab two outputs, VS Code one with its fallbacks, whoever runs without a browser a picture alone."""
     from IPython.core.interactiveshell import InteractiveShell
     from IPython.utils.capture import capture_output
 
     request = {"header": {"msg_type": "execute_request"}, "metadata": {} if cell is None else {"cellId": cell}}
-    monkeypatch.setattr(front_end, "_request", lambda: request)
     shell = InteractiveShell.instance()
+    shell.kernel = SimpleNamespace(get_parent=lambda: request)
     try:
         with capture_output(stdout=False, stderr=False) as caught:
             data, _ = shell.display_formatter.format(viewer)

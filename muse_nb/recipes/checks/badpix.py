@@ -10,15 +10,16 @@ import numpy as np
 from muse_nb.core.errors import MuseError
 from muse_nb.products.badpix_table import BORDER, BadpixTable
 from muse_nb.products.fits.blocks import Hdu, hdus
-from muse_nb.recipes.checks.faults import Fault, Run
+from muse_nb.recipes.checks.faults import Fault, Reads, Run, check
 
 __all__ = ["badpix"]
 
-_STRAYS = 0.01  # of the rows may lie in the borders of the frame
-_MANY = 50  # rows that cannot all be in one quarter of the detector by chance
+_MAX_IN_BORDERS = 0.01  # share of the positions that may lie in the borders of the frame
+_MIN_POSITIONS = 50  # so many cannot all be in one quarter of the detector by chance
 _CONSEQUENCE = "good pixels would be flagged and bad ones used"
 
 
+@check(Reads.HEADERS)
 def badpix(run: Run) -> Iterator[Fault]:
     """Positions are of another binning, or counted on the frame without its borders."""
     for frame in run.tagged("BADPIX_TABLE"):
@@ -51,11 +52,11 @@ def _wrong(path: Path, chips: list[Hdu]) -> str:
         return ""
     if table.x.max() > nx + 4 * BORDER or table.y.max() > ny + 4 * BORDER or min(table.x.min(), table.y.min()) < 1:
         return f"has positions up to ({table.x.max()}, {table.y.max()}), outside of the raw frame: of another binning"
-    if len(table) >= _MANY and table.x.max() <= nx // 2 + 2 * BORDER and table.y.max() <= ny // 2 + 2 * BORDER:
+    if len(table) >= _MIN_POSITIONS and table.x.max() <= nx // 2 + 2 * BORDER and table.y.max() <= ny // 2 + 2 * BORDER:
         return "has all its positions in one quarter of the raw frame: of another binning"
     x, y = table.trimmed(nx, ny)
     strays = np.count_nonzero((x == 0) | (y == 0))
-    if strays > _STRAYS * len(table):
+    if strays > _MAX_IN_BORDERS * len(table):
         return f"has {strays} of {len(table)} positions in the borders of the raw frame: they count without them"
     return ""
 

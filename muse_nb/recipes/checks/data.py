@@ -7,23 +7,27 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from muse_nb.core.errors import MuseError
 from muse_nb.products.cube_file import CubeFile
 from muse_nb.products.image_fov import ImageFov
 from muse_nb.products.pixtable import PixelTable
-from muse_nb.recipes.checks.faults import Fault, Run, Severity
+from muse_nb.recipes.checks.faults import Fault, Reads, Run, Severity, check
 
 __all__ = ["not_finite", "runaway_cube", "runaway_image"]
 
-_CHUNK = 1 << 20  # rows
-_RUNAWAY = 1e4  # times the brightest of the cube's other planes, or of an image's brightest but for a few pixels
-_ABSURD = 1e8  # in the recipes' units, a star of the fifth magnitude in every pixel
-_ENDS = 3  # planes at each end of a cube
-_SAMPLE = 8  # planes between them
+_ROWS_AT_A_TIME = 1 << 20
+_BRIGHT_PERCENTILE = 99  # of the absolute values of a plane or an image: all but a few pixels are below
+_MAX_CONTRAST = 1e4  # of an end plane to the cube's other planes, of an image's brightest pixel to its bright ones
+_MAX_FLUX = 1e8  # 10^-20 erg/s/cm2/Angstrom, a star of the fifth magnitude in every pixel
+_MIN_PIXELS = 100  # finite ones of an image, below which its brightness is not judged
+_END_PLANES = 3  # at each end of a cube
+_MIDDLE_PLANES = 8  # between them that are looked at
 _CUT = "cut 20-30 Angstrom from both ends of the range (--lambdamin, --lambdamax)"
 
 
+@check(Reads.PIXELS)
 def not_finite(run: Run) -> Iterator[Fault]:
     """Data are NaN or infinite though dq is 0: resampling spreads them to their neighbours."""
     for frame in run.tagged("PIXTABLE_OBJECT", "PIXTABLE_REDUCED", "PIXTABLE_POSITIONED"):
@@ -43,14 +47,15 @@ def not_finite(run: Run) -> Iterator[Fault]:
 def count_not_finite(path: Path) -> int:
     """Count the rows of a pixel table that are not flagged and whose data or variance are not finite."""
     table, number = PixelTable.open(path), 0
-    for start in range(0, table.nrow, _CHUNK):
-        bad = ~np.isfinite(table.read("data", start, start + _CHUNK))
-        bad |= ~np.isfinite(table.read("stat", start, start + _CHUNK))
+    for start in range(0, table.nrow, _ROWS_AT_A_TIME):
+        bad = ~np.isfinite(table.read("data", start, start + _ROWS_AT_A_TIME))
+        bad |= ~np.isfinite(table.read("stat", start, start + _ROWS_AT_A_TIME))
         if bad.any():
-            number += int(np.count_nonzero(bad & (table.read("dq", start, start + _CHUNK) == 0)))
+            number += int(np.count_nonzero(bad & (table.read("dq", start, start + _ROWS_AT_A_TIME) == 0)))
     return number
 
 
+@check(Reads.PIXELS)
 def runaway_image(run: Run) -> Iterator[Fault]:
     """A value of an image ran away: muse_exp_align steps its threshold 100 000 times."""
     for frame in run.tagged("IMAGE_FOV"):
@@ -61,14 +66,15 @@ def runaway_image(run: Run) -> Iterator[Fault]:
             yield Fault("runaway", (frame.path,), what, consequence, f"make the image again, and {_CUT}")
 
 
-def _ran_away(data: np.ndarray) -> bool:
+def _ran_away(data: NDArray[np.float32]) -> bool:
     values = np.abs(data[np.isfinite(data)])
-    if values.size < 100:
+    if values.size < _MIN_PIXELS:
         return False
-    usual = np.percentile(values, 99)
-    return bool(usual > _ABSURD or values.max() > _RUNAWAY * max(usual, np.finfo(np.float32).tiny))
+    usual = np.percentile(values, _BRIGHT_PERCENTILE)
+    return bool(usual > _MAX_FLUX or values.max() > _MAX_CONTRAST * max(usual, np.finfo(np.float32).tiny))
 
 
+@check(Reads.PIXELS)
 def runaway_cube(run: Run) -> Iterator[Fault]:
     """The flux of the first or last planes of a cube ran away."""
     for frame in run.made("DATACUBE_FINAL"):
@@ -85,17 +91,17 @@ def runaway_cube(run: Run) -> Iterator[Fault]:
 def _planes_that_ran_away(cube: CubeFile) -> list[float]:
     """Wavelengths [Angstrom] of planes at the ends that are infinite, or far above those in the middle."""
     nz = cube.shape[0]
-    if nz < 4 * _ENDS:
+    if nz < 4 * _END_PLANES:
         return []
-    ends = [*range(_ENDS), *range(nz - _ENDS, nz)]
-    middle = np.unique(np.linspace(nz // 4, nz - 1 - nz // 4, _SAMPLE).astype(int))
+    ends = [*range(_END_PLANES), *range(nz - _END_PLANES, nz)]
+    middle = np.unique(np.linspace(nz // 4, nz - 1 - nz // 4, _MIDDLE_PLANES).astype(int))
     with cube.reader() as read, warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # an empty plane has no maximum
-        usual = np.nanmedian([np.nanpercentile(np.abs(read(int(k))), 99) for k in middle])
+        usual = np.nanmedian([np.nanpercentile(np.abs(read(int(k))), _BRIGHT_PERCENTILE) for k in middle])
         found = [
             k
             for k in ends
             if (plane := read(k)).size
-            and (np.isinf(plane).any() or np.nanpercentile(np.abs(plane), 99) > _RUNAWAY * usual)
+            and (np.isinf(plane).any() or np.nanpercentile(np.abs(plane), _BRIGHT_PERCENTILE) > _MAX_CONTRAST * usual)
         ]
     return [float(cube.wavelength(k)) for k in found]

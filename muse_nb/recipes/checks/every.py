@@ -13,9 +13,10 @@ from muse_nb.recipes.checks import flat as check_flat
 from muse_nb.recipes.checks import headers as check_headers
 from muse_nb.recipes.checks import products as check_products
 from muse_nb.recipes.checks import sets as check_sets
-from muse_nb.recipes.checks.faults import Check, Fault, Frame, Run, Severity
+from muse_nb.recipes.checks import wavelengths as check_wavelengths
+from muse_nb.recipes.checks.faults import Check, Fault, Frame, Reads, Run, Severity
 
-__all__ = ["AFTER", "BEFORE", "DATA", "examine", "refuse", "tell"]
+__all__ = ["AFTER", "BEFORE", "DATA", "examine", "examine_file", "refuse", "warn_of"]
 
 BEFORE: dict[str, Check] = {
     "position": check_headers.position,
@@ -31,6 +32,9 @@ BEFORE: dict[str, Check] = {
     "nearest": check_sets.nearest,
     "cosmics": check_sets.cosmics,
     "badpix": check_badpix.badpix,
+    "lambda_shift": check_wavelengths.lambda_shift,
+    "lambda_range": check_wavelengths.lambda_range,
+    "lambda_rows": check_wavelengths.lambda_rows,
     "flat_reach": check_flat.flat_reach,
     "zero_rows": check_flat.zero_rows,
     "not_finite": check_data.not_finite,
@@ -39,16 +43,29 @@ BEFORE: dict[str, Check] = {
 AFTER: dict[str, Check] = {
     "stars": check_sets.stars,
     "exposure_time": check_products.exposure_time,
+    "lambda_shift": check_wavelengths.lambda_shift,
+    "lambda_range": check_wavelengths.lambda_range,
+    "lambda_rows": check_wavelengths.lambda_rows,
+    "lambda_planes": check_wavelengths.lambda_planes,
     "runaway_cube": check_data.runaway_cube,
     "zero_planes": check_flat.zero_planes,
 }
-DATA = frozenset({"not_finite", "runaway_image", "runaway_cube", "zero_planes"})  # those that read more than headers
+DATA = frozenset(name for name, check in (BEFORE | AFTER).items() if check.reads is Reads.PIXELS)
+"""Checks that open more than headers: what is not to be done where headers alone are to be read."""
+_OF_ANY_FILE = ("lambda_shift", "lambda_range", "lambda_planes")
 
 
 def examine(run: Run, checks: Mapping[str, Check] = BEFORE, without: Collection[str] = ()) -> list[Fault]:
     """List the faults of a run, the worst first."""
     found = [fault for name, check in checks.items() if name not in without for fault in check(run)]
     return sorted(found, key=lambda fault: -fault.severity)
+
+
+def examine_file(frame: Frame) -> list[Fault]:
+    """List what cannot be right in a file, whatever it is for, by its headers alone."""
+    every = BEFORE | AFTER
+    run = Run("", (frame,), products=(frame,))
+    return list(dict.fromkeys(examine(run, {name: every[name] for name in _OF_ANY_FILE if name in every})))
 
 
 def refuse(recipe: str, frames: list[tuple[Path, str]], parameters: Mapping[str, object] | None = None) -> list[Fault]:
@@ -71,7 +88,7 @@ def refuse(recipe: str, frames: list[tuple[Path, str]], parameters: Mapping[str,
     return found
 
 
-def tell(faults: Collection[Fault], stacklevel: int = 3) -> list[str]:
+def warn_of(faults: Collection[Fault], stacklevel: int = 3) -> list[str]:
     """Warn of faults, and return their sentences."""
     sentences = [str(fault) for fault in faults]
     for sentence in sentences:

@@ -1,16 +1,16 @@
-"""A fault that a recipe would pass over in silence, and the run it belongs to."""
+"""A fault that a recipe would pass over in silence, the run it belongs to, and the check that finds it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from enum import IntEnum
+from enum import Enum, IntEnum
 from pathlib import Path
 
 from muse_nb.core.text import listed
 from muse_nb.products.fits.blocks import hdus
 
-__all__ = ["Check", "Fault", "Frame", "Run", "Severity"]
+__all__ = ["Check", "Fault", "Frame", "Reads", "Run", "Severity", "check"]
 
 
 class Severity(IntEnum):
@@ -43,9 +43,14 @@ class Fault:
     remedy: str
     severity: Severity = Severity.REFUSE
 
+    @property
+    def sentence(self) -> str:
+        """What is wrong, what comes of it and what to do: the rest of a sentence that starts with the files."""
+        return f"{self.what}: {self.consequence}; {self.remedy}"
+
     def __str__(self) -> str:
         """Say it in one sentence."""
-        return f"{listed(self.files)} {self.what}: {self.consequence}; {self.remedy}".lstrip()
+        return f"{listed(self.files)} {self.sentence}".lstrip()
 
 
 @dataclass(frozen=True)
@@ -87,4 +92,32 @@ class Run:
         return [frame for frame in self.products if frame.tag == category]
 
 
-Check = Callable[[Run], Iterator[Fault]]
+class Reads(Enum):
+    """What a check opens of the files of a run."""
+
+    HEADERS = "headers, and the rows of offset lists and bad-pixel tables"
+    PIXELS = "values of pixel tables, images or cubes"
+
+
+@dataclass(frozen=True)
+class Check:
+    """One check: it finds the faults of a run, and says what it must read for that.
+
+    Attributes
+    ----------
+    find : callable
+        Gives the faults of a run.
+    reads : Reads
+    """
+
+    find: Callable[[Run], Iterator[Fault]]
+    reads: Reads
+
+    def __call__(self, run: Run) -> Iterator[Fault]:
+        """Find the faults of a run."""
+        return self.find(run)
+
+
+def check(reads: Reads) -> Callable[[Callable[[Run], Iterator[Fault]]], Check]:
+    """Make a check of a function, as a decorator."""
+    return lambda find: Check(find, reads)

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,20 +20,22 @@ from muse_nb.products.fits.bintable import read_table
 from muse_nb.products.fits.blocks import hdus
 from muse_nb.products.header import number_of
 from muse_nb.products.pixtable import PixelTable
-from muse_nb.recipes.checks.faults import Fault, Frame, Run, Severity
+from muse_nb.recipes.checks.faults import Fault, Frame, Reads, Run, Severity, check
+from muse_nb.recipes.checks.sample import sampled_rows
 
 __all__ = ["flat_reach", "zero_planes", "zero_rows"]
 
 _FLAT = "PIXTABLE_FLAT_FIELD"
-_NEAR = 0.7  # Angstrom, half a point of the spectrum: the recipe reaches that far beyond the last
-_BLOCK, _BLOCKS = 4096, 128  # rows at a time, and how many times, of a look at a table
-_MANY = 0.005  # of the good rows; a few at the ends, where IFUs begin at different wavelengths, are in every cube
-_ENDS, _SAMPLE = 3, 24  # planes at each end of a cube, and between
+_BEYOND_LAST = 0.7  # Angstrom, half a step of the spectrum: the recipe reaches that far beyond its last point
+_MAX_BEYOND = 0.005  # share of the good rows; a few at the ends, where IFUs begin differently, are in every cube
+_MAX_ZEROS = 0.1  # share of a plane's finite values
+_END_PLANES, _MIDDLE_PLANES = 3, 24  # of a cube that are looked at: at each end, and between
 _CAUSE = "as muse_scipost writes where a flat-field spectrum ends"
 _REMEDY = "reduce again with MASTER_FLATs that have light in the whole range, or cut it"
 _CUT = "(--lambdamin, --lambdamax)"
 
 
+@check(Reads.PIXELS)
 def flat_reach(run: Run) -> Iterator[Fault]:
     """The flat-field spectrum that the IFUs of an exposure have in common is shorter than their data."""
     if run.recipe != "muse_scipost":
@@ -45,12 +47,12 @@ def flat_reach(run: Run) -> Iterator[Fault]:
     for given in exposures.values():
         low, high = max(reach[0] for _, reach in given), min(reach[1] for _, reach in given)
         shortest = min(b - a for _, (a, b) in given)
-        looks = [_beyond(PixelTable.open(frame.path), low, high, run) for frame, _ in given]
-        good, beyond = (sum(numbers) for numbers in zip(*looks, strict=True))
-        if beyond > _MANY * good:
+        counted = [_beyond(PixelTable.open(frame.path), low, high, run) for frame, _ in given]
+        good, beyond = (sum(numbers) for numbers in zip(*counted, strict=True))
+        if beyond > _MAX_BEYOND * good:
             yield Fault(
                 "flat_reach",
-                tuple(frame.path for frame, (a, b) in given if b - a < shortest + _NEAR),
+                tuple(frame.path for frame, (a, b) in given if b - a < shortest + _BEYOND_LAST),
                 f"has a flat-field spectrum from {low:.0f} to {high:.0f} Angstrom only",
                 f"muse_scipost writes 0 for about {100 * beyond / good:.2g} % of the exposure's good pixels",
                 f"{_REMEDY} (--lambdamin {np.ceil(low):.0f} --lambdamax {np.floor(high):.0f})",
@@ -74,19 +76,15 @@ def _beyond(table: PixelTable, low: float, high: float, run: Run) -> tuple[int, 
     asked = [number_of(run.parameters.get(name)) for name in ("lambdamin", "lambdamax")]
     first, last = (limit if given is None else given for given, limit in zip(asked, (0.0, np.inf), strict=True))
     good = beyond = 0
-    for start in _starts(table):
-        wavelength = table.read("lambda", start, start + _BLOCK)
-        fine = (table.read("dq", start, start + _BLOCK) == 0) & (wavelength >= first) & (wavelength <= last)
+    for start, stop in sampled_rows(table):
+        wavelength = table.read("lambda", start, stop)
+        fine = (table.read("dq", start, stop) == 0) & (wavelength >= first) & (wavelength <= last)
         good += int(np.count_nonzero(fine))
-        beyond += int(np.count_nonzero(fine & ((wavelength < low - _NEAR) | (wavelength > high + _NEAR))))
+        beyond += int(np.count_nonzero(fine & ((wavelength < low - _BEYOND_LAST) | (wavelength > high + _BEYOND_LAST))))
     return good, beyond
 
 
-def _starts(table: PixelTable) -> list[int]:
-    """First rows of some blocks, spread over a table: each lies in another slice or at other wavelengths."""
-    return sorted({int(at) for at in np.linspace(0, max(0, table.nrow - _BLOCK), _BLOCKS)})
-
-
+@check(Reads.PIXELS)
 def zero_rows(run: Run) -> Iterator[Fault]:
     """Rows of a pixel table are 0 with variance 0 and not flagged; looked for in some of the rows."""
     for frame in run.tagged("PIXTABLE_REDUCED", "PIXTABLE_POSITIONED"):
@@ -100,16 +98,17 @@ def zero_rows(run: Run) -> Iterator[Fault]:
 def _zeros(table: PixelTable) -> tuple[int, int]:
     """Rows that are looked at, and how many of them are 0 with variance 0 and not flagged."""
     looked = zero = 0
-    for start in _starts(table):
-        data = table.read("data", start, start + _BLOCK)
+    for start, stop in sampled_rows(table):
+        data = table.read("data", start, stop)
         looked += len(data)
         suspect = data == 0
         if suspect.any():
-            fine = table.read("dq", start, start + _BLOCK) == 0
-            zero += int(np.count_nonzero(suspect & fine & (table.read("stat", start, start + _BLOCK) == 0)))
+            fine = table.read("dq", start, stop) == 0
+            zero += int(np.count_nonzero(suspect & fine & (table.read("stat", start, stop) == 0)))
     return looked, zero
 
 
+@check(Reads.PIXELS)
 def zero_planes(run: Run) -> Iterator[Fault]:
     """Planes of a cube are mostly 0 with variance 0."""
     for frame in run.made("DATACUBE_FINAL"):
@@ -129,14 +128,16 @@ def zero_planes(run: Run) -> Iterator[Fault]:
 def _planes_of_zeros(cube: CubeFile) -> list[int]:
     """Of the planes at both ends and some between, those with more such zeros than a tenth of their data."""
     nz = cube.shape[0]
-    chosen = {*range(min(_ENDS, nz)), *range(max(0, nz - _ENDS), nz), *np.linspace(0, nz - 1, _SAMPLE).astype(int)}
+    ends = {*range(min(_END_PLANES, nz)), *range(max(0, nz - _END_PLANES), nz)}
+    chosen = ends | set(np.linspace(0, nz - 1, _MIDDLE_PLANES).astype(int))
     with cube.reader() as read, cube.reader("STAT") as variance:
-        return [k for k in sorted(map(int, chosen)) if _of_zeros(read(k), variance, k)]
+        return [k for k in sorted(map(int, chosen)) if _is_of_zeros(read(k), partial(variance, k))]
 
 
-def _of_zeros(plane: NDArray[Any], variance: Callable[[int], NDArray[Any]], k: int) -> bool:
+def _is_of_zeros(plane: NDArray[np.float32], variance: Callable[[], NDArray[np.float32]]) -> bool:
+    """Whether many values of a plane are 0 with variance 0; the variance is read only where many are 0."""
     zero = plane == 0
     number = int(np.count_nonzero(np.isfinite(plane)))
-    if not number or np.count_nonzero(zero) < 0.1 * number:
+    if not number or np.count_nonzero(zero) < _MAX_ZEROS * number:
         return False
-    return bool(np.count_nonzero(zero & (variance(k) == 0)) >= 0.1 * number)
+    return bool(np.count_nonzero(zero & (variance() == 0)) >= _MAX_ZEROS * number)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from muse_nb.products.fits.blocks import hdus
-from muse_nb.recipes.checks.faults import Fault, Frame, Run, Severity
+from muse_nb.recipes.checks.faults import Fault, Frame, Reads, Run, Severity, check
 
 __all__ = ["angle", "mode", "numbers", "position", "projection", "time"]
 
@@ -16,12 +16,14 @@ _ANGLE = "ESO INS DROT POSANG"
 _READ = {"RA": Severity.REFUSE, "DEC": Severity.REFUSE, "EXPTIME": Severity.REFUSE, _ANGLE: Severity.FLAG}
 
 
+@check(Reads.HEADERS)
 def position(run: Run) -> Iterator[Fault]:
     """RA or DEC is missing: the cube lies elsewhere."""
     for frame in run.tagged(*_EXPOSURES):
         yield from _lacking(frame, ("RA", "DEC"), f"{run.recipe} would make a wrong cube without a word")
 
 
+@check(Reads.HEADERS)
 def projection(run: Run) -> Iterator[Fault]:
     """The CD matrix is missing; tables that are on the sky already need none."""
     for frame in run.tagged("PIXTABLE_REDUCED"):
@@ -30,6 +32,7 @@ def projection(run: Run) -> Iterator[Fault]:
             yield from found
 
 
+@check(Reads.HEADERS)
 def time(run: Run) -> Iterator[Fault]:
     """The exposure's time or its name is missing."""
     for frame in run.tagged("OBJECT", "PIXTABLE_REDUCED"):
@@ -37,6 +40,7 @@ def time(run: Run) -> Iterator[Fault]:
         yield from _lacking(frame, keywords, "weights, offsets and the correction to the barycentre need it")
 
 
+@check(Reads.HEADERS)
 def mode(run: Run) -> Iterator[Fault]:
     """INS MODE is missing: muse_scipost ends in a segmentation fault."""
     for frame in run.tagged("OBJECT", "PIXTABLE_OBJECT"):
@@ -44,6 +48,7 @@ def mode(run: Run) -> Iterator[Fault]:
             yield from _lacking(frame, ("ESO INS MODE",), "muse_scipost would crash")
 
 
+@check(Reads.HEADERS)
 def angle(run: Run) -> Iterator[Fault]:
     """The rotator's angle or mode is missing: the recipes go on with an angle of 0."""
     for frame in run.tagged(*_EXPOSURES):
@@ -51,6 +56,7 @@ def angle(run: Run) -> Iterator[Fault]:
         yield from _lacking(frame, keywords, "the angle of its cube will be wrong", Severity.FLAG)
 
 
+@check(Reads.HEADERS)
 def numbers(run: Run) -> Iterator[Fault]:
     """A number is stored in a form that the recipes do not read, a whole number or text: it counts as missing."""
     for frame in run.tagged(*_EXPOSURES):

@@ -11,7 +11,7 @@ from muse_nb.core.text import listed
 from muse_nb.products.fits.blocks import hdus
 from muse_nb.products.header import number_of
 from muse_nb.products.offset_list import MATCHED, OffsetList
-from muse_nb.recipes.checks.faults import Fault, Frame, Run, Severity
+from muse_nb.recipes.checks.faults import Fault, Frame, Reads, Run, Severity, check
 
 __all__ = ["cosmics", "judge_offsets", "modes", "nearest", "offsets", "stars", "twice"]
 
@@ -20,10 +20,13 @@ _OF_A_MODE = (
     *("MASTER_FLAT", "TRACE_TABLE", "WAVECAL_TABLE", "GEOMETRY_TABLE", "TWILIGHT_CUBE", "ASTROMETRY_WCS"),
     *("STD_RESPONSE", "STD_TELLURIC", "BADPIX_TABLE", "MASTER_BIAS"),
 )
-_FAR = 0.01  # deg; an offset list whose values exceed it is in arcsec or of another field
-_TOO_FEW = 2  # stars matched; every failure that was seen had that or less, every success 5 or more
+_MAX_OFFSET = 0.01  # deg; an offset list whose values exceed it is in arcsec or of another field
+_MAX_OFFSET_RA = 36 * _MAX_OFFSET  # deg; a difference of right ascensions is larger near a pole
+_MAX_STARS_OF_FAILURES = 2  # matched; every failure that was seen had that or less, every success 5 or more
+_SAME_AXIS = 5  # deg between two rotator angles
 
 
+@check(Reads.HEADERS)
 def twice(run: Run) -> Iterator[Fault]:
     """Two tables have one DATE-OBS: the second is ignored."""
     if run.recipe != "muse_exp_combine":
@@ -38,6 +41,7 @@ def twice(run: Run) -> Iterator[Fault]:
             yield Fault("twice", tuple(paths), what, "muse_exp_combine would ignore all but the first", "leave one out")
 
 
+@check(Reads.HEADERS)
 def modes(run: Run) -> Iterator[Fault]:
     """Calibrations are of another INS MODE than the exposure, or exposures of several."""
     exposures = {str(m): f.path for f in run.tagged("OBJECT", "PIXTABLE_OBJECT", *_TABLES) if (m := _mode(f))}
@@ -58,6 +62,7 @@ def _mode(frame: Frame) -> str:
     return str(frame.cards.get("ESO INS MODE") or "")
 
 
+@check(Reads.HEADERS)
 def offsets(run: Run) -> Iterator[Fault]:
     """The offset list is of the wrong form, lacks an exposure, is in arcsec, or changes fluxes."""
     if run.recipe != "muse_exp_combine":
@@ -88,8 +93,8 @@ def judge_offsets(given: OffsetList, dates: Sequence[str], path: str | Path = "t
         remedy = "measure all of them, or combine without these on purpose with --allow-missing"
         yield Fault("offsets", files, what, "they would be combined without an offset", remedy)
     for date, ra, dec in zip(given.date_obs, given.ra_offset, given.dec_offset, strict=True):
-        if abs(dec) > _FAR or abs(ra) > 36 * _FAR:
-            what = f"has an offset of ({ra:g}, {dec:g}) deg for {date}, more than {3600 * _FAR:.0f} arcsec"
+        if abs(dec) > _MAX_OFFSET or abs(ra) > _MAX_OFFSET_RA:
+            what = f"has an offset of ({ra:g}, {dec:g}) deg for {date}, more than {3600 * _MAX_OFFSET:.0f} arcsec"
             remedy = "offsets are in degrees; divide those in arcsec by 3600"
             yield Fault("offsets", files, what, "the exposure would lie elsewhere", remedy)
             break
@@ -100,18 +105,20 @@ def judge_offsets(given: OffsetList, dates: Sequence[str], path: str | Path = "t
         yield Fault("offsets", files, what, "their flux would be multiplied", remedy, Severity.FLAG)
 
 
+@check(Reads.HEADERS)
 def stars(run: Run) -> Iterator[Fault]:
     """muse_exp_align matched too few stars for its offsets to be right."""
     for frame in (*run.tagged("OFFSET_LIST"), *run.made("OFFSET_LIST")):
         matched = [number_of(hdu.cards.get("ESO QC EXPALIGN NMATCH MIN")) for hdu in hdus(frame.path)]
         for number in matched:
-            if number is not None and number <= _TOO_FEW:
+            if number is not None and number <= _MAX_STARS_OF_FAILURES:
                 what = f"is of muse_exp_align, which matched only {number:.0f} stars in one of the images"
                 consequence, remedy = "its offsets are not to be trusted", "measure them with muse-nb offsets"
                 yield Fault("stars", (frame.path,), what, consequence, remedy, Severity.FLAG)
                 break
 
 
+@check(Reads.HEADERS)
 def nearest(run: Run) -> Iterator[Fault]:
     """The nearest-neighbour resampling of pipeline 2.8.7 picks the wrong row."""
     if str(run.parameters.get("resample", "")).strip() == "nearest":
@@ -121,6 +128,7 @@ def nearest(run: Run) -> Iterator[Fault]:
         yield Fault("nearest", files, what, consequence, "use resample = drizzle", Severity.FLAG)
 
 
+@check(Reads.HEADERS)
 def cosmics(run: Run) -> Iterator[Fault]:
     """Cosmic rays are searched along the first exposure's axis though the others have another."""
     if run.recipe != "muse_exp_combine" or number_of(run.parameters.get("crsigma", 10.0)) == 0:
@@ -130,7 +138,7 @@ def cosmics(run: Run) -> Iterator[Fault]:
         for frame in run.tagged(*_TABLES)
         if (angle := number_of(frame.cards.get("ESO INS DROT POSANG"))) is not None
     ]
-    across = [angle for angle in angles if _apart(angle, angles[0]) > 5]
+    across = [angle for angle in angles if _between_axes(angle, angles[0]) > _SAME_AXIS]
     if across:
         yield Fault(
             "cosmics",
@@ -142,6 +150,6 @@ def cosmics(run: Run) -> Iterator[Fault]:
         )
 
 
-def _apart(one: float, other: float) -> float:
+def _between_axes(one: float, other: float) -> float:
     """Angle between two axes [deg]."""
     return abs((one - other + 90) % 180 - 90)

@@ -1,6 +1,6 @@
 // Models of a page's widgets: they hold the state that the notebook saved, and there is no kernel behind them.
 // This file and marks.js, controls.js, views.js are one script; see page.py.
-const read = (id) => JSON.parse(document.getElementById(id)?.textContent || "{}");
+const read = (id) => JSON.parse(document.querySelector(`script[id="${id}"]`)?.textContent || "{}");
 const states = read("widget-states"), modules = read("widget-modules");
 const models = new Map(), imported = new Map();
 

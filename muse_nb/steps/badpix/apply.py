@@ -10,8 +10,7 @@ import numpy as np
 from muse_nb.core.atomic import atomic_write
 from muse_nb.core.errors import MuseError
 from muse_nb.products.badpix_table import BadpixTable
-from muse_nb.products.pixtable import PixelTable
-from muse_nb.steps.nans.trace import detector_pixels, frame_size
+from muse_nb.products.pixtable import PixelTable, detector_pixels, frame_size
 
 __all__ = ["flag_pixtable", "reduce_with_badpix"]
 

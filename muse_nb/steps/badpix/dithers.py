@@ -6,35 +6,42 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from muse_nb.products.badpix_table import BadpixTable
-from muse_nb.products.pixtable import PixelTable
+from muse_nb.products.pixtable import PixelTable, detector_pixels, frame_size
 from muse_nb.resample.grid import lay_out
 from muse_nb.resample.inputs import Inputs
 from muse_nb.resample.stream import Settings, default_threads, planes
 from muse_nb.resample.weights import exposure_weights
 from muse_nb.steps.combine.before import check_tables
 from muse_nb.steps.nans.placement import Placement, Resampling
-from muse_nb.steps.nans.trace import CHUNK, Tables, detector_pixels, frame_size
+from muse_nb.steps.nans.reach import CHUNK, Tables
 
 __all__ = ["deviation_from_others"]
 
-MODEL = 0.25  # how well the nearest voxel predicts a pixel, over its value: stars are not flat
-TELLING = 2.0  # sigma: with less light a dead pixel does not differ from a good one
+MODEL_ERROR = 0.25  # of the nearest voxel as a prediction of a pixel, over its value: stars are not flat
+MIN_LIGHT = 2.0  # sigma: with less a dead pixel does not differ from a good one
+PIXFRAC = 0.6
 LIMITS = (4000.0, 10000.0)  # Angstrom
+
+Ints = NDArray[np.integer]
 
 
 @dataclass(frozen=True)
 class _Flagged:
-    """Rows of a pixel table whose pixels are in the bad-pixel table, sorted by plane."""
+    """Rows of a pixel table whose pixels are in the bad-pixel table, sorted by plane.
 
-    number: np.ndarray
-    cell: np.ndarray
-    data: np.ndarray
-    stat: np.ndarray
+    `number` is the row of the bad-pixel table, `cell` the voxel (x, y, plane), shape (rows, 3).
+    """
+
+    number: Ints
+    cell: Ints
+    data: NDArray[np.floating]
+    stat: NDArray[np.floating]
 
 
-def deviation_from_others(badpix: BadpixTable, tables: Sequence[PixelTable]) -> list[np.ndarray]:
+def deviation_from_others(badpix: BadpixTable, tables: Sequence[PixelTable]) -> list[NDArray[np.float64]]:
     """Compare each bad pixel with what good pixels of all exposures make of its place on the sky.
 
     Dithers and turned fields put other pixels there. The pixel itself does not take part where the bad-pixel table went
@@ -59,8 +66,9 @@ def deviation_from_others(badpix: BadpixTable, tables: Sequence[PixelTable]) -> 
         The exposures are not fit to be combined.
     """
     check_tables(list(tables))
-    settings = Settings((0.6, 0.6), 10.0, *LIMITS, None, default_threads())
-    how = Resampling(pixfrac=(0.6,) * 3, lambda_range=LIMITS)
+    low, high = LIMITS
+    settings = Settings(pixfrac=(PIXFRAC, PIXFRAC), crsigma=10.0, low=low, high=high, threads=default_threads())
+    how = Resampling(pixfrac=(PIXFRAC,) * 3, lambda_range=LIMITS)
     with Inputs(list(tables), None, exposure_weights(list(tables), "exptime"), *LIMITS, settings.threads) as inputs:
         grid = lay_out(inputs.exposures)
         placement = Placement.on(dict(grid.cards()), grid.shape, how, {}, tables[0], 0.0)
@@ -73,9 +81,9 @@ def deviation_from_others(badpix: BadpixTable, tables: Sequence[PixelTable]) -> 
                 x, y, _ = rows.cell[part].T
                 expected, noise = plane.data[y, x], rows.stat[part] + plane.stat[y, x]
                 with np.errstate(invalid="ignore"):
-                    sigma = np.sqrt(noise + (MODEL * expected) ** 2)
-                    told = expected > TELLING * sigma
-                    deviation[rows.number[part]] = np.where(told, (rows.data[part] - expected) / sigma, np.nan)
+                    sigma = np.sqrt(noise + (MODEL_ERROR * expected) ** 2)
+                    lit = expected > MIN_LIGHT * sigma
+                    deviation[rows.number[part]] = np.where(lit, (rows.data[part] - expected) / sigma, np.nan)
     return answer
 
 
@@ -101,5 +109,6 @@ def _flagged(badpix: BadpixTable, source: Tables) -> _Flagged:
     return _Flagged(number[plane], cell[plane], data[plane], stat[plane])
 
 
-def _key(ifu: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+def _key(ifu: Ints, x: Ints, y: Ints) -> NDArray[np.int64]:
+    """One number for a pixel of an IFU."""
     return ifu.astype(np.int64) << 32 | y.astype(np.int64) << 16 | x.astype(np.int64)

@@ -4,39 +4,45 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from html import escape
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from muse_nb.core.atomic import write_table
 from muse_nb.core.errors import MuseError
+from muse_nb.core.html import Shown, findings_html
+from muse_nb.core.robust import mad_sigma
 from muse_nb.products import dq as flags
 from muse_nb.products.badpix_table import BadpixTable
-from muse_nb.products.pixtable import PixelTable
+from muse_nb.products.pixtable import PixelTable, detector_pixels, frame_size
 from muse_nb.steps.badpix.dithers import deviation_from_others
-from muse_nb.steps.inspect.slices import MAD
-from muse_nb.steps.nans.trace import detector_pixels, frame_size
 
 if TYPE_CHECKING:
     from astropy.table import Table
 
 __all__ = ["Repair", "judge_badpix", "repair"]
 
-REACH = 200  # pixels on either side of a bad one, in its row, that are looked at for good ones
-NEAR = 12  # pixels: beyond, they are in another slice
-MODEL, MODEL_FAR = 0.25, 0.6  # how well neighbours predict a pixel, over their value: stars are not flat
-SINGLE = 3.0  # sigma: a pixel that stays within is good
-COLUMN = 10  # pixels: a longer run along a column is judged as a whole
-OFFSET = 0.35  # sigma: median deviation of a column that is good; on a dark sky a dead one is only 0.8 off
-HOT = 5.0  # sigma: a pixel of a good column that is further off stays
-OUTLIERS = 0.1  # part of a good column's pixels that may be further than 5 sigma from their neighbours
+SEARCH_RADIUS = 200  # pixels on either side of a bad one, in its row, that are looked at for good ones
+SLICE_RADIUS = 12  # pixels: beyond, they are in another slice
+MODEL_ERROR = 0.25  # of neighbours as a prediction of a pixel, over their value: stars are not flat
+MODEL_ERROR_OTHER_SLICE = 0.6  # the same of pixels of another slice
+MAX_DEVIATION = 3.0  # sigma: a single pixel that stays within is good
+MIN_COLUMN = 10  # pixels: a run along a column that is as long is judged as a whole
+MAX_COLUMN_MEDIAN = 0.35  # sigma, of the deviations in a good column; on a dark sky a dead one is only 0.8 off
+MAX_COLUMN_SCATTER = 2.0  # sigma, of the deviations in a good column
+OUTLIER = 5.0  # sigma: a pixel of a good column that is further off stays flagged
+MAX_OUTLIERS = 0.1  # part of a good column's pixels that may be outliers
+
+Floats = NDArray[np.floating]
+Ints = NDArray[np.integer]
+Flags = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
-class Repair:
+class Repair(Shown):
     """Rows of a BADPIX_TABLE and whether they are needed.
 
     Attributes
@@ -52,9 +58,9 @@ class Repair:
     """
 
     badpix: BadpixTable
-    deviation: np.ndarray
-    drop: np.ndarray
-    column: np.ndarray
+    deviation: Floats
+    drop: Flags
+    column: NDArray[np.int64]
 
     @property
     def table(self) -> Table:
@@ -81,7 +87,7 @@ class Repair:
         known = np.isfinite(self.deviation)
         total, gone = len(self.badpix), int(self.drop.sum())
         columns = len(np.unique(self.column[self.drop & (self.column >= 0)]))
-        off = known & ~self.drop & (np.abs(self.deviation) > SINGLE)
+        off = known & ~self.drop & (np.abs(self.deviation) > MAX_DEVIATION)
         return [
             f"{gone} of {total} pixels of {self.badpix.path.name} ({gone / max(1, total):.1%}) are as good as their"
             f" neighbours or other exposures say, {columns} columns among them; {int(off.sum())} are bad indeed.",
@@ -101,7 +107,7 @@ class Repair:
         return "\n".join(f"- {text}" for text in self.findings)
 
     def _repr_html_(self) -> str:
-        return "<ul>" + "".join(f"<li>{escape(text)}</li>" for text in self.findings) + "</ul>"
+        return findings_html(self.findings)
 
 
 def repair(badpix: str | Path, pixtables: str | Path | Iterable[str | Path]) -> Repair:
@@ -131,7 +137,7 @@ def repair(badpix: str | Path, pixtables: str | Path | Iterable[str | Path]) -> 
 
 def judge_badpix(badpix: BadpixTable, tables: list[PixelTable]) -> Repair:
     """The same, from opened files."""
-    signed: list[np.ndarray] = []
+    signed: list[Floats] = []
     for table in tables:
         nx, ny = frame_size(table)
         x, y = badpix.trimmed(nx, ny)
@@ -146,12 +152,12 @@ def judge_badpix(badpix: BadpixTable, tables: list[PixelTable]) -> Repair:
             here[rows] = _deviation(data, stat, good, x[rows] - 1, y[rows] - 1)
         signed.append(here)
     others = deviation_from_others(badpix, tables) if len(tables) > 1 else []
-    middle = _median(np.abs(np.array([*signed, *others])))
+    middle = _lower_median(np.abs(np.array([*signed, *others])))
     if not np.isfinite(middle).any():
         raise MuseError(f"{badpix.path} has no pixel in common with the pixel tables: is it of these IFUs?")
     column = _columns(badpix)
     worst = np.fmax.reduce([np.abs(exposure) for exposure in signed])
-    drop = (worst < SINGLE) & (column < 0)
+    drop = (worst < MAX_DEVIATION) & (column < 0)
     order = np.argsort(column, kind="stable")
     starts = np.searchsorted(column[order], np.arange(column.max() + 2))
     for low, high in pairwise(starts.tolist()):
@@ -159,27 +165,27 @@ def judge_badpix(badpix: BadpixTable, tables: list[PixelTable]) -> Repair:
         if any(
             _is_good(exposure[rows]) for exposure in (*signed, *others)
         ):  # a star may spoil one, a bad column is bad in all
-            drop[rows] = middle[rows] < HOT
+            drop[rows] = middle[rows] < OUTLIER
     return Repair(badpix, middle, drop, column)
 
 
-def _median(values: np.ndarray) -> np.ndarray:
-    """Median over the first axis of what is finite; NaN where nothing is."""
+def _lower_median(values: Floats) -> Floats:
+    """Lower of the two middle values over the first axis, of what is finite; NaN where nothing is."""
     ordered = np.sort(values, axis=0)
     number = np.isfinite(values).sum(axis=0)
     middle = np.take_along_axis(ordered, np.maximum(number - 1, 0)[None] // 2, axis=0)[0]
     return np.where(number > 0, middle, np.nan)
 
 
-def _is_good(deviation: np.ndarray) -> bool:
+def _is_good(deviation: Floats) -> bool:
     known = deviation[np.isfinite(deviation)]
-    if len(known) < COLUMN // 2:
+    if len(known) < MIN_COLUMN // 2:
         return False
-    scatter = MAD * float(np.median(np.abs(known - np.median(known))))
-    return bool(abs(np.median(known)) < OFFSET and scatter < 2 and (np.abs(known) > 5).mean() < OUTLIERS)
+    typical = abs(np.median(known)) < MAX_COLUMN_MEDIAN and mad_sigma(known) < MAX_COLUMN_SCATTER
+    return bool(typical and (np.abs(known) > OUTLIER).mean() < MAX_OUTLIERS)
 
 
-def _frame(table: PixelTable, ifu: int, nx: int, ny: int) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
+def _frame(table: PixelTable, ifu: int, nx: int, ny: int) -> tuple[Floats, Floats, Flags] | None:
     """Data, variance and goodness of the pixels of an IFU, shape (ny, nx), NaN between the slices."""
     origin = table.read("origin")
     rows = np.flatnonzero((origin >> 6 & 0x1F) == ifu)
@@ -197,17 +203,17 @@ def _frame(table: PixelTable, ifu: int, nx: int, ny: int) -> tuple[np.ndarray, n
     return data, stat, good & np.isfinite(data)
 
 
-def _deviation(data: np.ndarray, stat: np.ndarray, good: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+def _deviation(data: Floats, stat: Floats, good: Flags, x: Ints, y: Ints) -> Floats:
     """Deviation of pixels from the nearest good pixels left and right of them in the same row [sigma]."""
     ny, nx = data.shape
     columns = np.broadcast_to(np.arange(nx, dtype=np.int32), (ny, nx))
-    left = np.maximum.accumulate(np.where(good, columns, -REACH - 1), axis=1)[y, x]
-    right = np.flip(np.minimum.accumulate(np.flip(np.where(good, columns, nx + REACH + 1), 1), axis=1), 1)[y, x]
+    left = np.maximum.accumulate(np.where(good, columns, -SEARCH_RADIUS - 1), axis=1)[y, x]
+    right = np.flip(np.minimum.accumulate(np.flip(np.where(good, columns, nx + SEARCH_RADIUS + 1), 1), axis=1), 1)[y, x]
     values, weights = np.zeros((2, len(x)))
-    far = np.minimum(x - left, right - x) > NEAR
+    far = np.minimum(x - left, right - x) > SLICE_RADIUS
     for side in (left, right):
         distance = np.abs(side - x)
-        use = (distance <= REACH) & (side >= 0) & (side < nx)
+        use = (distance <= SEARCH_RADIUS) & (side >= 0) & (side < nx)
         weight = np.where(use, 1 / np.maximum(distance, 1), 0)
         values += weight * np.where(use, data[y, np.clip(side, 0, nx - 1)], 0)
         weights += weight
@@ -215,19 +221,19 @@ def _deviation(data: np.ndarray, stat: np.ndarray, good: np.ndarray, x: np.ndarr
         expected = values / weights
         floor = np.nanmedian(stat[good]) if good.any() else np.nan
         noise = np.fmax(stat[y, x], floor) * 1.5
-        model = (np.where(far, MODEL_FAR, MODEL) * expected) ** 2
+        model = (np.where(far, MODEL_ERROR_OTHER_SLICE, MODEL_ERROR) * expected) ** 2
         deviation = (data[y, x] - expected) / np.sqrt(noise + model)
         return np.where(~far & (model > noise), np.nan, deviation)  # on a star a bad pixel does not show
 
 
-def _columns(badpix: BadpixTable) -> np.ndarray:
-    """Number of the run along a column that each row belongs to; -1 for runs shorter than COLUMN."""
+def _columns(badpix: BadpixTable) -> NDArray[np.int64]:
+    """Number of the run along a column that each row belongs to; -1 for runs shorter than MIN_COLUMN."""
     order = np.lexsort((badpix.y, badpix.x, badpix.ifu))
     ifu, x, y = (array[order] for array in (badpix.ifu, badpix.x, badpix.y))
     starts = np.ones(len(order), bool)
     starts[1:] = (np.diff(ifu) != 0) | (np.diff(x) != 0) | (np.diff(y) > 1)
     number = np.cumsum(starts) - 1
-    long = np.bincount(number) >= COLUMN
+    long = np.bincount(number) >= MIN_COLUMN
     renumbered = np.where(long, np.cumsum(long) - 1, -1)
     answer = np.empty(len(order), np.int64)
     answer[order] = renumbered[number]

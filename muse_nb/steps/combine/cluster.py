@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from itertools import islice
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from muse_nb.core.errors import MuseError
 from muse_nb.resample.cube_writer import CubeWriter
@@ -16,21 +16,21 @@ from muse_nb.resample.grid import CubeGrid
 from muse_nb.resample.inputs import Inputs
 from muse_nb.resample.slab_task import SlabTask, cut
 from muse_nb.resample.unfinished import Interrupted
-
-if TYPE_CHECKING:
-    from muse_nb.steps.combine.stream import Cluster, Job
+from muse_nb.steps.combine.job import Cluster, Job
 
 __all__ = ["make_slabs", "slabs_of"]
 
-_THINNEST = 8  # planes of a slab: it loads four more, those beside it
-_EACH = 4  # slabs for a worker, so that the last ones to finish do not keep the others waiting
-_AHEAD = 2  # slabs for a worker that are sent before they are wanted
-_PATIENCE = 60.0  # seconds to wait for a worker where there is none
-_FETCH = 5.0  # seconds that the notes of a finished slab may take
+_MIN_PLANES = 8  # of a slab: it loads four more, those beside it
+_SLABS_PER_WORKER = 4  # so that the last ones to finish do not keep the others waiting
+_QUEUED_PER_WORKER = 2  # slabs that are sent before they are wanted
+NO_WORKER_TIMEOUT = 60.0  # s
+_NOTES_TIMEOUT = 5.0  # s, of fetching what a worker says of a finished slab
 _ATTEMPTS = 3  # to make a slab whose bytes do not arrive on the disk
 
 
-def make_slabs(job: Job, inputs: Inputs, grid: CubeGrid, writer: CubeWriter, gaps: list[range]) -> set[int]:
+def make_slabs(
+    cluster: Cluster, job: Job, inputs: Inputs, grid: CubeGrid, writer: CubeWriter, gaps: list[range]
+) -> set[int]:
     """Have the planes in `gaps` made by workers, each of which reads its rows and writes its planes.
 
     A lost worker's slabs are made again by another. Each slab is read back and held against its checksums before it
@@ -46,13 +46,13 @@ def make_slabs(job: Job, inputs: Inputs, grid: CubeGrid, writer: CubeWriter, gap
     MuseError
         There is no such scheduler, no worker is left, or a worker cannot read or write the files.
     """
-    with _client(job.cluster) as client:  # type: ignore[arg-type]
+    with _client(cluster) as client:
         workers = max(1, len(client.scheduler_info(n_workers=-1)["workers"]))
-        settings = replace(job.settings, threads=1)
+        settings = replace(job.resampling, threads=1)
         slabs = slabs_of(gaps, workers)
         tasks = cut(inputs, grid, settings, writer.file.part, writer.start, slabs)
         done = grid.shape[0] - sum(map(len, gaps))
-        for notes in _results(client, tasks, _AHEAD * workers, writer, job):
+        for notes in _results(client, tasks, _QUEUED_PER_WORKER * workers, writer, job):
             done += notes
             job.report(done, grid.shape[0])
     return {slab.start for slab in slabs}
@@ -61,7 +61,7 @@ def make_slabs(job: Job, inputs: Inputs, grid: CubeGrid, writer: CubeWriter, gap
 def slabs_of(gaps: list[range], workers: int) -> list[range]:
     """Cut runs of planes into slabs for a number of workers."""
     planes = sum(map(len, gaps))
-    size = max(_THINNEST, math.ceil(planes / (_EACH * workers)))
+    size = max(_MIN_PLANES, math.ceil(planes / (_SLABS_PER_WORKER * workers)))
     return [range(start, min(start + size, gap.stop)) for gap in gaps for start in range(gap.start, gap.stop, size)]
 
 
@@ -132,14 +132,15 @@ def _finished(client: Any, futures: list[Any], job: Job) -> set[Any]:
     from distributed import wait
     from distributed.client import FuturesCancelledError
 
-    deadline = monotonic() + _PATIENCE
+    deadline = monotonic() + NO_WORKER_TIMEOUT
     while True:
         job.stop_if_cancelled()
         try:
-            return wait(futures, timeout=0.5, return_when="FIRST_COMPLETED").done
+            done: set[Any] = wait(futures, timeout=0.5, return_when="FIRST_COMPLETED").done
+            return done
         except TimeoutError:
             if client.scheduler_info(n_workers=-1)["workers"]:
-                deadline = monotonic() + _PATIENCE
+                deadline = monotonic() + NO_WORKER_TIMEOUT
             elif monotonic() > deadline:
                 raise Interrupted(
                     "all workers are gone: start some, and run it again; slabs that are done are kept"
@@ -155,7 +156,8 @@ def _notes(future: Any, task: SlabTask) -> list[dict[str, object]] | None:
     from distributed.scheduler import KilledWorker
 
     try:
-        return future.result(timeout=_FETCH)
+        notes: list[dict[str, object]] = future.result(timeout=_NOTES_TIMEOUT)
+        return notes
     except TimeoutError:
         return None
     except KilledWorker as error:

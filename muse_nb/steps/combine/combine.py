@@ -3,28 +3,26 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
-from threading import Event
-from typing import Any
+from typing import Unpack
 
 from muse_nb.core.atomic import refuse_existing
-from muse_nb.core.errors import MuseError, MuseWarning
+from muse_nb.core.errors import MuseWarning
+from muse_nb.core.process import Stop
+from muse_nb.core.progress import Progress, silent
 from muse_nb.products.filters import read_filter_list, throughput
 from muse_nb.products.offset_list import OffsetList
 from muse_nb.products.pixtable import PixelTable
 from muse_nb.resample.given_grid import read_grid
-from muse_nb.resample.stream import EXTENSIONS, Settings, default_threads
 from muse_nb.resample.weights import weight_notes
 from muse_nb.steps.combine.before import check_list, check_offsets, check_tables
+from muse_nb.steps.combine.job import Job
 from muse_nb.steps.combine.result import Combination
-from muse_nb.steps.combine.stream import Cluster, Job, run_stream
+from muse_nb.steps.combine.settings import CombineOptions, CombineSettings
+from muse_nb.steps.combine.stream import run_stream
 
-__all__ = ["Combination", "combine", "cube"]
-
-ENGINES = ("stream", "eso")
-METHODS = ("drizzle", "nearest")
-CRTYPES = ("median", "others")
+__all__ = ["combine", "cube"]
 
 
 def combine(
@@ -32,28 +30,9 @@ def combine(
     offsets: str | Path | OffsetList | None = None,
     *,
     output: str | Path,
-    engine: str = "stream",
-    resample: str = "drizzle",
-    pixfrac: float | tuple[float, float] = 0.6,
-    crsigma: float = 10.0,
-    crtype: str = "median",
-    weight: str = "exptime",
-    lambdamin: float = 4000.0,
-    lambdamax: float = 10000.0,
-    filters: Sequence[str] = ("white",),
-    filter_list: str | Path | None = None,
-    extensions: Sequence[str] = (),
-    memory: float | None = None,
-    threads: int | None = None,
-    grid: str | Path | None = None,
-    split: int = 0,
-    scheduler: str | None = None,
-    workers: int = 0,
-    checks: bool = True,
-    allow_missing: bool = False,
-    force: bool = False,
-    progress: Callable[[int, int], object] | None = None,
-    cancel: Event | None = None,
+    progress: Progress | None = None,
+    cancel: Stop | None = None,
+    **settings: Unpack[CombineOptions],
 ) -> Combination:
     """Combine the exposures of one target, or of several pointings, into one cube.
 
@@ -65,6 +44,10 @@ def combine(
         OFFSET_LIST, or the file.
     output
         The cube to make; images are put beside it, as ``NAME_IMAGE_FOV_FILTER.fits``.
+    progress
+        Called with what is done, the planes that are, and all.
+    cancel
+        Stops when set.
     engine
         ``stream``, or ``eso`` for muse_exp_combine.
     resample
@@ -107,10 +90,6 @@ def combine(
         Combine an exposure that the offset list lacks, without an offset.
     force
         Replace a cube that is there; and run ``eso`` though it needs more memory than there is.
-    progress
-        Called with the planes done and all.
-    cancel
-        Stops when set.
 
     Returns
     -------
@@ -118,119 +97,103 @@ def combine(
 
     Raises
     ------
+    TypeError
+        There is no such keyword.
     MuseError
         The exposures or the offsets are not fit to be combined, or something cannot be read or written.
     """
-    paths = [Path(path) for path in pixtables]
-    tables = sorted((PixelTable.open(path) for path in paths), key=lambda t: str(t.header.get("DATE-OBS")))
-    listed = OffsetList.read(offsets) if isinstance(offsets, (str, Path)) else offsets
-    notes = check_tables(tables, 0.0 if crtype == "others" else crsigma) + check_offsets(
-        tables, listed, allow_missing=allow_missing
-    )
-    notes += weight_notes(tables, weight)
-    if isinstance(offsets, (str, Path)):
-        notes += check_list(Path(offsets))
-    fractions = pixfrac if isinstance(pixfrac, tuple) else (pixfrac, pixfrac)
-    settings = Settings(
-        fractions,
-        crsigma,
-        lambdamin,
-        lambdamax,
-        memory,
-        threads or default_threads(),
-        resample,
-        crtype,
-        tuple(name for name in EXTENSIONS if name in extensions),
-    )
-    unknown = sorted(set(extensions) - set(EXTENSIONS))
-    if unknown:
-        raise MuseError(f"there is no extension {unknown[0]!r}: choose from {', '.join(EXTENSIONS)}")
-    _check_settings(settings, engine, cluster=bool(scheduler or workers), split=bool(split))
-    curves = read_filter_list(filter_list) if filter_list else None
-    for name in filters:
-        throughput(name, 6000.0, curves)  # refuse an unknown filter before the work, not after it
-    output = Path(output)
-    images = {name: output.with_name(f"{output.stem}_IMAGE_FOV_{_plain(name)}.fits") for name in filters}
-    files = [file for file in (offsets, filter_list, grid) if isinstance(file, (str, Path))]
-    for path in (output, *images.values()):
-        refuse_existing(path, force=force, inputs=[*paths, *files])
-    cluster = Cluster(scheduler, workers) if scheduler or workers else None
-    job = Job(
-        tables=tables,
-        offsets=listed,
-        settings=settings,
-        weight=weight,
-        output=output,
-        images=images,
-        curves=curves,
-        force=force,
-        progress=progress,
-        cancel=cancel,
-        notes=notes,
-        cluster=cluster,
-        checks=checks,
-        grid=read_grid(grid) if grid is not None else None,
-        filter_list=Path(filter_list) if filter_list else None,
-        split=split,
-        calibrations=tuple(
-            (Path(file).name, category)
-            for file, category in ((offsets, "OFFSET_LIST"), (filter_list, "FILTER_LIST"), (grid, "OUTPUT_WCS"))
-            if isinstance(file, (str, Path))
-        ),
-    )
-    result = _run_eso(job) if engine == "eso" else run_stream(job)
-    for note in (*result.findings, *(check.text for check in result.checks if check.good is False)):
-        warnings.warn(note, MuseWarning, stacklevel=2)
-    return result
+    chosen = CombineSettings.of("combine", **settings)
+    return _run(_prepare(pixtables, offsets, Path(output), chosen, progress, cancel))
 
 
-def cube(pixtables: str | Path | Iterable[str | Path], *, output: str | Path, **settings: Any) -> Combination:
+def cube(
+    pixtables: str | Path | Iterable[str | Path],
+    offsets: str | Path | OffsetList | None = None,
+    *,
+    output: str | Path,
+    progress: Progress | None = None,
+    cancel: Stop | None = None,
+    **settings: Unpack[CombineOptions],
+) -> Combination:
     """Make the cube of one exposure, with the defaults of muse_scipost_make_cube: pixfrac 0.8, crsigma 15.
 
     Parameters
     ----------
     pixtables
         Its PIXTABLE_REDUCED.
+    offsets
+        OFFSET_LIST, or the file.
     output
         The cube to make.
-    **settings
+    progress, cancel
+        As of `combine`.
+    engine, resample, pixfrac, crsigma, crtype, weight, lambdamin, lambdamax
+        How the rows become voxels, as of `combine`.
+    filters, filter_list, extensions
+        What else is made, as of `combine`.
+    memory, threads, grid, split, scheduler, workers, checks, allow_missing, force
         As of `combine`.
 
     Raises
     ------
-    MuseError
+    TypeError, MuseError
         As by `combine`.
     """
     paths = [pixtables] if isinstance(pixtables, (str, Path)) else list(pixtables)
-    return combine(paths, output=output, **{"pixfrac": 0.8, "crsigma": 15.0, **settings})
+    defaults: CombineOptions = {"pixfrac": 0.8, "crsigma": 15.0}
+    chosen = CombineSettings.of("cube", **(defaults | settings))
+    return _run(_prepare(paths, offsets, Path(output), chosen, progress, cancel))
 
 
-def _run_eso(job: Job) -> Combination:
-    from muse_nb.steps.combine.eso import run_eso
+def _prepare(
+    pixtables: Iterable[str | Path],
+    offsets: str | Path | OffsetList | None,
+    output: Path,
+    settings: CombineSettings,
+    progress: Progress | None,
+    cancel: Stop | None,
+) -> Job:
+    """Open what goes in, and refuse before the work what would be refused in it or after it."""
+    paths = [Path(path) for path in pixtables]
+    tables = sorted((PixelTable.open(path) for path in paths), key=lambda t: str(t.header.get("DATE-OBS")))
+    listed = OffsetList.read(offsets) if isinstance(offsets, (str, Path)) else offsets
+    notes = check_tables(tables, 0.0 if settings.crtype == "others" else settings.crsigma)
+    notes += check_offsets(tables, listed, allow_missing=settings.allow_missing)
+    notes += weight_notes(tables, settings.weight)
+    if isinstance(offsets, (str, Path)):
+        notes += check_list(Path(offsets))
+    settings.check()
+    curves = read_filter_list(settings.filter_list) if settings.filter_list else None
+    for name in settings.filters:
+        throughput(name, 6000.0, curves)
+    images = settings.images(output)
+    others = {"OFFSET_LIST": offsets, "FILTER_LIST": settings.filter_list, "OUTPUT_WCS": settings.grid}
+    files = {category: Path(file) for category, file in others.items() if isinstance(file, (str, Path))}
+    for path in (output, *images.values()):
+        refuse_existing(path, force=settings.force, inputs=[*paths, *files.values()])
+    return Job(
+        tables=tables,
+        offsets=listed,
+        settings=settings,
+        resampling=settings.resampling(),
+        output=output,
+        images=images,
+        curves=curves,
+        grid=read_grid(settings.grid) if settings.grid is not None else None,
+        calibrations=tuple((file.name, category) for category, file in files.items()),
+        notes=notes,
+        progress=progress or silent,
+        cancel=cancel,
+    )
 
-    return run_eso(job)
 
+def _run(job: Job) -> Combination:
+    if job.settings.engine == "eso":
+        from muse_nb.steps.combine.eso import run_eso  # the recipes are not needed otherwise
 
-def _check_settings(settings: Settings, engine: str, *, cluster: bool, split: bool) -> None:
-    if engine not in ENGINES:
-        raise MuseError(f"there is no engine {engine!r}: choose {' or '.join(ENGINES)}")
-    if settings.resample not in METHODS:
-        raise MuseError(f"there is no resampling {settings.resample!r}: choose {' or '.join(METHODS)}")
-    if settings.crtype not in CRTYPES:
-        raise MuseError(f"there is no crtype {settings.crtype!r}: choose {' or '.join(CRTYPES)}")
-    if settings.crtype == "others" and engine == "eso":
-        raise MuseError("muse_exp_combine has no crtype 'others': take the stream engine")
-    if settings.extensions and engine == "eso":
-        raise MuseError(f"muse_exp_combine makes no {' or '.join(settings.extensions)}: take the stream engine")
-    if not all(0 < fraction <= 1 for fraction in settings.pixfrac):
-        raise MuseError(f"pixfrac is {settings.pixfrac}: it is above 0 and at most 1")
-    if cluster and engine == "eso":
-        raise MuseError("muse_exp_combine cannot run on a cluster: take the stream engine")
-    if split and engine != "eso":
-        raise MuseError("only muse_exp_combine needs to be split: the stream engine keeps to --memory by itself")
-    if not settings.low < settings.high:
-        raise MuseError(f"there is nothing between {settings.low:g} and {settings.high:g} Angstrom: swap the limits")
-
-
-def _plain(name: str) -> str:
-    return "".join(c if c.isalnum() or c in "-_" else "_" for c in name)
+        result = run_eso(job)
+    else:
+        result = run_stream(job)
+    for note in (*result.findings, *(check.text for check in result.checks if check.good is False)):
+        warnings.warn(note, MuseWarning, stacklevel=3)
+    return result

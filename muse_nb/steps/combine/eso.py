@@ -4,28 +4,28 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
 from muse_nb.core.errors import MuseError
 from muse_nb.core.work import work_folder
 from muse_nb.products.fits.planes import StoredPlanes
-from muse_nb.recipes.reduce import exp_combine
+from muse_nb.recipes.joining import exp_combine
 from muse_nb.recipes.run import RecipeResult
-from muse_nb.resample.cube_writer import Images
+from muse_nb.resample.cube_writer import CubeWriter, Images
 from muse_nb.resample.given_grid import cut_planes, read_grid, write_output_wcs
 from muse_nb.resample.grid import CubeGrid, drop_size
-from muse_nb.resample.inputs import Inputs
 from muse_nb.resample.stream import Resampled
-from muse_nb.resample.weights import exposure_weights
 from muse_nb.steps.combine.forecast import Forecast, forecast
-from muse_nb.steps.combine.result import Combination
-from muse_nb.steps.combine.stream import Job, grid_of, open_cube, write_images
-from muse_nb.steps.combine.verify import Check, check_cube
+from muse_nb.steps.combine.job import Job
+from muse_nb.steps.combine.output import grid_of, open_cube, write_images
+from muse_nb.steps.combine.result import Check, Combination
+from muse_nb.steps.combine.settings import AS_NEEDED
+from muse_nb.steps.combine.verify import check_cube
 
-__all__ = ["AS_NEEDED", "run_eso"]
+__all__ = ["run_eso"]
 
-AS_NEEDED = -1  # ranges: as many as the memory asks for
 _SHARE = 0.8  # of the free memory that a range may take
 # A plane needs the rejected rows of the planes beside it, and these the rows of the planes beside them; beyond the
 # outermost plane the recipe puts rows into that plane. So the third plane from a border is right.
@@ -40,11 +40,11 @@ def run_eso(job: Job) -> Combination:
     MuseError
         It would not fit into the memory or on the disk that is free, or it fails.
     """
-    ahead = forecast(
-        [table.path for table in job.tables], job.output, lambdamin=job.settings.low, lambdamax=job.settings.high
-    )
-    ranges = math.ceil(ahead.memory_eso / (_SHARE * ahead.memory_free)) if job.split == AS_NEEDED else max(job.split, 1)
-    if not job.force:
+    s = job.settings
+    tables = [table.path for table in job.tables]
+    ahead = forecast(tables, job.output, lambdamin=s.lambdamin, lambdamax=s.lambdamax)
+    ranges = math.ceil(ahead.memory_eso / (_SHARE * ahead.memory_free)) if s.split == AS_NEEDED else max(s.split, 1)
+    if not s.force:
         _refuse_too_large(ahead, ranges)
     job.output.parent.mkdir(parents=True, exist_ok=True)
     started = time.monotonic()
@@ -90,17 +90,28 @@ def _refuse_too_large(ahead: Forecast, ranges: int) -> None:
 Made = tuple[dict[str, Path], list[RecipeResult], list[Check]]
 
 
-def _run(job: Job, folder: Path, listed: Path | None, low: float, high: float, **more: object) -> RecipeResult:
-    parameters = {**job.parameters, "lambdamin": low, "lambdamax": high, "save": "cube", "filter": more.pop("filter")}
+def _run(
+    job: Job,
+    folder: Path,
+    listed: Path | None,
+    limits: tuple[float, float],
+    *,
+    images: Iterable[str],
+    output_wcs: Path | None = None,
+) -> RecipeResult:
+    """Run the recipe between two wavelengths."""
+    low, high = limits
+    more = {"lambdamin": low, "lambdamax": high, "save": "cube", "filter": ",".join(images)}
+    filter_list = job.settings.filter_list
     return exp_combine(
         [table.path for table in job.tables],
         listed,
         folder,
-        parameters=parameters,
-        filter_list=job.filter_list,
-        threads=job.settings.threads,
+        parameters=job.parameters | more,
+        filter_list=Path(filter_list) if filter_list else None,
+        output_wcs=output_wcs,
+        threads=job.resampling.threads,
         cancel=job.cancel,
-        **more,  # type: ignore[arg-type]
     )
 
 
@@ -109,16 +120,16 @@ def _in_one_piece(job: Job, work: Path, listed: Path | None) -> Made:
     if job.grid is not None:
         wcs = work / "OUTPUT_WCS.fits"
         write_output_wcs(wcs, job.grid)
-    s = job.settings
-    result = _run(job, work / "made", listed, s.low, s.high, filter=",".join(job.images), output_wcs=wcs)
+    s = job.resampling
+    result = _run(job, work / "made", listed, (s.low, s.high), images=job.images, output_wcs=wcs)
     made = result.products.get("IMAGE_FOV", [])
     for source, target in zip(made, job.images.values(), strict=False):
         source.replace(target)
     result.products["DATACUBE_FINAL"][0].replace(job.output)
     result.log.replace(job.output.with_suffix(".log"))
     checks = []
-    if job.checks:
-        with _inputs(job) as inputs:
+    if job.settings.checks:
+        with job.open_inputs() as inputs:
             grid = read_grid(job.output)
             inputs.refer_to(*grid.crval[:2])
             grid = replace(grid, drop=drop_size(inputs.exposures[0].table.header))
@@ -128,31 +139,36 @@ def _in_one_piece(job: Job, work: Path, listed: Path | None) -> Made:
 
 def _in_ranges(job: Job, ranges: int, work: Path, listed: Path | None) -> Made:
     results = []
-    with _inputs(job) as inputs:
+    with job.open_inputs() as inputs:
         grid = grid_of(job, inputs)
-        size = math.ceil(grid.shape[0] / ranges)
+        nz = grid.shape[0]
+        size = math.ceil(nz / ranges)
         images = Images(grid, tuple(job.images), job.curves)
         with open_cube(job, inputs, grid) as writer:
             gaps = writer.missing()
-            for start in range(0, grid.shape[0], size):
-                wanted = range(start, min(start + size, grid.shape[0]))
+            for start in range(0, nz, size):
+                wanted = range(start, min(start + size, nz))
                 if any(gap.start < wanted.stop and wanted.start < gap.stop for gap in gaps):
                     results.append(_range(job, grid, wanted, work / str(start), listed))
-                    cut = _wider(wanted, grid)
-                    cube = results[-1].products["DATACUBE_FINAL"][0]
-                    shape = (len(cut), *grid.shape[1:])
-                    data, stat = StoredPlanes(cube, "DATA", shape), StoredPlanes(cube, "STAT", shape)
-                    for number in wanted:
-                        at = number - cut.start
-                        writer.write(Resampled(number, data[at], stat[at], 0, 0, []))
-                    cube.unlink()
-                job.report(wanted.stop, grid.shape[0])
-            for plane in filter(None, map(writer.plane, range(grid.shape[0]))):
+                    _take_planes(results[-1].products["DATACUBE_FINAL"][0], grid, wanted, writer)
+                job.report(wanted.stop, nz)
+            for plane in filter(None, map(writer.plane, range(nz))):
                 images.add(plane.number, plane.data)
         write_images(job, inputs, grid, images)
-        borders = range(size, grid.shape[0], size)
-        checks = check_cube(job.output, inputs, grid, job.settings, borders) if job.checks else []
+        borders = range(size, nz, size)
+        checks = check_cube(job.output, inputs, grid, job.resampling, borders) if job.settings.checks else []
     return dict(job.images), results, checks
+
+
+def _take_planes(cube: Path, grid: CubeGrid, wanted: range, writer: CubeWriter) -> None:
+    """Move the planes that are wanted from a range's cube, which holds more at its ends, into the cube."""
+    cut = _wider(wanted, grid)
+    shape = (len(cut), *grid.shape[1:])
+    data, stat = (StoredPlanes.named(cube, name, shape) for name in ("DATA", "STAT"))
+    for number in wanted:
+        at = number - cut.start
+        writer.write(Resampled(number, data[at], stat[at], 0, 0, []))
+    cube.unlink()
 
 
 def _wider(wanted: range, grid: CubeGrid) -> range:
@@ -160,15 +176,10 @@ def _wider(wanted: range, grid: CubeGrid) -> range:
 
 
 def _range(job: Job, grid: CubeGrid, wanted: range, folder: Path, listed: Path | None) -> RecipeResult:
-    cut = _wider(wanted, grid)
+    cut, s = _wider(wanted, grid), job.resampling
     wcs = folder.with_name(f"OUTPUT_WCS-{wanted.start}.fits")
     write_output_wcs(wcs, cut_planes(grid, cut))
-    low = max(grid.wavelength(cut.start - 0.5), job.settings.low) if cut.start else job.settings.low
+    low = max(grid.wavelength(cut.start - 0.5), s.low) if cut.start else s.low
     last = cut.stop == grid.shape[0]
-    high = job.settings.high if last else min(grid.wavelength(cut.stop - 0.5), job.settings.high)
-    return _run(job, folder, listed, low, high, filter="white", output_wcs=wcs)
-
-
-def _inputs(job: Job) -> Inputs:
-    s = job.settings
-    return Inputs(job.tables, job.offsets, exposure_weights(job.tables, job.weight), s.low, s.high, s.threads)
+    high = s.high if last else min(grid.wavelength(cut.stop - 0.5), s.high)
+    return _run(job, folder, listed, (low, high), images=("white",), output_wcs=wcs)

@@ -15,16 +15,17 @@ from muse_nb.resample.grid import LAMBDA_STEP, STEP
 from muse_nb.resample.inputs import nearest_turn
 from muse_nb.resample.stream import EXTENSIONS
 
-__all__ = ["Forecast", "forecast"]
+__all__ = ["Forecast", "forecast", "free_disk", "free_memory"]
 
 # Measured with pipeline 2.8.7 on two cores: bytes and CPU seconds a row.
 _ESO_BYTES, _ESO_SECONDS = 46.0, 2.6e-6
-_STREAM_LEAST, _STREAM_MOST, _STREAM_BYTES, _STREAM_SECONDS = 100e6, 1e9, 4.0, 1.3e-7
-_ROW_ON_DISK = 28
+_STREAM_BYTES, _STREAM_SECONDS = 4.0, 1.3e-7
+_STREAM_MEMORY = (100e6, 1e9)  # at least and at most [byte]
+_ROW_ON_DISK = 28  # bytes
 _LIMITS = "ESO DRS MUSE PIXTABLE LIMITS"
 _PIXELS = "ESO DRS MUSE PIXTABLE PREDAR LIMITS"
-_RADIUS = 45 / 3600  # of the wide field, where a header does not say [deg]
-_FULL_RANGE = (4750.0, 9350.0)  # Angstrom
+_FIELD_RADIUS = 45 / 3600  # of the wide field, where a header does not say [deg]
+_FULL_RANGE = (4750.0, 9350.0)  # of the nominal mode [Angstrom]
 
 
 @dataclass(frozen=True)
@@ -125,23 +126,22 @@ def forecast(
         One is no pixel table.
     """
     tables = [PixelTable.open(path) for path in pixtables]
+    least, most = _STREAM_MEMORY
     rows = sum(table.nrow for table in tables)
     shape = _shape(tables, lambdamin, lambdamax)
-    a_voxel = 8 + sum(
-        int(form[-1]) for name, form in EXTENSIONS.items() if name in extensions
-    )  # DATA and STAT: 8 bytes
+    bytes_per_voxel = 8 + sum(int(form[-1]) for name, form in EXTENSIONS.items() if name in extensions)
     return Forecast(
         exposures=len(tables),
         rows=rows,
         input_bytes=rows * _ROW_ON_DISK,
         memory_eso=rows * _ESO_BYTES,
-        memory_stream=memory or min(max(rows * _STREAM_BYTES, _STREAM_LEAST), _STREAM_MOST),
+        memory_stream=memory or min(max(rows * _STREAM_BYTES, least), most),
         seconds_eso=rows * _ESO_SECONDS,
         seconds_stream=rows * _STREAM_SECONDS,
-        memory_free=_free_memory(),
+        memory_free=free_memory(),
         shape=shape,
-        disk=float(shape[1] * shape[2] * (a_voxel * shape[0] + 4)),
-        disk_free=_free_disk(Path(output)),
+        disk=float(shape[1] * shape[2] * (bytes_per_voxel * shape[0] + 4)),
+        disk_free=free_disk(Path(output)),
     )
 
 
@@ -170,7 +170,7 @@ def _half_field(table: PixelTable) -> tuple[float, float]:
         x, y = (max(abs(edges[i] or 0.0), abs(edges[i + 1] or 0.0)) for i in (0, 2))
         return tuple(abs(row[0] or 0.0) * x + abs(row[1] or 0.0) * y for row in cd)  # type: ignore[return-value]
     reach = -math.degrees(_number(table, f"{_LIMITS} Y LOW", 0.0)) if table.kind == "rad" else 0.0
-    return (reach or _RADIUS,) * 2
+    return (reach or _FIELD_RADIUS,) * 2
 
 
 def _number(table: PixelTable, keyword: str, default: float) -> float:
@@ -178,13 +178,13 @@ def _number(table: PixelTable, keyword: str, default: float) -> float:
     return default if value is None else value
 
 
-def _free_disk(output: Path) -> float:
+def free_disk(output: Path) -> float:
     """Room where a file goes [byte]; its folder need not be there yet."""
     there = next(path for path in (output.absolute(), *output.absolute().parents) if path.is_dir())
     return float(shutil.disk_usage(there).free)
 
 
-def _free_memory() -> float:
+def free_memory() -> float:
     """Memory that is available, no more than a container's limit [byte]."""
     import psutil
 

@@ -10,15 +10,20 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from muse_nb.core.robust import mad_sigma, median
+
 __all__ = ["StarShapes", "find_stars", "image_shift", "measure_stars"]
 
-_HALF = 7  # pixels around a star
-_APERTURE = 5.0  # pixels
+_HALF = 7  # pixels on either side of a star: half a stamp
+_APERTURE = 5.0  # pixels: radius
 _WINDOW = 2.0  # pixels: sigma of the weight, near that of a star in MUSE's 0.2 arcsec
-_BRIGHT = 30.0  # times the noise of a pixel
-_LONELY = 0.3  # of a star's peak that may stand in its ring
-_REACH = 10  # pixels by which images may be apart
-_ALIKE = 0.5  # correlation coefficient of images that show the same field
+_MIN_PEAK = 30.0  # times the noise of a pixel
+_MAX_IN_RING = 0.3  # of a star's peak: a ring that holds more has a neighbour in it
+_NEIGHBOUR_RADIUS, _SKY_RADIUS = 4.0, 6.0  # pixels, from which on neighbours are looked for, and the sky is measured
+_MAX_SHIFT = 10  # pixels by which images may be apart
+_MIN_CORRELATION = 0.5  # coefficient of images that show the same field
+_MIN_PIXELS = 100  # with data, of an image that is worth a look
+_FWHM_OF_SIGMA = 2.3548  # of a Gaussian
 
 
 @dataclass(frozen=True)
@@ -57,12 +62,11 @@ def find_stars(image: NDArray[np.floating], most: int = 40) -> NDArray[np.int64]
         x and y, shape (stars, 2).
     """
     good = np.isfinite(image)
-    if good.sum() < 100:
+    if good.sum() < _MIN_PIXELS:
         return np.zeros((0, 2), np.int64)
-    level = np.median(image[good])
-    noise = 1.4826 * np.median(np.abs(image[good] - level))
+    level, noise = median(image), mad_sigma(image)
     data = np.where(good, image - level, 0.0)
-    peak = data > _BRIGHT * noise
+    peak = data > _MIN_PEAK * noise
     peak[: _HALF + 1], peak[-_HALF - 1 :], peak[:, : _HALF + 1], peak[:, -_HALF - 1 :] = (False,) * 4
     for dy in (-1, 0, 1):
         for dx in (-1, 0, 1):
@@ -73,8 +77,8 @@ def find_stars(image: NDArray[np.floating], most: int = 40) -> NDArray[np.int64]
     found = []
     for j, i in zip(y[order], x[order], strict=True):
         cut = np.s_[j - _HALF : j + _HALF + 1, i - _HALF : i + _HALF + 1]
-        ring = data[cut][_RADIUS > 4.0]
-        if good[cut].all() and ring.max() < _LONELY * data[j, i]:
+        ring = data[cut][_RADIUS > _NEIGHBOUR_RADIUS]
+        if good[cut].all() and ring.max() < _MAX_IN_RING * data[j, i]:
             found.append((i, j))
     return np.array(found[:most], np.int64).reshape(-1, 2)
 
@@ -85,7 +89,7 @@ def measure_stars(image: NDArray[np.floating], stars: NDArray[np.int64]) -> Star
     for k, (i, j) in enumerate(stars):
         stamp = np.asarray(image[j - _HALF : j + _HALF + 1, i - _HALF : i + _HALF + 1], float)
         if np.isfinite(stamp).all():
-            out[:, k] = _measure(stamp - np.median(stamp[_RADIUS > 6.0]))
+            out[:, k] = _measure(stamp - median(stamp[_RADIUS > _SKY_RADIUS]))
     out[:2] += stars.T
     return StarShapes(*out)
 
@@ -104,23 +108,25 @@ def image_shift(image: NDArray[np.floating], reference: NDArray[np.floating]) ->
         x and y [pixel]; None where they do not show the same stars within 10 pixels.
     """
     good = np.isfinite(image) & np.isfinite(reference)
-    if good.sum() < 100:
+    if good.sum() < _MIN_PIXELS:
         return None
-    a, b = (np.where(good, one - np.median(one[good]), 0.0) for one in (image, reference))
-    shape = (good.shape[0] + _REACH, good.shape[1] + _REACH)
+    a, b = (np.where(good, one - median(one[good]), 0.0) for one in (image, reference))
+    shape = (good.shape[0] + _MAX_SHIFT, good.shape[1] + _MAX_SHIFT)
 
     def crossed(one: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np.float64]:
         product = np.fft.irfft2(np.fft.rfft2(one, shape) * np.conj(np.fft.rfft2(other, shape)), shape)
-        return np.asarray(np.roll(product, (_REACH, _REACH), (0, 1))[: 2 * _REACH + 1, : 2 * _REACH + 1])
+        return np.asarray(
+            np.roll(product, (_MAX_SHIFT, _MAX_SHIFT), (0, 1))[: 2 * _MAX_SHIFT + 1, : 2 * _MAX_SHIFT + 1]
+        )
 
     common = good.astype(float)
     near = crossed(a, b) / np.sqrt(crossed(a**2, common) * crossed(common, b**2))
     y, x = (int(k) for k in np.unravel_index(np.argmax(near), near.shape))
-    if not (near[y, x] > _ALIKE and 0 < y < 2 * _REACH and 0 < x < 2 * _REACH):
+    if not (near[y, x] > _MIN_CORRELATION and 0 < y < 2 * _MAX_SHIFT and 0 < x < 2 * _MAX_SHIFT):
         return None
     bend_x, bend_y = 2 * near[y, x] - near[y, x - 1] - near[y, x + 1], 2 * near[y, x] - near[y - 1, x] - near[y + 1, x]
     slope_x, slope_y = near[y, x + 1] - near[y, x - 1], near[y + 1, x] - near[y - 1, x]
-    return float(x - _REACH + slope_x / (2 * bend_x)), float(y - _REACH + slope_y / (2 * bend_y))
+    return float(x - _MAX_SHIFT + slope_x / (2 * bend_x)), float(y - _MAX_SHIFT + slope_y / (2 * bend_y))
 
 
 _AXIS = np.arange(-_HALF, _HALF + 1.0)
@@ -145,4 +151,4 @@ def _measure(stamp: NDArray[np.float64]) -> tuple[float, float, float, float]:
     narrowed = 1 / spread - 1 / _WINDOW**2  # a Gaussian times the window is a Gaussian of this inverse variance
     if not narrowed > 0:
         return (np.nan,) * 4
-    return x, y, 2.3548 / np.sqrt(narrowed), float(stamp[_RADIUS < _APERTURE].sum())
+    return x, y, _FWHM_OF_SIGMA / np.sqrt(narrowed), float(stamp[_RADIUS < _APERTURE].sum())

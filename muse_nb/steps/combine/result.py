@@ -1,4 +1,4 @@
-"""What a combine gives back."""
+"""What a combine gives back: the cube, what it took, and what it was held against."""
 
 from __future__ import annotations
 
@@ -6,14 +6,32 @@ from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
 
-from muse_nb.core.html import findings_html
-from muse_nb.steps.combine.verify import Check
+from muse_nb.core.html import Shown, findings_html, table_html
 
-__all__ = ["Combination"]
+__all__ = ["Check", "Combination"]
 
 
 @dataclass(frozen=True)
-class Combination:
+class Check:
+    """A check of the cube and what came of it.
+
+    Attributes
+    ----------
+    name : str
+        ``widths``, ``positions``, ``fluxes``, ``noise``, ``slabs`` or ``fields``.
+    good : bool or None
+        None where it could not be made.
+    text : str
+        A sentence.
+    """
+
+    name: str
+    good: bool | None
+    text: str
+
+
+@dataclass(frozen=True)
+class Combination(Shown):
     """A cube that was made, and what it took.
 
     Attributes
@@ -62,12 +80,9 @@ class Combination:
         )
 
     def _repr_html_(self) -> str:
-        rows = "".join(
-            f"<tr><td>{_MARK[check.good]}</td><td>{escape(check.name)}</td>"
-            f"<td style='text-align:left'>{escape(check.text)}</td></tr>"
-            for check in self.checks
-        )
-        return f"<p>{escape(str(self))}</p>{findings_html(self.findings)}<table>{rows}</table>"
+        rows = [(_MARK[check.good], check.name, check.text) for check in self.checks]
+        checks = table_html(("", "check", "what it says"), rows) if rows else ""
+        return f"<p>{escape(str(self))}</p>{findings_html(self.findings)}{checks}"
 
 
 _MARK = {True: "good", False: "look", None: "–"}

@@ -10,38 +10,24 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from muse_nb.core.robust import mad_sigma, median
 from muse_nb.products.fits.planes import StoredPlanes
 from muse_nb.resample.grid import CubeGrid
 from muse_nb.resample.inputs import Inputs
 from muse_nb.resample.stream import Settings, planes
 from muse_nb.steps.combine.quick_stars import StarShapes, find_stars, image_shift, measure_stars
+from muse_nb.steps.combine.result import Check
 
-__all__ = ["Check", "check_cube"]
+__all__ = ["check_cube"]
 
-_WIDER, _MOVED, _FAINTER = 0.05, 0.1, 0.05  # of the mean FWHM; arcsec; of the flux
-_NOISE = (0.8, 1.25)  # scatter over what STAT says
-_SEAM = 0.3  # sigma of a voxel, by which the level may jump
-_FEW = 3  # stars that make a median
-_BORDERS = 24  # that are looked at
-
-
-@dataclass(frozen=True)
-class Check:
-    """A check of the cube and what came of it.
-
-    Attributes
-    ----------
-    name : str
-        ``widths``, ``positions``, ``fluxes``, ``noise``, ``slabs`` or ``fields``.
-    good : bool or None
-        None where it could not be made.
-    text : str
-        A sentence.
-    """
-
-    name: str
-    good: bool | None
-    text: str
+MAX_WIDENING = 0.05  # of the FWHM in the cube over the mean of the exposures
+MAX_DISTANCE = 0.1  # arcsec between an exposure and the cube
+MAX_FLUX_CHANGE = 0.05  # of stars in an exposure over the cube
+NOISE_RANGE = (0.8, 1.25)  # scatter from plane to plane over what STAT says
+MAX_STEP = 0.3  # sigma of a voxel, of the level across a border
+MAX_SKY_LEVEL = 1.0  # sigma of a voxel, of an exposure's sky over the cube's
+MIN_STARS = 3  # that make a median
+MAX_BORDERS = 24  # that are looked at
 
 
 @dataclass(frozen=True)
@@ -84,19 +70,19 @@ def check_cube(
         The cube or a table cannot be read.
     """
     nz = grid.shape[0]
-    deep = min(nz, max(8, nz // 100))
-    some = range((nz - deep) // 2, (nz - deep) // 2 + deep)
-    data, stat = StoredPlanes(path, "DATA", grid.shape), StoredPlanes(path, "STAT", grid.shape)
-    together, error = _mean(map(data.__getitem__, some)), _sigma(_mean(map(stat.__getitem__, some)))
+    depth = min(nz, max(8, nz // 100))
+    sample = range((nz - depth) // 2, (nz - depth) // 2 + depth)
+    data, stat = StoredPlanes.named(path, "DATA", grid.shape), StoredPlanes.named(path, "STAT", grid.shape)
+    together, error = _mean(map(data.__getitem__, sample)), _sigma(_mean(map(stat.__getitem__, sample)))
     stars = find_stars(together)
     reference = measure_stars(together, stars)
-    alone_in = replace(settings, memory=None)  # a few planes of one exposure: as little as that takes
+    frugal = replace(settings, memory=None)  # a few planes of one exposure: as little as that takes
     compared = []
     if len(inputs.exposures) > 1:
         for number, exposure in enumerate(inputs.exposures):
-            alone = _mean(plane.data for plane in planes(inputs.only(number), grid, alone_in, some.start, some.stop))
+            alone = _mean(plane.data for plane in planes(inputs.only(number), grid, frugal, sample.start, sample.stop))
             shapes = measure_stars(alone, stars)
-            level = _median((alone - together) / error)
+            level = median((alone - together) / error)
             one = _compare(exposure.date_obs, reference, shapes, grid.step * 3600, level)
             if not np.isfinite(one.moved):
                 others = together + (together - alone) / (len(inputs.exposures) - 1)
@@ -104,8 +90,8 @@ def check_cube(
                 one = replace(one, moved=math.hypot(*shift) * grid.step * 3600 if shift else math.nan)
             compared.append(one)
     return [
-        *_stars(compared, len(stars), _median(reference.fwhm) * grid.step * 3600),
-        _noise(data, stat, some),
+        *_star_checks(compared, len(stars), median(reference.fwhm) * grid.step * 3600),
+        _noise(data, stat, sample),
         _slabs(data, stat, sorted(set(borders))),
         _fields(compared),
     ]
@@ -120,25 +106,16 @@ def _mean(images: Iterator[NDArray[np.float32]]) -> NDArray[np.float64]:
     return np.asarray(np.where(count > 0, total / np.maximum(count, 1), np.nan))
 
 
-def _median(values: NDArray[np.floating]) -> float:
-    finite = values[np.isfinite(values)]
-    return float(np.median(finite)) if finite.size else float("nan")
-
-
-def _scatter(values: NDArray[np.floating]) -> float:
-    return 1.4826 * _median(np.abs(values - _median(values)))
-
-
 def _compare(date: str, together: StarShapes, alone: StarShapes, scale: float, level: float) -> _Compared:
     seen = np.isfinite(alone.fwhm) & np.isfinite(together.fwhm)
-    if seen.sum() < _FEW:
+    if seen.sum() < MIN_STARS:
         return _Compared(date, np.nan, np.nan, np.nan, level)
-    moved = scale * math.hypot(_median((alone.x - together.x)[seen]), _median((alone.y - together.y)[seen]))
-    width, flux = (_median((getattr(together, n) / getattr(alone, n))[seen]) for n in ("fwhm", "flux"))
+    moved = scale * math.hypot(median((alone.x - together.x)[seen]), median((alone.y - together.y)[seen]))
+    width, flux = (median((getattr(together, n) / getattr(alone, n))[seen]) for n in ("fwhm", "flux"))
     return _Compared(date, width, moved, flux, level)
 
 
-def _stars(compared: list[_Compared], stars: int, fwhm: float) -> list[Check]:
+def _star_checks(compared: list[_Compared], stars: int, fwhm: float) -> list[Check]:
     known = [one for one in compared if np.isfinite(one.width)]
     if not known:
         why = "a single exposure is compared with nothing" if not compared else f"{stars} stars stand alone in it"
@@ -149,17 +126,17 @@ def _stars(compared: list[_Compared], stars: int, fwhm: float) -> list[Check]:
     return [
         Check(
             "widths",
-            wider < _WIDER,
+            wider < MAX_WIDENING,
             f"stars are {abs(100 * wider):.1f} % {'wider' if wider > 0 else 'narrower'} in the cube than in the mean of"
             f" its exposures ({fwhm:.2f} arcsec by moments, {stars} stars)"
-            + ("" if wider < _WIDER else ": the exposures do not lie on each other, check the offsets"),
+            + ("" if wider < MAX_WIDENING else ": the exposures do not lie on each other, check the offsets"),
         ),
         *_positions(compared, "its stars"),
         Check(
             "fluxes",
-            abs(off.flux - 1) < _FAINTER,
+            abs(off.flux - 1) < MAX_FLUX_CHANGE,
             f"fluxes of stars in the cube are within {abs(100 * (off.flux - 1)):.1f} % of those in every exposure"
-            if abs(off.flux - 1) < _FAINTER
+            if abs(off.flux - 1) < MAX_FLUX_CHANGE
             else f"fluxes of stars in the cube are {off.flux:.2f} times those in {off.date}: clouds, or a wrong"
             " FLUX_SCALE",
         ),
@@ -171,7 +148,7 @@ def _positions(compared: list[_Compared], what: str) -> list[Check]:
     if not known:
         return []
     far = max(known, key=lambda one: one.moved)
-    good = far.moved < _MOVED
+    good = far.moved < MAX_DISTANCE
     text = f"{far.date} lies {far.moved:.2f} arcsec from the cube, by {what}: check the size and sign of its offset"
     if good:
         text = f"every exposure lies within {far.moved:.3f} arcsec of the cube, by {what} ({far.date} is the farthest)"
@@ -181,16 +158,16 @@ def _positions(compared: list[_Compared], what: str) -> list[Check]:
 _STARS = ("widths", "positions", "fluxes")
 
 
-def _noise(data: StoredPlanes, stat: StoredPlanes, some: range) -> Check:
+def _noise(data: StoredPlanes, stat: StoredPlanes, sample: range) -> Check:
     """Compare planes two apart: no drop reaches both, so that their noise is independent."""
     ratios = []
-    for number in some[:-2]:
+    for number in sample[:-2]:
         difference = (data[number + 2] - data[number]) / _sigma(stat[number + 2] + stat[number])
-        ratios.append(_scatter(difference))
-    ratio = _median(np.array(ratios))
+        ratios.append(mad_sigma(difference))
+    ratio = median(np.array(ratios))
     if not np.isfinite(ratio):
         return Check("noise", None, "the noise was not compared with STAT: the planes in the middle hold no data")
-    good = _NOISE[0] < ratio < _NOISE[1]
+    good = NOISE_RANGE[0] < ratio < NOISE_RANGE[1]
     text = f"voxels scatter {ratio:.2f} times as much from plane to plane as STAT says"
     return Check("noise", good, text if good else f"{text}: errors that are taken from STAT are wrong by that")
 
@@ -200,13 +177,13 @@ def _slabs(data: StoredPlanes, stat: StoredPlanes, borders: list[int]) -> Check:
     borders = [border for border in borders if 2 <= border <= len(data) - 2]
     if not borders:
         return Check("slabs", None, "the cube was made in one piece: there are no borders that could show")
-    chosen = borders[:: -(-len(borders) // _BORDERS)]
+    chosen = borders[:: -(-len(borders) // MAX_BORDERS)]
     excess = []
     for border in chosen:
         step = [_step(data, stat, k) for k in (border - 1, border, border + 1)]
         excess.append(abs(step[1] - (step[0] + step[2]) / 2))
     worst = int(np.nanargmax(excess)) if np.isfinite(excess).any() else 0
-    good = not excess[worst] > _SEAM
+    good = not excess[worst] > MAX_STEP
     jump = f"{excess[worst]:.2f} sigma of a voxel"
     text = f"the level steps by at most {jump} across {len(chosen)} of {len(borders)} borders"
     if not good:
@@ -215,7 +192,7 @@ def _slabs(data: StoredPlanes, stat: StoredPlanes, borders: list[int]) -> Check:
 
 
 def _step(data: StoredPlanes, stat: StoredPlanes, number: int) -> float:
-    return _median((data[number] - data[number - 1]) / _sigma(stat[number] + stat[number - 1]))
+    return median((data[number] - data[number - 1]) / _sigma(stat[number] + stat[number - 1]))
 
 
 def _sigma(variance: np.ndarray) -> np.ndarray:
@@ -228,7 +205,7 @@ def _fields(compared: list[_Compared]) -> Check:
     if not compared:
         return Check("fields", None, "there is one exposure: no field ends inside the cube")
     worst = max(compared, key=lambda one: abs(one.level) if np.isfinite(one.level) else 0.0)
-    good = not abs(worst.level) > 1.0
+    good = not abs(worst.level) > MAX_SKY_LEVEL
     text = f"sky levels of the exposures are within {abs(worst.level):.2f} sigma of the cube's: no field's edge shows"
     if not good:
         text = f"the sky of {worst.date} is {worst.level:+.1f} sigma off the cube's: the edge of its field will show"

@@ -6,54 +6,60 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from muse_nb.core.errors import MuseError
+from muse_nb.products.history import history
 from muse_nb.products.offset_list import OffsetList
 from muse_nb.recipes.calibrations import PER_IFU, SCIBASIC, SCIPOST
 from muse_nb.recipes.checks.every import AFTER, BEFORE, DATA, examine
 from muse_nb.recipes.checks.faults import Check, Fault, Frame, Run
-from muse_nb.steps.doctor.stars import signs
+from muse_nb.steps.doctor.stars import check_against_stars
 from muse_nb.steps.survey.classify import UNREADABLE, FileFacts
-from muse_nb.steps.survey.survey import Survey
+from muse_nb.steps.survey.result import Survey
 
-__all__ = ["Look", "looks"]
+__all__ = ["PlannedCheck", "planned_checks"]
 
 _CALIBRATIONS = {*PER_IFU, *SCIBASIC, *SCIPOST, "BADPIX_TABLE"}
 _TABLES = ("PIXTABLE_REDUCED", "PIXTABLE_POSITIONED")
 _OF_LISTS = ("offsets", "stars")
+_OF_EXPOSURES = ("flat_reach",)  # values of all tables of an exposure are held against each other
 
 
 @dataclass(frozen=True)
-class Look:
-    """Something to look at."""
+class PlannedCheck:
+    """Files, and what finds the faults that they have."""
 
     files: tuple[Path, ...]
     faults: Callable[[], Iterable[Fault]]
 
 
-def looks(found: Survey, *, data: bool) -> list[Look]:
-    """List what there is to look at in a folder: headers, and values where `data`."""
+def planned_checks(found: Survey, *, data: bool) -> list[PlannedCheck]:
+    """List what there is to check in a folder: headers, and values where `data`."""
     by_tag: dict[str, list[Frame]] = defaultdict(list)
     for fact in found.facts:
         if tag := _tag(fact):
             by_tag[tag].append(Frame.open(fact.path, tag))
-    answer = [_look(run, _some(BEFORE, without={*DATA, *_OF_LISTS})) for run in _runs(by_tag)]
+    single = DATA.difference(_OF_EXPOSURES)
+    checks = _some(BEFORE, without={*(single if data else DATA), *_OF_LISTS})
+    answer = [_planned(run, checks) for run in _runs(by_tag)]
     for run in _with_lists(found, by_tag):
-        answer.append(_look(run, _some(BEFORE, only=_OF_LISTS)))
+        answer.append(_planned(run, _some(BEFORE, only=_OF_LISTS)))
     for run in _finished(found, by_tag):
         checks = _some(AFTER, without=() if data else DATA) | _some(BEFORE, only=("nearest", "cosmics"))
-        answer.append(_look(run, checks))
+        answer.append(_planned(run, checks))
     if data:
         kinds = {
             "PIXTABLE_OBJECT": "muse_scipost",
             "IMAGE_FOV": "muse_exp_align",
             **dict.fromkeys(_TABLES, "muse_exp_combine"),
         }
-        single = [Run(recipe, (frame,)) for tag, recipe in kinds.items() for frame in by_tag[tag]]
-        answer += [_look(run, _some(BEFORE, only=DATA)) for run in single]
+        each = [Run(recipe, (frame,)) for tag, recipe in kinds.items() for frame in by_tag[tag]]
+        answer += [_planned(run, _some(BEFORE, only=single)) for run in each]
         images = [frame.path for frame in by_tag["IMAGE_FOV"]]
-        answer += [Look((f.path,), lambda path=f.path: signs(path, images)) for f in by_tag["OFFSET_LIST"]]  # type: ignore[misc]
+        for frame in by_tag["OFFSET_LIST"]:
+            answer.append(PlannedCheck((frame.path,), partial(check_against_stars, frame.path, images)))
     return answer
 
 
@@ -64,9 +70,9 @@ def _some(
     return {name: check for name, check in checks.items() if name in names}
 
 
-def _look(run: Run, checks: dict[str, Check]) -> Look:
+def _planned(run: Run, checks: dict[str, Check]) -> PlannedCheck:
     files = tuple(frame.path for frame in (*run.frames, *run.products))
-    return Look(files, lambda: examine(run, checks))
+    return PlannedCheck(files, partial(examine, run, checks))
 
 
 def _tag(fact: FileFacts) -> str:
@@ -125,18 +131,5 @@ def _finished(found: Survey, by_tag: Mapping[str, list[Frame]]) -> Iterator[Run]
         fact = facts[cube.path]
         applied = [str(v) for k, v in cube.cards.items() if re.fullmatch(r"ESO DRS MUSE OFFSET\d+ DATE-OBS", k)]
         inputs = tuple(tables[date] for date in applied if date in tables)
-        yield Run(fact.recipe, inputs, _parameters(cube), (cube,), fact.exposures)
-
-
-def _parameters(frame: Frame) -> dict[str, object]:
-    """Parameters of the last recipe that worked on a file."""
-    number = 0
-    while f"ESO PRO REC{number + 1} ID" in frame.cards:
-        number += 1
-    found: dict[str, object] = {}
-    start = f"ESO PRO REC{number} PARAM"
-    for key, value in frame.cards.items():
-        if key.startswith(start) and key.endswith(" NAME"):
-            text = frame.cards.get(key.removesuffix(" NAME") + " VALUE")
-            found[str(value).strip()] = text
-    return found
+        made = history(cube.cards)
+        yield Run(fact.recipe, inputs, made[-1].parameters if made else {}, (cube,), fact.exposures)

@@ -11,12 +11,12 @@ from muse_nb.products.image_fov import ImageFov
 from muse_nb.products.offset_list import MATCHED, OffsetList
 from muse_nb.recipes.checks.faults import Fault
 
-__all__ = ["signs"]
+__all__ = ["check_against_stars"]
 
-_ENOUGH = 4  # exposures: a mistake of sign or unit is in all rows
+_MAX_MEASURED = 4  # exposures: a mistake of sign or unit is in all rows
 
 
-def signs(path: Path, images: Iterable[Path]) -> Iterator[Fault]:
+def check_against_stars(path: Path, images: Iterable[Path]) -> Iterator[Fault]:
     """Measure the exposures with the largest offsets, and say which mistake explains the list."""
     from muse_nb.steps.offsets.crosscheck import check_offset_list
     from muse_nb.steps.offsets.measure import measure_offsets
@@ -53,5 +53,5 @@ def _largest(given: OffsetList, images: Iterable[Path]) -> list[ImageFov]:
         return abs(ra) + abs(dec)
 
     first, *others = sorted(named) or [""]
-    wanted = [first, *sorted(others, key=size, reverse=True)[: _ENOUGH - 1]]
+    wanted = [first, *sorted(others, key=size, reverse=True)[: _MAX_MEASURED - 1]]
     return [named[date] for date in sorted(wanted) if date in named]

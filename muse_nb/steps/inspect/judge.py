@@ -12,13 +12,18 @@ from pathlib import Path
 import numpy as np
 
 from muse_nb.core.errors import MuseError
+from muse_nb.core.robust import mad_sigma, median
 from muse_nb.products.detector import TraceTable
+from muse_nb.products.field import IFUS
 from muse_nb.steps.inspect.judge_slices import moved_lines, moved_slices
 from muse_nb.steps.inspect.slices import SLICES
-from muse_nb.steps.inspect.stats import MAD, FrameStatistics
+from muse_nb.steps.inspect.stats import FrameStatistics
 
 __all__ = ["Finding", "judge_frame", "judge_set", "limits"]
 
+MAX_IFUS_LOST = 2  # of an exposure that is taken for a full one
+MIN_IFUS = 4  # with a background, for one of them to be odd
+MIN_EXPOSURES = 3  # for one of them to be odd
 Limits = Mapping[str, float]
 Add = Callable[[str, float, str], None]  # name of the limit, value, sentence
 
@@ -112,8 +117,8 @@ def _judge_quadrants(frame: FrameStatistics, limit: Limits, add: Add) -> None:
     level = frame.level
     dead = set()
     for name, value in frame.background.items():
-        others = [v for other, v in frame.background.items() if other != name and np.isfinite(v)]
-        reference = float(np.median(others)) if others else level
+        others = [v for other, v in frame.background.items() if other != name]
+        reference = median(others) if np.isfinite(others).any() else level
         if not np.isfinite(value):
             dead.add(name)
             text = f"quadrant {name} is dead: none of its pixels is usable (limit"
@@ -184,7 +189,9 @@ def judge_set(
         if frame.ifu is not None:
             exposures[frame.exposure].append(frame)
     found: list[Finding] = []
-    common = Counter(ifu for group in exposures.values() for ifu in {frame.ifu for frame in group})
+    common = Counter(
+        ifu for group in exposures.values() for ifu in {frame.ifu for frame in group if frame.ifu is not None}
+    )
     for exposure, group in exposures.items():
         found += _missing(exposure, group, common, len(exposures), limit)
         found += _odd_ifus(group, limit)
@@ -194,15 +201,15 @@ def judge_set(
 
 
 def _missing(
-    exposure: str, group: list[FrameStatistics], common: Counter, exposures: int, limit: Limits
+    exposure: str, group: list[FrameStatistics], common: Counter[int], exposures: int, limit: Limits
 ) -> list[Finding]:
     here = {frame.ifu for frame in group if frame.ifu is not None}
     span = set(range(min(here), max(here) + 1))
     expected = {ifu for ifu, times in common.items() if 2 * times > exposures}
     if 2 * len(here) > len(span):  # a few IFUs picked by hand are not an exposure with gaps
         expected |= span
-    if 24 - len(here) <= 2:
-        expected |= set(range(1, 25))
+    if IFUS - len(here) <= MAX_IFUS_LOST:
+        expected |= set(range(1, IFUS + 1))
     return [
         Finding(group[0].file, ifu, exposure, "missing_ifu", 0.0, 1.0, f"IFU {ifu} of exposure {exposure} is missing")
         for ifu in sorted(expected - here)
@@ -211,10 +218,9 @@ def _missing(
 
 def _odd_ifus(group: list[FrameStatistics], limit: Limits) -> list[Finding]:
     levels = np.array([frame.level for frame in group])
-    if np.isfinite(levels).sum() < 4:
+    if np.isfinite(levels).sum() < MIN_IFUS:
         return []
-    middle = np.nanmedian(levels)
-    scatter = MAD * np.nanmedian(np.abs(levels - middle))
+    middle, scatter = median(levels), mad_sigma(levels)
     found = []
     for frame, level in zip(group, levels, strict=True):
         away = abs(level - middle)
@@ -237,20 +243,18 @@ def _odd_ifus(group: list[FrameStatistics], limit: Limits) -> list[Finding]:
 
 def _odd_exposures(exposures: Mapping[str, list[FrameStatistics]], limit: Limits) -> list[Finding]:
     """An exposure that differs from the others, measured on the IFUs that all of them have."""
-    if len(exposures) < 3:
+    if len(exposures) < MIN_EXPOSURES:
         return []
     summary = {
         exposure: (
-            float(np.nanmedian([frame.level for frame in group]))
-            if any(np.isfinite(f.level) for f in group)
-            else np.nan,
+            median([frame.level for frame in group]),
             float(np.median([frame.noise_ratio for frame in group])),
             float(np.mean([frame.usable for frame in group])),
         )
         for exposure, group in exposures.items()
     }
     level, noise, usable = (np.array(column) for column in zip(*summary.values(), strict=True))
-    middle = [np.nanmedian(column) if np.isfinite(column).any() else np.nan for column in (level, noise, usable)]
+    middle = [median(column) for column in (level, noise, usable)]
     found = []
     for exposure, (own_level, own_noise, own_usable) in summary.items():
         checks = (

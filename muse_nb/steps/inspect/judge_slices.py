@@ -9,17 +9,20 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from muse_nb.core.robust import SIGMA_OF_MAD, median
 from muse_nb.products.detector import TraceTable
-from muse_nb.steps.inspect.slices import MAD, SLICES
+from muse_nb.steps.inspect.slices import SLICES
 from muse_nb.steps.inspect.stats import FrameStatistics
 
 __all__ = ["Moved", "moved_lines", "moved_slices"]
 
-SIBLINGS = 3  # exposures of an IFU; with fewer, nobody knows which one is odd
-NEIGHBOURS = 4  # IFUs of an exposure, else
-SURE = 8.0  # robust deviations of what else is compared: real slices are not where a ruler would put them
+MIN_EXPOSURES = 3  # of an IFU, to compare them; with fewer, nobody knows which one is odd
+MIN_IFUS = 4  # of an exposure, else
+MIN_SCATTERS = 8.0  # of what else is compared: real slices are not where a ruler would put them
+MIN_SLICES_FOR_CURVE = 6  # for a parabola through a row of slices
+MAX_CURVE_SCATTERS, MIN_CURVE_REACH = 3.0, 0.5  # scatters, pixels: slices further away have no say in it
 TRACE, OTHER_EXPOSURES = "the trace table", "the other exposures"
-OTHER_IFUS, ALONE = "the other IFUs", "the row of the other slices"
+OTHER_IFUS, OTHER_SLICES = "the other IFUs", "the row of the other slices"
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,7 @@ def moved_slices(
         found += _odd([frame], away[None], limit, TRACE)
     for group, reference in _compared(untraced):
         values = np.array([_centres(frame) for frame in group])
-        if reference == ALONE:
+        if reference == OTHER_SLICES:
             found += _odd(group, values - _even(values), limit, reference)
         elif reference == OTHER_IFUS:
             found += _odd(group, _from_median(values - _even(values)), limit, reference)
@@ -61,7 +64,7 @@ def moved_lines(frames: Sequence[FrameStatistics], limit: float) -> list[Moved]:
     """Slices whose sky lines lie elsewhere, along y [pixel], than in their siblings."""
     found: list[Moved] = []
     for group, reference in _compared([frame for frame in frames if np.isfinite(frame.lines).any()]):
-        if reference != ALONE:
+        if reference != OTHER_SLICES:
             found += _odd(group, _from_median(np.array([frame.lines for frame in group])), limit, reference)
     return found
 
@@ -73,16 +76,16 @@ def _compared(frames: Sequence[FrameStatistics]) -> Iterator[tuple[list[FrameSta
         by_ifu[frame.ifu].append(frame)
     left: dict[str, list[FrameStatistics]] = defaultdict(list)
     for group in by_ifu.values():
-        if len(group) >= SIBLINGS:
+        if len(group) >= MIN_EXPOSURES:
             yield group, OTHER_EXPOSURES
         else:
             for frame in group:
                 left[frame.exposure].append(frame)
     for group in left.values():
-        if len(group) >= NEIGHBOURS:
+        if len(group) >= MIN_IFUS:
             yield group, OTHER_IFUS
         else:
-            yield from (([frame], ALONE) for frame in group)
+            yield from (([frame], OTHER_SLICES) for frame in group)
 
 
 def _centres(frame: FrameStatistics) -> NDArray[np.float64]:
@@ -103,13 +106,14 @@ def _even(centres: NDArray[np.float64]) -> NDArray[np.float64]:
     for row, values in enumerate(centres):
         use = np.isfinite(values)
         for _ in range(4):
-            if use.sum() < 6:
+            if use.sum() < MIN_SLICES_FOR_CURVE:
                 break
             even[row] = np.polynomial.polynomial.polyval(
                 number, np.polynomial.polynomial.polyfit(number[use], values[use], 2)
             )
             away = np.abs(values - even[row])
-            use = np.isfinite(away) & (away <= max(0.5, 3 * MAD * float(np.median(away[use]))))
+            reach = max(MIN_CURVE_REACH, MAX_CURVE_SCATTERS * SIGMA_OF_MAD * median(away[use]))
+            use = np.isfinite(away) & (away <= reach)
     return even
 
 
@@ -122,10 +126,10 @@ def _from_median(values: NDArray[np.float64]) -> NDArray[np.float64]:
 def _odd(frames: Sequence[FrameStatistics], away: NDArray[np.float64], limit: float, reference: str) -> list[Moved]:
     """What lies further away than the limit and than the scatter of all; once for a frame of which all slices do."""
     away = np.where(np.isfinite(away), away, np.nan)
-    common = np.array([np.median(row[np.isfinite(row)]) if np.isfinite(row).any() else 0.0 for row in away])
+    common = np.array([median(row) if np.isfinite(row).any() else 0.0 for row in away])
     single = away - common[:, None]
     values = np.abs(single[np.isfinite(single)])
-    least = max(limit, SURE * MAD * float(np.median(values))) if values.size else limit
+    least = max(limit, MIN_SCATTERS * SIGMA_OF_MAD * median(values)) if values.size else limit
     found = []
     for frame, whole, row in zip(frames, common, single, strict=True):
         if reference in (TRACE, OTHER_EXPOSURES) and abs(whole) > limit:

@@ -6,22 +6,28 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from muse_nb.core.errors import MuseError
+from muse_nb.core.robust import median
 from muse_nb.products.fits.blocks import Hdu, hdus
+from muse_nb.products.fits.planes import mapped
 from muse_nb.products.header import read_all
 from muse_nb.products.object_red import open_object_red
+
+if TYPE_CHECKING:
+    from astropy.io.fits import Header
 
 __all__ = ["QUADRANTS", "Frame", "Sample", "frames", "take_sample"]
 
 QUADRANTS = ("BL", "BR", "TR", "TL")  # the order of MUSE's four read-out ports
 _CHANNEL = re.compile(r"CHAN\d\d(\.|$)")
-RUN = 4  # neighbouring rows (planes of a cube) in each block: enough for second differences
-PIXELS = 300_000  # in the sample, at least 24 blocks
-LOUD = 25.0  # variance over the signal, and over the usual variance
+BLOCK_ROWS = 4  # neighbouring rows (planes of a cube) in each block: enough for second differences
+SAMPLE_PIXELS = 300_000
+MIN_BLOCKS = 24  # of a sample, however wide the frame is
+MAX_QUIET_VARIANCE = 25.0  # times the signal, and the usual variance
 
 
 @dataclass(frozen=True)
@@ -46,7 +52,7 @@ class Frame:
 
     path: Path
     ifu: int | None
-    header: Any
+    header: Header
     data: np.ndarray
     dq: np.ndarray | None
     stat: np.ndarray | None
@@ -91,15 +97,8 @@ def _has_channels(units: list[Hdu]) -> bool:
 
 
 def _array(path: Path, units: list[Hdu], number: int | None, shape: tuple[int, ...]) -> np.ndarray | None:
-    """Map an extension that lies in the file as it is: four bytes a value, not compressed, not scaled."""
-    if number is None:
-        return None
-    unit = units[number]
-    kind = {-32: ">f4", 32: ">i4"}.get(int(str(unit.cards.get("BITPIX"))))
-    scaled = {"BSCALE", "BZERO", "BLANK"} & set(unit.cards)
-    if kind is None or scaled or unit.cards.get("XTENSION") != "IMAGE" or unit.shape != shape or 0 in shape:
-        return None
-    return np.memmap(path, kind, "r", unit.offset, shape)
+    """Map an extension that lies in the file as it is and has this shape."""
+    return None if number is None or units[number].shape != shape else mapped(path, units[number])
 
 
 def _plain(path: Path) -> Frame:
@@ -135,7 +134,7 @@ class Sample:
     start : numpy.ndarray
         First row (plane) of each block, shape (nblock,).
     data, stat : numpy.ndarray
-        float32, shape (nblock, RUN, nx) or (nblock, RUN, ny, nx); `stat` is None when the frame has none.
+        float32, shape (nblock, BLOCK_ROWS, nx) or (nblock, BLOCK_ROWS, ny, nx); `stat` is None when the frame has none.
     good : numpy.ndarray
         True where dq is 0 and the data are finite; same shape.
     quadrant : numpy.ndarray
@@ -155,15 +154,16 @@ class Sample:
         if self.stat is None:
             return np.ones(self.data.shape, bool)
         with np.errstate(invalid="ignore"):
-            known = self.stat[self.good]
-            return self.stat < LOUD * np.maximum(self.data, np.median(known) if known.size else 0)
+            usual = median(self.stat[self.good])
+            floor = usual if np.isfinite(usual) else 0
+            return np.asarray(self.stat < MAX_QUIET_VARIANCE * np.maximum(self.data, floor))
 
 
-def take_sample(frame: Frame, pixels: int = PIXELS) -> Sample:
+def take_sample(frame: Frame, pixels: int = SAMPLE_PIXELS) -> Sample:
     """Copy runs of four rows out of a frame, about `pixels` in all, or all of its rows when it has fewer."""
     n = frame.data.shape[0]
-    run = min(RUN, n)
-    blocks = max(24, round(pixels / (run * frame.data[0].size)))
+    run = min(BLOCK_ROWS, n)
+    blocks = max(MIN_BLOCKS, round(pixels / (run * frame.data[0].size)))
     start = np.unique(np.linspace(0, n - run, max(1, min(blocks, n // run))).astype(int))
     rows = start[:, None] + np.arange(run)
     data = np.asarray(frame.data[rows], dtype=np.float32)

@@ -7,19 +7,23 @@ from itertools import pairwise
 
 import numpy as np
 
+from muse_nb.core.robust import SIGMA_OF_MAD, median
+from muse_nb.products.field import SLICES
 from muse_nb.steps.inspect.sample import Sample
 
 __all__ = ["SLICES", "Slices", "find_slices"]
 
-SLICES = 48
-MAD = 1.482602218505602  # sigma of a normal distribution / its median absolute deviation
-BANDS = 4  # slices lean by a few pixels over the chip: each band of rows is taken for itself
-DARK = 0.3  # of the sky: a column of a slice that has less is not lit
-SURE = 4.0  # sigma, to tell
-WILD = (
-    3.0  # times the noise of the other columns, in units of sqrt(STAT): a column that varies more is not of this slice
-)
-BEYOND = 5.0  # times the usual sigma: the gap between two slices
+BANDS = 4  # of rows, each taken for itself: slices lean by a few pixels over the chip
+MIN_LIT = 0.3  # of the sky: a column of a slice that has less is not lit
+MIN_DARK_SIGMAS = 4.0  # below the sky, for a column to be called dark
+MAX_COLUMN_NOISE = 3.0  # times that of the other columns, in units of sqrt(STAT): what varies more is not of this slice
+MAX_SLICE_SIGMA = 5.0  # times the usual sigma: beyond is the gap between two slices
+MAX_SLICE_SCATTER = 50.0  # times the usual scatter, where there is no STAT: stars scatter too
+MIN_BANDS_FOUND = 0.25  # of the bands, for a slice to be found
+MIN_USABLE_ROWS = 0.5  # of a column's rows without a flag
+MAX_GAP_IN_SLICE = 2  # pixels: so few bad columns do not end a slice
+MIN_SLICE_WIDTH = 0.4  # of the distance between two slices
+ERROR_OF_MEDIAN = 1.2533  # standard error of the median over that of the mean, of a normal distribution: sqrt(pi / 2)
 
 
 @dataclass(frozen=True)
@@ -55,12 +59,12 @@ class Slices:
     @property
     def centre(self) -> np.ndarray:
         """Middle between the first and the last usable column (0-based)."""
-        return 0.5 * (self.left + self.right)
+        return np.asarray(0.5 * (self.left + self.right))
 
     @property
     def found(self) -> np.ndarray:
         """True for each slice with usable columns."""
-        return np.isfinite(self.left)
+        return np.asarray(np.isfinite(self.left))
 
 
 def find_slices(sample: Sample) -> Slices | None:
@@ -82,15 +86,15 @@ def find_slices(sample: Sample) -> Slices | None:
     for b, band in enumerate(runs):
         for number, (lo, hi) in band.items():
             below = floor - medians[b, lo:hi]
-            lost = (below > (1 - DARK) * floor) & (below > SURE * error[b, lo:hi]) | wild[b, lo:hi]
+            lost = (below > (1 - MIN_LIT) * floor) & (below > MIN_DARK_SIGMAS * error[b, lo:hi]) | wild[b, lo:hi]
             table[:, b, number] = (
                 lo,
                 hi - 1,
                 medians[b, lo:hi].mean() / floor,
                 *_lost(lost),
             )
-    table[:, :, np.isfinite(table[0]).mean(axis=0) < 0.25] = np.nan
-    left, right, light, lost_left, lost_right = _median(table)
+    table[:, :, np.isfinite(table[0]).mean(axis=0) < MIN_BANDS_FOUND] = np.nan
+    left, right, light, lost_left, lost_right = _median_of_bands(table)
     return Slices(left, right, light, lost_left, lost_right, medians.mean(axis=0))
 
 
@@ -99,11 +103,11 @@ def _sky(medians: np.ndarray, error: np.ndarray, runs: list[dict[int, tuple[int,
     parts = [(b, slice(*run)) for b, band in enumerate(runs) for run in band.values()]
     lows = np.array([np.sort(medians[part])[medians[part].size // 10] for part in parts])
     sigma = np.array([np.sort(error[part])[error[part].size // 2] for part in parts])
-    lit = lows[lows > SURE * sigma]
+    lit = lows[lows > MIN_DARK_SIGMAS * sigma]
     return float(np.percentile(lit, 5)) if 2 * len(lit) > len(lows) else float("nan")
 
 
-def _median(table: np.ndarray) -> np.ndarray:
+def _median_of_bands(table: np.ndarray) -> np.ndarray:
     """Median over axis 1 without NaN; NaN where there is nothing."""
     ordered = np.sort(table, axis=1)
     number = np.isfinite(table).sum(axis=1)
@@ -122,25 +126,24 @@ def _band(sample: Sample, blocks: np.ndarray) -> tuple[np.ndarray, ...] | None:
         second = np.abs(part[:, 1:-1] - 0.5 * (part[:, :-2] + part[:, 2:])).reshape(-1, rows.shape[1])
         good = sample.good[blocks]
         three = (good[:, 1:-1] & good[:, :-2] & good[:, 2:]).reshape(second.shape)
-        scatter = MAD * column_medians(second, three) / np.sqrt(1.5)
+        scatter = SIGMA_OF_MAD * column_medians(second, three) / np.sqrt(1.5)
         medians = column_medians(rows, good.reshape(rows.shape))
     if sample.stat is not None:
         sigma = np.sqrt(
             np.maximum(column_medians(sample.stat[blocks].reshape(rows.shape), good.reshape(rows.shape)), 0)
         )
-        beyond = BEYOND
+        beyond = MAX_SLICE_SIGMA
     else:
-        sigma, beyond = scatter, 10 * BEYOND  # stars scatter too
+        sigma, beyond = scatter, MAX_SLICE_SCATTER
     with np.errstate(invalid="ignore"):
-        known = sigma[np.isfinite(sigma)]
-        usual = float(np.median(known)) if known.size else 0.0
+        usual = median(sigma) if np.isfinite(sigma).any() else 0.0
         # between the slices the flat is about 0, and the noise beyond measure: a bright star has less of it
         usable = sigma < beyond * np.sqrt(np.maximum(usual**2, np.nan_to_num(medians)))
         inside = usable & (sigma > 0)
-        wild = scatter > WILD * sigma * (np.median((scatter / sigma)[inside]) if inside.any() else 1)
+        wild = scatter > MAX_COLUMN_NOISE * sigma * (np.median((scatter / sigma)[inside]) if inside.any() else 1)
     if sample.dq is not None:
-        usable &= (sample.dq[blocks] == 0).reshape(rows.shape).mean(axis=0) > 0.5
-    error = 1.2533 * np.nan_to_num(scatter) / np.sqrt(len(rows))
+        usable &= (sample.dq[blocks] == 0).reshape(rows.shape).mean(axis=0) > MIN_USABLE_ROWS
+    error = ERROR_OF_MEDIAN * np.nan_to_num(scatter) / np.sqrt(len(rows))
     return np.where(np.isfinite(medians), medians, 0), usable, wild, error
 
 
@@ -162,15 +165,15 @@ def _runs(usable: np.ndarray) -> dict[int, tuple[int, int]]:
     edges = np.flatnonzero(np.diff(np.concatenate(([False], usable, [False])).astype(np.int8)))
     runs: list[list[int]] = []
     for lo, hi in edges.reshape(-1, 2).tolist():
-        if runs and lo - runs[-1][1] <= 2 and hi - runs[-1][0] < pitch:
+        if runs and lo - runs[-1][1] <= MAX_GAP_IN_SLICE and hi - runs[-1][0] < pitch:
             runs[-1][1] = hi
         else:
             runs.append([lo, hi])
-    runs = [run for run in runs if run[1] - run[0] > 0.4 * pitch]
+    runs = [run for run in runs if run[1] - run[0] > MIN_SLICE_WIDTH * pitch]
     runs = [part for lo, hi in runs for part in _parts(lo, hi, round((hi - lo) / pitch))]
     centres = np.array([0.5 * (lo + hi) for lo, hi in runs])
     if len(runs) > 1:  # the slices lie evenly about the middle of the chip
-        pitch = float(np.median(np.diff(centres)))
+        pitch = median(np.diff(centres))
     numbers = np.rint((centres - 0.5 * nx) / pitch + 0.5 * (SLICES - 1)).astype(int)
     return {number: (lo, hi) for number, (lo, hi) in zip(numbers.tolist(), runs, strict=True) if 0 <= number < SLICES}
 

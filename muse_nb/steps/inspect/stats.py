@@ -1,26 +1,31 @@
-"""What can be measured in one frame: background, noise, flags, slices, stripes. Judges nothing (see `verdict`)."""
+"""What can be measured in one frame: background, noise, flags, slices, stripes. Judges nothing (see `judge`)."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
+from muse_nb.core.robust import SIGMA_OF_MAD, median
 from muse_nb.kernels.frame_stats import PixelCounts, count_hits, count_pixels
 from muse_nb.products.dq import DQ, names
 from muse_nb.steps.inspect.field import picture_of_channel
 from muse_nb.steps.inspect.lines import line_places
 from muse_nb.steps.inspect.sample import QUADRANTS, Frame, Sample, take_sample
-from muse_nb.steps.inspect.slices import MAD, SLICES, Slices, column_medians, find_slices
+from muse_nb.steps.inspect.slices import ERROR_OF_MEDIAN, SLICES, Slices, column_medians, find_slices
 
-__all__ = ["MAD", "CosmicRays", "FrameStatistics", "clipped_median", "frame_statistics", "noise_ratio"]
+__all__ = ["CosmicRays", "FrameStatistics", "clipped_median", "frame_statistics", "noise_ratio"]
 
 SATURATION = 60000.0  # electrons; a MUSE pixel holds about 65500 x 1.1
-ENOUGH = 20_000  # values for a median: it is then good to 1 % of their scatter
-MIDDLE = 16  # rows on either side of the middle that are compared
-PIXEL_SIZE = 15.0  # micrometres, of MUSE's detectors, where the header does not say
-SHARPER_THAN_A_STAR = 1.0  # a column's excess over its neighbours', in units of their own: a star of 0.5" reaches 0.6
+MEDIAN_VALUES = 20_000  # values for a median: it is then good to 1 % of their scatter
+MIDDLE_ROWS = 16  # on either side of the middle, which are compared
+DETECTOR_PIXEL = 15.0  # micrometres, where the header does not say
+MAX_STAR_SHARPNESS = 1.0  # a column's excess over its neighbours', in units of their own: a star of 0.5" reaches 0.6
+MIN_COLUMN_SIGMAS = 8.0  # by which a bad column stands out from both neighbours
+MIN_ROW_PIXELS, MIN_ROWS = 100, 8  # good pixels of a row and such rows, to look for stripes
+QUARTILE_OF_SIGMA = 1.1503  # three quarters of normal deviates are smaller than that, in sigma
+MAX_COLUMN_WEIGHT = 10.0  # times the median signal: no star so bright that a line in its spectrum decides
 
 
 @dataclass(frozen=True)
@@ -82,13 +87,13 @@ class FrameStatistics:
     slices : Slices or None
         Slices found in the frame; None in a plain image or cube.
     lines : numpy.ndarray
-        Rows by which the sky lines of slices 1 to 48 lie above their median, see `frame_lines.line_places`.
+        Rows by which the sky lines of slices 1 to 48 lie above their median, see `lines.line_places`.
     cosmics : CosmicRays or None
         None without STAT, and in a plain image or cube.
     thumbnail : numpy.ndarray
         Small float32 picture of the frame, NaN where nothing is good.
     channel : numpy.ndarray
-        Small float32 picture of the IFU's part of the field, see `frame_field.picture_of_channel`.
+        Small float32 picture of the IFU's part of the field, see `field.picture_of_channel`.
     assumed : bool
         Whether it is taken for an OBJECT_RED by its extensions alone: it has no PRO CATG.
     """
@@ -122,8 +127,7 @@ class FrameStatistics:
     @property
     def level(self) -> float:
         """Background of the frame: the median of its quadrants, NaN when none has a good pixel."""
-        values = [value for value in self.background.values() if np.isfinite(value)]
-        return float(np.median(values)) if values else float("nan")
+        return median(list(self.background.values()))
 
     @property
     def saturated(self) -> int:
@@ -138,7 +142,7 @@ def frame_statistics(frame: Frame) -> FrameStatistics:
     red = frame.ifu is not None and frame.data.ndim == 2
     total, ratios = noise_ratio(sample)
     slices = find_slices(sample) if red else None
-    header: Any = frame.header
+    header = frame.header
     return FrameStatistics(
         file=str(frame.path),
         ifu=frame.ifu,
@@ -191,18 +195,20 @@ def cosmic_rays(frame: Frame, slices: Slices | None, counts: PixelCounts) -> Cos
     flag = int(DQ.COSMICRAY).bit_length() - 1
     hits, pixels = count_hits(frame.data, frame.dq, frame.stat, columns, flags=bool(counts.bits[flag]))
     size = [_number(frame.header.get(f"ESO DET CHIP PSZ{axis}")) for axis in "XY"]
-    across, along = (value if value > 0 else PIXEL_SIZE for value in size)
+    across, along = (value if value > 0 else DETECTOR_PIXEL for value in size)
     area = columns.sum() * ny * (across * along * 1e-8)
     exptime = _number(frame.header.get("EXPTIME"))
     return CosmicRays(hits, pixels, float(area), exptime if exptime > 0 else float("nan"))
 
 
-def _by_quadrant(values: np.ndarray, use: np.ndarray, sample: Sample, measure: Any) -> dict[str, float]:
-    """Measure at most ENOUGH evenly chosen values of each quadrant."""
+def _by_quadrant(
+    values: np.ndarray, use: np.ndarray, sample: Sample, measure: Callable[[np.ndarray], float]
+) -> dict[str, float]:
+    """Measure at most MEDIAN_VALUES evenly chosen values of each quadrant."""
     quadrant = np.broadcast_to(sample.quadrant, sample.data.shape)[:, : values.shape[1]][use]
     kept = values[use]
     parts = (kept[quadrant == i] for i in range(len(QUADRANTS)))
-    return {name: measure(part[:: 1 + part.size // ENOUGH]) for name, part in zip(QUADRANTS, parts, strict=True)}
+    return {name: measure(part[:: 1 + part.size // MEDIAN_VALUES]) for name, part in zip(QUADRANTS, parts, strict=True)}
 
 
 def clipped_median(values: np.ndarray, sigma: float = 3.0, rounds: int = 3) -> float:
@@ -212,11 +218,11 @@ def clipped_median(values: np.ndarray, sigma: float = 3.0, rounds: int = 3) -> f
             return float("nan")
         middle = np.median(values)
         deviation = np.abs(values - middle)
-        limit = sigma * MAD * np.median(deviation)
+        limit = sigma * SIGMA_OF_MAD * np.median(deviation)
         if not limit:
             break
         values = values[deviation <= limit]
-    return float(np.median(values)) if values.size else float("nan")
+    return median(values)
 
 
 def noise_ratio(sample: Sample) -> tuple[float, dict[str, float]]:
@@ -234,17 +240,18 @@ def noise_ratio(sample: Sample) -> tuple[float, dict[str, float]]:
         second /= np.sqrt(stat[:, 1:-1] + 0.25 * (stat[:, :-2] + stat[:, 2:]))
     use = good[:, 1:-1] & good[:, :-2] & good[:, 2:]
     every = second[use]
-    return _scatter(every[:: 1 + every.size // (4 * ENOUGH)]), _by_quadrant(second, use, sample, _scatter)
+    return _scatter(every[:: 1 + every.size // (4 * MEDIAN_VALUES)]), _by_quadrant(second, use, sample, _scatter)
 
 
 def _scatter(values: np.ndarray) -> float:
-    return float(MAD * np.median(np.abs(values))) if values.size else float("nan")
+    """Standard deviation of values about 0."""
+    return SIGMA_OF_MAD * median(np.abs(values))
 
 
 def middle_step(frame: Frame, slices: Slices | None) -> tuple[float, float]:
     """Ratio of the signal above to that below the middle row, left and right: 1 when the quadrants' gains agree."""
     ny, nx = frame.data.shape
-    rows = min(MIDDLE, ny // 2)
+    rows = min(MIDDLE_ROWS, ny // 2)
     if rows == 0:
         return float("nan"), float("nan")
     both = []
@@ -262,8 +269,8 @@ def middle_step(frame: Frame, slices: Slices | None) -> tuple[float, float]:
 
 
 def _weighted_median(ratio: np.ndarray, signal: np.ndarray) -> float:
-    """Median of ratios, bright columns counting more: but no star so much that a line in its spectrum decides."""
-    weight = np.clip(signal, 0, 10 * max(float(np.median(signal)), 0)) if signal.size else signal
+    """Median of ratios, bright columns counting more."""
+    weight = np.clip(signal, 0, MAX_COLUMN_WEIGHT * max(median(signal), 0)) if signal.size else signal
     if not weight.sum() > 0:
         return float("nan")
     order = np.argsort(ratio)
@@ -278,26 +285,26 @@ def row_stripes(sample: Sample) -> float:
     data, good = sample.data[..., ::2], sample.good[..., ::2]
     second = data[:, 1:-1] - 0.5 * (data[:, :-2] + data[:, 2:])
     use = (good[:, 1:-1] & good[:, :-2] & good[:, 2:]).reshape(-1, second.shape[-1])
-    rows = [row[keep] for row, keep in zip(second.reshape(use.shape), use, strict=True) if keep.sum() > 100]
-    if len(rows) < 8:
+    rows = [row[keep] for row, keep in zip(second.reshape(use.shape), use, strict=True) if keep.sum() > MIN_ROW_PIXELS]
+    if len(rows) < MIN_ROWS:
         return float("nan")
     middle = np.array([np.median(row) for row in rows])
-    noise = float(np.median([MAD * np.median(np.abs(row)) for row in rows[::4]]))
-    expected = 1.2533 * noise / np.sqrt(np.median([row.size for row in rows]))
+    noise = median([_scatter(row) for row in rows[::4]])
+    expected = ERROR_OF_MEDIAN * noise / np.sqrt(np.median([row.size for row in rows]))
     upper = np.percentile(np.abs(middle - np.median(middle)), 75)  # sky lines are in the last quarter
-    return float(upper / (1.1503 * expected)) if expected > 0 else float("nan")
+    return float(upper / (QUARTILE_OF_SIGMA * expected)) if expected > 0 else float("nan")
 
 
 def bad_columns(slices: Slices) -> tuple[int, ...]:
-    """Columns (0-based) in slices that stand out from both neighbours by 8 sigma, more sharply than a star can."""
+    """Columns (0-based) in slices that stand out from both neighbours, more sharply than a star can."""
     medians = slices.columns
     inside = slices.inside(len(medians))
-    level = float(np.median(medians[inside])) if inside.any() else 0.0
+    level = median(medians[inside]) if inside.any() else 0.0
     excess = np.abs(medians - level)
     neighbours = np.maximum(np.roll(excess, 1), np.roll(excess, -1))
     second = np.abs(medians - 0.5 * (np.roll(medians, 1) + np.roll(medians, -1)))
-    sigma = MAD * float(np.median(second[inside])) if inside.any() else 0.0
-    odd = (second > 8 * sigma) & (excess > (1 + SHARPER_THAN_A_STAR) * neighbours)
+    sigma = _scatter(second[inside]) if inside.any() else 0.0
+    odd = (second > MIN_COLUMN_SIGMAS * sigma) & (excess > (1 + MAX_STAR_SHARPNESS) * neighbours)
     return tuple(int(x) for x in np.flatnonzero(odd & inside))
 
 

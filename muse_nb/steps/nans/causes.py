@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
+from numpy.typing import NDArray
 
-__all__ = ["CODES", "MEANING", "Cause", "Holes", "NanPlanes", "causes_of_plane"]
+__all__ = ["CAUSE_OF_CODE", "CODES", "MEANING", "Cause", "Holes", "NanPlanes", "causes_of_plane"]
 
 
 class Cause(StrEnum):
@@ -45,6 +46,7 @@ MEANING: dict[Cause, str] = {
 }
 
 CODES: dict[Cause, int] = {cause: number for number, cause in enumerate(Cause, 1)}  # 0: not NaN
+CAUSE_OF_CODE = {code: cause for cause, code in CODES.items()}
 
 
 @dataclass(frozen=True)
@@ -58,16 +60,16 @@ class Holes:
     cause : numpy.ndarray
         int8 codes, see `CODES`.
     dq : numpy.ndarray
-        int32: the flag that did it, 0 for none.
+        int32: the flags that made its pixels bad, 0 for none.
     ifu, slice : numpy.ndarray
         int8: of the pixel that matters most, 0 when there is none.
     """
 
-    index: np.ndarray
-    cause: np.ndarray
-    dq: np.ndarray
-    ifu: np.ndarray
-    slice: np.ndarray
+    index: NDArray[np.int64]
+    cause: NDArray[np.int8]
+    dq: NDArray[np.int32]
+    ifu: NDArray[np.int8]
+    slice: NDArray[np.int8]
 
     @classmethod
     def none(cls) -> Holes:
@@ -105,33 +107,38 @@ class NanPlanes:
     """
 
     shape: tuple[int, int, int]
-    bits: np.ndarray
+    bits: NDArray[np.uint8]
 
     @classmethod
-    def collect(cls, shape: tuple[int, int, int], planes: Iterable[np.ndarray]) -> NanPlanes:
+    def collect(cls, shape: tuple[int, int, int], planes: Iterable[NDArray[np.bool_]]) -> NanPlanes:
         """Keep planes that come in turn, True where they are NaN, shape (ny, nx)."""
         bits = np.empty((shape[0], -(-shape[1] * shape[2] // 8)), np.uint8)
         for k, nan in enumerate(planes):
             bits[k] = np.packbits(nan)
         return cls(shape, bits)
 
-    def plane(self, k: int) -> np.ndarray:
+    def plane(self, k: int) -> NDArray[np.bool_]:
         """Give one plane back, True where it is NaN."""
         _, ny, nx = self.shape
         return np.unpackbits(self.bits[k], count=ny * nx).reshape(ny, nx).astype(bool)
 
-    def __iter__(self) -> Iterator[np.ndarray]:
+    def __iter__(self) -> Iterator[NDArray[np.bool_]]:
         """Give the planes back in turn."""
         return map(self.plane, range(self.shape[0]))
 
-    def count(self) -> np.ndarray:
+    def count(self) -> NDArray[np.int32]:
         """Planes of each spaxel that are NaN, shape (ny, nx)."""
         return np.asarray(sum(plane.astype(np.int32) for plane in self))
 
 
 def causes_of_plane(
-    k: int, nan: np.ndarray, first: np.ndarray, last: np.ndarray, empty: np.ndarray, holes: Holes
-) -> np.ndarray:
+    k: int,
+    nan: NDArray[np.bool_],
+    first: NDArray[np.int32],
+    last: NDArray[np.int32],
+    empty: NDArray[np.int8],
+    holes: Holes,
+) -> NDArray[np.int8]:
     """Causes of the NaN in one plane, int8 codes, 0 where there are data.
 
     Parameters

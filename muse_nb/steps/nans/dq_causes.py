@@ -17,20 +17,20 @@ from muse_nb.resample.cube_header import CAUSES
 from muse_nb.resample.slices import NAME
 from muse_nb.steps.nans.causes import CODES, Cause, Holes
 
-__all__ = ["slice_centres", "tells", "told_holes"]
+__all__ = ["has_dq_causes", "read_dq_causes", "slice_centres"]
 
-_MEANS = {0: Cause.UNKNOWN, NO_ROW: Cause.NO_PIXEL, NOT_FINITE: Cause.NOT_FINITE, REJECTED: Cause.REJECTED}
+_CAUSE_OF_DQ = {0: Cause.UNKNOWN, NO_ROW: Cause.NO_PIXEL, NOT_FINITE: Cause.NOT_FINITE, REJECTED: Cause.REJECTED}
 
 
-def tells(cube: CubeFile) -> bool:
+def has_dq_causes(cube: CubeFile) -> bool:
     """Say whether a cube has a DQ that says why each voxel is NaN; that of other programs is a mask."""
     if not cube.has("DQ"):
         return False
     return hdus(cube.path)[cube.extensions["DQ"]].cards.get(CAUSES) is True
 
 
-def told_holes(cube: CubeFile, progress: Progress) -> tuple[NDArray[np.int32], NDArray[np.int32], Holes]:
-    """Read what DQ tells.
+def read_dq_causes(cube: CubeFile, progress: Progress) -> tuple[NDArray[np.int32], NDArray[np.int32], Holes]:
+    """Read the causes that a cube's DQ tells.
 
     Returns
     -------
@@ -69,15 +69,15 @@ def _bits(flags: NDArray[np.integer]) -> NDArray[np.int64]:
 def _holes(index: NDArray[np.int64], dq: NDArray[np.int64]) -> Holes:
     cause = np.full(len(index), CODES[Cause.FLAGGED], np.int8)
     flagged = np.ones(len(index), bool)
-    for value, means in _MEANS.items():
-        cause[dq == value] = CODES[means]
+    for value, told in _CAUSE_OF_DQ.items():
+        cause[dq == value] = CODES[told]
         flagged[dq == value] = False
     shown = np.where(flagged, dq, 0).astype(np.uint32).view(np.int32)
     return Holes(index, cause, shown, *np.zeros((2, len(index)), np.int8))
 
 
 def slice_centres(path: Path) -> NDArray[np.float64] | None:
-    """Read where slices lie, for each exposure as `muse_nb.steps.nans.trace.Reach` has it; None where nothing says."""
+    """Read where slices lie, for each exposure as `muse_nb.steps.nans.reach.Reach` has it; None where nothing says."""
     table = next((hdu for hdu in hdus(path) if hdu.name == NAME), None)
     if table is None:
         return None

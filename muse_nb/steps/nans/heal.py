@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from html import escape
 from pathlib import Path
 from threading import Event
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from muse_nb.core.atomic import write_table
 from muse_nb.core.errors import MuseError
+from muse_nb.core.html import Shown, findings_html, table_html
 from muse_nb.core.progress import Progress, watched
 from muse_nb.products.badpix_table import BadpixTable
 from muse_nb.products.offset_list import OffsetList
@@ -24,11 +25,13 @@ from muse_nb.resample.weights import exposure_weights
 from muse_nb.steps.combine.before import check_offsets, check_tables
 from muse_nb.steps.nans.causes import CODES, Cause, NanPlanes, causes_of_plane
 from muse_nb.steps.nans.layout import border, explain_empty
-from muse_nb.steps.nans.placement import Placement, Resampling
-from muse_nb.steps.nans.trace import Tables, coverage_of, trace
+from muse_nb.steps.nans.placement import OURS, Placement, Resampling
+from muse_nb.steps.nans.reach import Tables, coverage_of
+from muse_nb.steps.nans.trace import trace
 
 if TYPE_CHECKING:
     from astropy.table import Table
+    from matplotlib.axes import Axes
 
 __all__ = ["Dither", "Healing", "heal_nans"]
 
@@ -53,7 +56,7 @@ class Dither:
     voxels: int
     holes: dict[Cause, int] = field(repr=False)
     healed: dict[Cause, int] = field(repr=False)
-    fraction: np.ndarray = field(repr=False)
+    fraction: NDArray[np.float32] = field(repr=False)
 
     @property
     def missing(self) -> float:
@@ -67,7 +70,7 @@ class Dither:
 
 
 @dataclass(frozen=True)
-class Healing:
+class Healing(Shown):
     """What a combine heals; the field of an exposure ends a spaxel before its ragged edge.
 
     Attributes
@@ -87,7 +90,7 @@ class Healing:
     grid: CubeGrid
     dithers: tuple[Dither, ...]
     nan: NanPlanes = field(repr=False)
-    fraction: np.ndarray = field(repr=False)
+    fraction: NDArray[np.float32] = field(repr=False)
     notes: tuple[str, ...] = ()
 
     @property
@@ -128,17 +131,40 @@ class Healing:
     @property
     def findings(self) -> list[str]:
         """What to know, one sentence each."""
-        from muse_nb.steps.nans.heal_figures import findings
+        totals = self.totals()
+        holes, healed = (sum(numbers[part] for numbers in totals.values()) for part in (0, 1))
+        voxels = sum(dither.voxels for dither in self.dithers)
+        said = [note[0].upper() + note[1:] + "." for note in self.notes]
+        said.append(
+            f"{holes / max(1, voxels):.2%} of the field is NaN in one exposure of {len(self.dithers)} on average; the"
+            f" others fill {healed / max(1, holes):.1%} of it, and {self.remaining_fraction:.2%} of the combined field"
+            f" ({self.remaining} voxels) stays NaN."
+        )
+        for cause, (number, filled) in totals.items():
+            left = f"{number - filled} stay" if number > filled else "none stays"
+            name = cause[0].upper() + cause[1:]
+            said.append(f"{name}: {number} voxels in all exposures, {filled} are filled, {left}.")
+        worst = max(self.dithers, key=lambda dither: dither.staying)
+        if worst.staying > 0 and len(self.dithers) > 1:
+            text = f"The most stays of {worst.date_obs}: {worst.staying:.2%} of its field, of {worst.missing:.2%}."
+            said.append(text)
+        return said
 
-        return findings(self)
+    def plot(self, axes: Sequence[Axes] | None = None) -> Sequence[Axes]:
+        """Draw the worst exposure, the combined cube, and what stays of every exposure's holes, on three axes."""
+        from muse_nb.steps.nans.figures import plot_healing
 
-    def plot(self, axes: Any = None) -> Any:
-        """Draw the worst exposure, the combined cube, and what stays of every exposure's holes."""
-        from muse_nb.steps.nans.heal_figures import plot
+        worst = max(self.dithers, key=lambda dither: dither.missing)
+        maps = (
+            (f"{worst.date_obs[:19]}: {worst.missing:.2%} NaN", worst.fraction),
+            (f"combined: {self.remaining_fraction:.2%} NaN", self.fraction),
+        )
+        stays = np.array([100 * dither.staying for dither in self.dithers])
+        filled = np.array([100 * (dither.missing - dither.staying) for dither in self.dithers])
+        times = [dither.date_obs[11:19] for dither in self.dithers]
+        return plot_healing(maps, dict(self.grid.cards()), times, filled, stays, axes)
 
-        return plot(self, axes)
-
-    def summary(self) -> dict[str, Any]:
+    def summary(self) -> dict[str, object]:
         """Everything as plain numbers and lists, as ``muse-nb nans --heal --json`` prints it."""
         return {
             "shape": list(self.grid.shape),
@@ -173,13 +199,8 @@ class Healing:
         return "\n".join(f"- {text}" for text in self.findings)
 
     def _repr_html_(self) -> str:
-        items = "".join(f"<li>{escape(text)}</li>" for text in self.findings)
-        head = "".join(f"<th>{name}</th>" for name in ("cause", "voxels", "healed", "stay"))
-        rows = "".join(
-            f"<tr><td>{escape(cause)}</td><td>{number}</td><td>{healed}</td><td>{number - healed}</td></tr>"
-            for cause, (number, healed) in self.totals().items()
-        )
-        return f"<ul>{items}</ul><table><tr>{head}</tr>{rows}</table>"
+        rows = [(cause, number, healed, number - healed) for cause, (number, healed) in self.totals().items()]
+        return findings_html(self.findings) + table_html(("cause", "voxels", "healed", "stay"), rows)
 
 
 def heal_nans(
@@ -215,7 +236,7 @@ def heal_nans(
     threads
         By default, the processors at hand.
     progress
-        Called with (what, done, all).
+        Called with what is done, how much of it, and of how much.
     cancel
         Stops when set.
 
@@ -229,17 +250,29 @@ def heal_nans(
     listed = OffsetList.read(offsets) if isinstance(offsets, str | Path) else offsets
     notes = check_tables(tables) + check_offsets(tables, listed, allow_missing=allow_missing)
     known = None if badpix is None else BadpixTable.open(badpix)
-    settings = Settings((pixfrac, pixfrac), crsigma, lambdamin, lambdamax, None, threads or default_threads())
-    how = Resampling("muse_nb", "drizzle", (pixfrac,) * 3, "median", crsigma, (lambdamin, lambdamax), spreads=False)
+    settings = Settings(
+        pixfrac=(pixfrac, pixfrac),
+        crsigma=crsigma,
+        low=lambdamin,
+        high=lambdamax,
+        threads=threads or default_threads(),
+    )
+    how = Resampling(
+        recipe=OURS,
+        pixfrac=(pixfrac, pixfrac, pixfrac),
+        crsigma=crsigma,
+        lambda_range=(lambdamin, lambdamax),
+        spreads=False,
+    )
     with Inputs(tables, listed, exposure_weights(tables, "exptime"), lambdamin, lambdamax, settings.threads) as inputs:
         if len(inputs.exposures) > len(tables):
             raise MuseError("a PIXTABLE_COMBINED holds several exposures: give the PIXTABLE_REDUCED of each")
         grid = lay_out(inputs.exposures)
-        combined = NanPlanes.collect(grid.shape, _empty(inputs, grid, settings, "planes combined", step))
+        combined = NanPlanes.collect(grid.shape, _nan_planes(inputs, grid, settings, "planes combined", step))
         dithers = []
         for number, table in enumerate(tables):
             what = f"planes of {table.path.parent.name}"
-            alone = NanPlanes.collect(grid.shape, _empty(inputs.only(number), grid, settings, what, step))
+            alone = NanPlanes.collect(grid.shape, _nan_planes(inputs.only(number), grid, settings, what, step))
             offset = {str(table.header["DATE-OBS"])[:23]: inputs.exposures[number].offset}
             angle = abs(float(str(table.header.get("ESO INS DROT POSANG", 0.0))))
             placement = Placement.on(dict(grid.cards()), grid.shape, how, offset, tables[0], angle)
@@ -250,7 +283,9 @@ def heal_nans(
     return Healing(grid, tuple(dithers), combined, fraction, tuple(notes))
 
 
-def _empty(inputs: Inputs, grid: CubeGrid, settings: Settings, what: str, step: Progress) -> Iterator[np.ndarray]:
+def _nan_planes(
+    inputs: Inputs, grid: CubeGrid, settings: Settings, what: str, step: Progress
+) -> Iterator[NDArray[np.bool_]]:
     """Planes of a cube, True where it is NaN."""
     for plane in planes(inputs, grid, settings):
         step(what, plane.number + 1, grid.shape[0])
@@ -273,9 +308,9 @@ def _dither(source: Tables, alone: NanPlanes, combined: NanPlanes, step: Progres
     found = {cause: (int(counts[0, code]), int(counts[1, code])) for cause, code in CODES.items() if counts[0, code]}
     nz = alone.shape[0]
     return Dither(
-        str(source.tables[0].header["DATE-OBS"]).strip(),
-        int(inside.sum()) * nz,
-        {cause: number for cause, (number, _) in found.items()},
-        {cause: healed for cause, (_, healed) in found.items()},
-        np.where(inside, missing / nz, np.nan).astype(np.float32),
+        date_obs=str(source.tables[0].header["DATE-OBS"]).strip(),
+        voxels=int(inside.sum()) * nz,
+        holes={cause: number for cause, (number, _) in found.items()},
+        healed={cause: healed for cause, (_, healed) in found.items()},
+        fraction=np.where(inside, missing / nz, np.nan).astype(np.float32),
     )

@@ -6,16 +6,17 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from muse_nb.core.atomic import write_table
 from muse_nb.core.errors import MuseError
 from muse_nb.products.cube_file import CubeFile
+from muse_nb.steps.nans.causes import CAUSE_OF_CODE
+from muse_nb.steps.nans.result import NanAudit
+from muse_nb.steps.nans.story import story
 
 if TYPE_CHECKING:
     from astropy.table import Table
-
-    from muse_nb.steps.nans.audit import NanAudit
 
 __all__ = ["MarkedHoles", "Voxel", "check_holes", "read_holes", "tell_holes"]
 
@@ -82,7 +83,7 @@ class MarkedHoles:
     cube: Path
     table: Table
 
-    def summary(self) -> dict[str, Any]:
+    def summary(self) -> dict[str, object]:
         """Everything as plain numbers and texts, as ``muse-nb nans --holes --json`` prints it."""
         rows = [{name: row[name].item() for name in self.table.colnames} for row in self.table]
         return {
@@ -98,11 +99,11 @@ class MarkedHoles:
         """Tell the stories as text."""
         holes = sum(bool(cause) for cause in self.table["cause"])
         head = f"{self.cube}: {len(self.table)} marked, {holes} of them NaN"
-        return "\n".join([head, *(f"- {story}" for story in self.table["story"])])
+        return "\n".join([head, *(f"- {text}" for text in self.table["story"])])
 
     def _repr_html_(self) -> str:
         head, *stories = str(self).splitlines()
-        items = "".join(f"<li>{escape(story.removeprefix('- '))}</li>" for story in stories)
+        items = "".join(f"<li>{escape(text.removeprefix('- '))}</li>" for text in stories)
         return f"<p><b>{escape(head)}</b></p><ul>{items}</ul>"
 
 
@@ -123,21 +124,17 @@ def tell_holes(audit: NanAudit, holes: str | Path | Iterable[Voxel]) -> MarkedHo
     """
     from astropy.table import Table
 
-    from muse_nb.steps.nans import story as provenance
-    from muse_nb.steps.nans.causes import Cause
-
     voxels = read_holes(holes) if isinstance(holes, (str, Path)) else [(int(x), int(y), int(k)) for x, y, k in holes]
     check_holes(audit.cube, voxels)
     rows = []
     for x, y, k in voxels:
-        code = int(audit.cause_plane(k)[y, x])
+        cause = CAUSE_OF_CODE.get(int(audit.cause_plane(k)[y, x]))
         try:
             wavelength = float(audit.cube.wavelength(k))
         except MuseError:  # the cube does not say
             wavelength = float("nan")
         value = float(audit.cube.plane(k)[y, x])
-        cause = list(Cause)[code - 1].value if code else ""
-        rows.append((x, y, k, wavelength, value, cause, provenance.story(audit, x, y, k)))
+        rows.append((x, y, k, wavelength, value, cause.value if cause else "", story(audit, x, y, k)))
     names = ("x", "y", "plane", "wavelength", "value", "cause", "story")
     table = Table(rows=rows or None, names=names, dtype=(int, int, int, float, float, str, str))
     return MarkedHoles(audit.cube.path, table)

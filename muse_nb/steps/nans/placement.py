@@ -8,25 +8,28 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from muse_nb.core.errors import MuseError
 from muse_nb.kernels.nans import Grid, Place, Rows, place_rows
 from muse_nb.products.header import need, number_of
+from muse_nb.products.history import RecipeRun, history
 from muse_nb.products.pixtable import PixelTable
 
-__all__ = ["Placement", "Resampling", "read_resampling"]
+__all__ = ["OURS", "Placement", "Resampling", "read_resampling"]
 
 DEG = 180 / np.pi
 WCS = ("CRVAL1", "CRVAL2", "CRVAL3", "CRPIX1", "CRPIX2", "CRPIX3", "CD1_1", "CD2_2", "CD3_3")
-USUAL = {"CTYPE1": "RA---TAN", "CTYPE3": "AWAV", "CUNIT3": "Angstrom"}
+READABLE_AXES = {"CTYPE1": "RA---TAN", "CTYPE3": "AWAV", "CUNIT3": "Angstrom"}
+PIXEL_STEP = 1.25  # Angstrom: what the recipes take a detector pixel for, whatever the cube's step
 REMEDY = "make the cube again, or leave the pixel tables out"
-OURS = "muse_nb"
+OURS = "muse_nb"  # as the recipe's ID in the header of a cube that this package made
 RESAMPLERS = {"muse_scipost": 15.0, "muse_scipost_make_cube": 15.0, "muse_exp_combine": 10.0}  # default crsigma
 
 
 @dataclass(frozen=True)
 class Resampling:
-    """How a cube was resampled, as the PRO REC keywords of its header say.
+    """How a cube was resampled, as the history in its header says.
 
     Attributes
     ----------
@@ -58,22 +61,14 @@ def read_resampling(primary: Mapping[str, Any], tables: int) -> Resampling:
     """Read how a cube was made from its primary header; the recipes' defaults where it does not say."""
     combined = tables > 1
     found = Resampling(pixfrac=(0.6, 0.6, 0.6) if combined else (0.8, 0.8, 0.8), crsigma=10.0 if combined else 15.0)
-    for number in range(1, 100):
-        recipe = str(primary.get(f"ESO PRO REC{number} ID", "")).strip()
-        if not recipe:
-            break
-        if recipe in RESAMPLERS or recipe == OURS:
-            found = _parameters(primary, number, recipe)
+    for run in history(primary):
+        if run.recipe in RESAMPLERS or run.recipe == OURS:
+            found = _resampling(run)
     return found
 
 
-def _parameters(primary: Mapping[str, Any], number: int, recipe: str) -> Resampling:
-    values = {}
-    for index in range(1, 200):
-        name = primary.get(f"ESO PRO REC{number} PARAM{index} NAME")
-        if name is None:
-            break
-        values[str(name).strip()] = str(primary.get(f"ESO PRO REC{number} PARAM{index} VALUE", "")).strip()
+def _resampling(run: RecipeRun) -> Resampling:
+    recipe, values = run.recipe, {name: str(value).strip() for name, value in run.parameters.items()}
     combined = "combine" in recipe
     drops = [float(part) for part in values.get("pixfrac", "0.6" if combined else "0.8").split(",")]
     return Resampling(
@@ -128,11 +123,11 @@ class Placement:
         MuseError
             The cube is not on a tangent plane with a linear axis of wavelengths in air, in Angstrom.
         """
-        kinds = [str(header.get(name, usual)).strip() for name, usual in USUAL.items()]
-        if kinds != list(USUAL.values()):
+        axes = [str(header.get(name, readable)).strip() for name, readable in READABLE_AXES.items()]
+        if axes != list(READABLE_AXES.values()):
             raise MuseError(
-                f"{path}: {', '.join(USUAL)} are {', '.join(map(repr, kinds))}, not {', '.join(USUAL.values())}, so"
-                " that the pixel tables cannot be placed on it: leave them out"
+                f"{path}: {', '.join(READABLE_AXES)} are {', '.join(map(repr, axes))}, not"
+                f" {', '.join(READABLE_AXES.values())}, so that the pixel tables cannot be placed on it: leave them out"
             )
         how = read_resampling(primary, len(tables))
         if how.method != "drizzle":
@@ -180,7 +175,7 @@ class Placement:
             crpix3=wcs["CRPIX3"],
             drop_x=how.pixfrac[0] * pixel[0],
             drop_y=how.pixfrac[1] * pixel[1],
-            drop_z=how.pixfrac[2] * 1.25,
+            drop_z=how.pixfrac[2] * PIXEL_STEP,
             size_x=abs(wcs["CD1_1"]),
             size_y=abs(wcs["CD2_2"]),
             size_z=abs(wcs["CD3_3"]),
@@ -195,7 +190,7 @@ class Placement:
     def place(self, table: PixelTable, start: int, stop: int, cut: int) -> Rows:
         """Place rows `start` to `stop` of a pixel table (PIXTABLE_REDUCED, _POSITIONED or _COMBINED).
 
-        `cut` says at which sides the cube was cut out of a larger one, see `muse_nb.kernels.nans.Place`.
+        `cut` says at which sides the cube was cut out of a larger one: bits as of `muse_nb.kernels.nans.Place`.
         """
         if table.kind == "pix":
             raise MuseError(
@@ -243,7 +238,9 @@ def _pixel_scales(table: PixelTable) -> tuple[float, float]:
     return float(np.hypot(cd[0], cd[1])), float(np.hypot(cd[2], cd[3]))
 
 
-def _spaxel_centres(wcs: Mapping[str, float], shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
+def _spaxel_centres(
+    wcs: Mapping[str, float], shape: tuple[int, ...]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """RA and DEC of the centres of all spaxels [deg]."""
     py, px = np.mgrid[1 : shape[0] + 1, 1 : shape[1] + 1].astype(np.float64)
     x = wcs["CD1_1"] * (px - wcs["CRPIX1"]) + wcs["CD1_2"] * (py - wcs["CRPIX2"])

@@ -2,28 +2,36 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
+from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    from muse_nb.steps.nans.trace import Reach, Tables
+from muse_nb.products.dq import DQ
+from muse_nb.steps.nans.reach import Reach, Tables
 
 __all__ = ["rejected"]
 
-COSMICRAY = 32
 MARGIN = 4  # cells around the cube
 WIDEST = 1 << 20  # cells along an axis
+MIN_COMPARED = 3  # values in the cells around: with fewer, the resampler rejects none
+MAX_TURN = 5.0  # degrees from a quarter turn up to which slices lie along an axis of the cube
+DATA, FLAGS, RA, DEC, WAVELENGTH, STAT, WEIGHT = range(7)  # columns of the rows of a cell
 Cell = tuple[int, int, int]  # x, y, z
 
 
-def rejected(source: Tables, reach: Reach, index: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def rejected(source: Tables, reach: Reach, index: NDArray[np.int64]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Make the resampler's cosmic-ray test again for some voxels.
+
+    Parameters
+    ----------
+    source, reach
+        The pixel tables of the cube, and what they reach.
+    index
+        Voxels (z * ny + y) * nx + x that good rows overlap, shape (n,).
 
     Returns
     -------
-    rejected, spoiled : numpy.ndarray of bool
-        All good rows that overlap the voxel (linear index) fail the test; a value in the test was not finite.
+    rejected, spoiled : numpy.ndarray of bool, shape (n,)
+        All good rows that overlap the voxel fail the test; a value in the test was not finite.
     """
     grid, how = source.placement.grid, source.placement.resampling
     _, ny, nx = grid.shape
@@ -42,7 +50,7 @@ def rejected(source: Tables, reach: Reach, index: np.ndarray) -> tuple[np.ndarra
             rows = cells.get(cell)
             if rows is None:
                 continue
-            good = (rows[:, 1] == 0) & (rows[:, 6] > 0) & _overlaps(source, rows, i, j, k)
+            good = (rows[:, FLAGS] == 0) & (rows[:, WEIGHT] > 0) & _overlaps(source, rows, i, j, k)
             if not good.any():
                 continue
             if how.crtype == "others":  # its test needs every exposure; what else would take good rows is ruled out
@@ -51,31 +59,31 @@ def rejected(source: Tables, reach: Reach, index: np.ndarray) -> tuple[np.ndarra
             if cell not in limits:
                 limits[cell] = _limit(cells, cell, direction, how.crtype, how.crsigma)
             reached += int(good.sum())
-            lost += int((rows[good, 0] > limits[cell]).sum())
+            lost += int((rows[good, DATA] > limits[cell]).sum())
             spoiled[number] |= bool(np.isnan(limits[cell]))
         answer[number] = reached > 0 and lost == reached
     return answer, spoiled
 
 
-def _neighbourhood(voxels: np.ndarray) -> np.ndarray:
+def _neighbourhood(voxels: NDArray[np.int64]) -> NDArray[np.int64]:
     """Keys of all cells within two of the voxels: their rows, and those their tests compare with."""
     steps = np.arange(-2, 3)
     around = voxels[:, None, :] + np.stack(np.meshgrid(steps, steps, steps), axis=-1).reshape(1, -1, 3)
     return np.unique(_key(around.reshape(-1, 3)))
 
 
-def _key(cells: np.ndarray) -> np.ndarray:
+def _key(cells: NDArray[np.integer]) -> NDArray[np.int64]:
     """One number for each cell (x, y, z), those just outside the cube too."""
     x, y, z = (cells.astype(np.int64) + MARGIN).T
-    return (z * WIDEST + y) * WIDEST + x
+    return np.asarray((z * WIDEST + y) * WIDEST + x)
 
 
-def _rows_of_cells(source: Tables, reach: Reach, wanted: np.ndarray) -> dict[Cell, np.ndarray]:
-    """Rows of the cells in question: (data, dq, a, b, wavelength, stat, weight), by cell (x, y, z)."""
+def _rows_of_cells(source: Tables, reach: Reach, wanted: NDArray[np.int64]) -> dict[Cell, NDArray[np.float64]]:
+    """Rows of the cells in question, by cell; columns DATA to WEIGHT, RA and DEC [deg] less those of the grid."""
     low, high = int(wanted[0] // WIDEST**2) - MARGIN, int(wanted[-1] // WIDEST**2) - MARGIN
     found, keys = [], []
-    for table, start, stop, first, last in reach.chunks:
-        if last < low - 1 or first > high + 1:
+    for table, start, stop, lowest, highest in reach.chunks:
+        if highest < low - 1 or lowest > high + 1:
             continue
         rows = source.place(table, start, stop)
         key = _key(rows.cell)
@@ -93,29 +101,30 @@ def _rows_of_cells(source: Tables, reach: Reach, wanted: np.ndarray) -> dict[Cel
         keys.append(key[use])
     if not found:
         return {}
-    table_, key = np.concatenate(found), np.concatenate(keys)
+    every, key = np.concatenate(found), np.concatenate(keys)
     order = np.argsort(key, kind="stable")
-    table_, key = table_[order], key[order]
-    unique, start_ = np.unique(key, return_index=True)
-    parts = np.split(table_, start_[1:])
+    unique, begin = np.unique(key[order], return_index=True)
+    parts = np.split(every[order], begin[1:])
     cells = np.stack([unique % WIDEST, unique // WIDEST % WIDEST, unique // WIDEST**2], axis=1) - MARGIN
-    return {tuple(cell): part for cell, part in zip(cells.tolist(), parts, strict=True)}
+    return {(x, y, z): part for (x, y, z), part in zip(cells.tolist(), parts, strict=True)}
 
 
-def _overlaps(source: Tables, rows: np.ndarray, i: int, j: int, k: int) -> np.ndarray:
+def _overlaps(source: Tables, rows: NDArray[np.float64], i: int, j: int, k: int) -> NDArray[np.bool_]:
+    """True for rows whose drops overlap the voxel (i, j, k)."""
     grid = source.placement.grid
-    ra, dec, wavelength = rows[:, 2] + grid.ra0, rows[:, 3] + grid.dec0, rows[:, 4]
+    ra, dec, wavelength = rows[:, RA] + grid.ra0, rows[:, DEC] + grid.dec0, rows[:, WAVELENGTH]
     centre = (k + 1 - grid.crpix3) * grid.cd33 + grid.crval3
     inside = np.abs(grid.ra[j, i] - ra) * grid.cosdec[j, i] < 0.5 * (grid.drop_x + grid.size_x)
     inside &= np.abs(grid.dec[j, i] - dec) < 0.5 * (grid.drop_y + grid.size_y)
-    return inside & (np.abs(centre - wavelength) < 0.5 * (grid.drop_z + grid.size_z))
+    inside &= np.abs(centre - wavelength) < 0.5 * (grid.drop_z + grid.size_z)
+    return np.asarray(inside)
 
 
 def _direction(posang: float) -> str | None:
     """Axis along which the slices lie next to each other, as the recipe takes it from the first exposure."""
-    if min(abs(posang), abs(posang - 180), abs(posang - 360)) < 5:
+    if min(abs(posang), abs(posang - 180), abs(posang - 360)) < MAX_TURN:
         return "y"
-    return "x" if min(abs(posang - 90), abs(posang - 270)) < 5 else None
+    return "x" if min(abs(posang - 90), abs(posang - 270)) < MAX_TURN else None
 
 
 def _around(i: int, j: int, k: int, direction: str | None) -> list[Cell]:
@@ -128,25 +137,18 @@ def _around(i: int, j: int, k: int, direction: str | None) -> list[Cell]:
     return [cell for cell in cells if cell[axis] != own[axis] or cell == own]
 
 
-def _limit(
-    cells: dict[Cell, np.ndarray],
-    cell: tuple[int, int, int],
-    direction: str | None,
-    kind: str,
-    sigma: float,
-) -> float:
+def _limit(cells: dict[Cell, NDArray[np.float64]], cell: Cell, direction: str | None, kind: str, sigma: float) -> float:
     """Value above which a row of a cell is a cosmic ray: infinite with fewer than three to compare, NaN when one is."""
-    parts = [cells[c][:, (0, 1, 5)] for c in _around(*cell, direction) if c in cells]
-    values = np.concatenate(parts)
-    usable = (values[:, 1] == 0) | (values[:, 1] == COSMICRAY)
-    data = values[usable, 0]
-    if len(data) < 3:
+    rows = np.concatenate([cells[near] for near in _around(*cell, direction) if near in cells])
+    usable = (rows[:, FLAGS] == 0) | (rows[:, FLAGS] == DQ.COSMICRAY)
+    data, stat = rows[usable, DATA], rows[usable, STAT]
+    if len(data) < MIN_COMPARED:
         return np.inf
     if not np.isfinite(data).all():
         return np.nan
     if kind == "iraf":
-        return float(data.mean() + sigma * np.sqrt(values[usable, 2].sum()) / len(data))
+        return float(data.mean() + sigma * np.sqrt(stat.sum()) / len(data))
     if kind == "mean":
         return float(data.mean() + sigma * data.std(ddof=1))
     level = float(np.median(data))
-    return level + sigma * float(np.median(np.abs(data - level)))
+    return level + sigma * float(np.median(np.abs(data - level)))  # the recipe's: the deviation is no sigma

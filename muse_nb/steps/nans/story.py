@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from muse_nb.core.errors import MuseError
+from muse_nb.kernels.nans import Rows
 from muse_nb.products import dq as flags
-from muse_nb.steps.nans.causes import MEANING, Cause
+from muse_nb.steps.nans.causes import CAUSE_OF_CODE, MEANING, Cause
+from muse_nb.steps.nans.reach import Reach, Tables
+from muse_nb.steps.nans.result import NanAudit
 
 if TYPE_CHECKING:
     from astropy.table import Table
-
-    from muse_nb.kernels.nans import Rows
-    from muse_nb.steps.nans.audit import NanAudit
-    from muse_nb.steps.nans.trace import Reach, Tables
 
 __all__ = ["pixel_voxels", "story", "voxel_pixels"]
 
@@ -47,17 +47,17 @@ def voxel_pixels(audit: NanAudit, x: int, y: int, z: int) -> Table:
     """
     from astropy.table import Table
 
-    source, reach = _traced(audit)
+    source, reach = _tables_of(audit)
     nz, ny, nx = audit.shape
     if not (0 <= x < nx and 0 <= y < ny and 0 <= z < nz):
         raise MuseError(f"{audit.cube.path} has no voxel x {x}, y {y}, z {z}: its size is {nx} x {ny} x {nz}")
-    rows: list[tuple[Any, ...]] = []
+    rows: list[tuple[object, ...]] = []
     for number, start, stop in reach.runs((x, y, z)):
         placed = source.place(number, start, stop)
         weight = _weights(source, placed, np.array([x]), np.array([y]), np.array([z]))
         near = (np.abs(placed.cell - (x, y, z)) <= 1).all(axis=1) & source.loaded(placed)
         use = np.flatnonzero((weight > 0) & near)
-        rows += _describe(source, number, start, use, weight)
+        rows += _pixels(source, number, start, use, weight)
     table = Table(
         rows=rows or None, names=COLUMNS, dtype=(str, int, int, int, int, float, float, int, str, float, str, int)
     )
@@ -67,7 +67,8 @@ def voxel_pixels(audit: NanAudit, x: int, y: int, z: int) -> Table:
     return table
 
 
-def _traced(audit: NanAudit) -> tuple[Tables, Reach]:
+def _tables_of(audit: NanAudit) -> tuple[Tables, Reach]:
+    """Pixel tables of an audit, and what they reach; refuse one that was made without."""
     if audit.source is None or audit.reach is None:
         raise MuseError(
             f"{audit.cube.path} was audited without pixel tables: give them with pixtables=... (--pixtable)"
@@ -75,7 +76,9 @@ def _traced(audit: NanAudit) -> tuple[Tables, Reach]:
     return audit.source, audit.reach
 
 
-def _weights(source: Tables, rows: Rows, x: np.ndarray, y: np.ndarray, z: np.ndarray) -> np.ndarray:
+def _weights(
+    source: Tables, rows: Rows, x: NDArray[np.integer], y: NDArray[np.integer], z: NDArray[np.integer]
+) -> NDArray[np.float64]:
     """Overlap of drops with voxels over the volume of a drop; rows and voxels broadcast against each other."""
     grid = source.placement.grid
     centre = (z + 1 - grid.crpix3) * grid.cd33 + grid.crval3
@@ -91,7 +94,10 @@ def _weights(source: Tables, rows: Rows, x: np.ndarray, y: np.ndarray, z: np.nda
     return weight
 
 
-def _describe(source: Tables, number: int, start: int, use: np.ndarray, weight: np.ndarray) -> list[tuple[Any, ...]]:
+def _pixels(
+    source: Tables, number: int, start: int, use: NDArray[np.int64], weight: NDArray[np.float64]
+) -> list[tuple[object, ...]]:
+    """Rows `use` of those from `start` on as the columns of `voxel_pixels`; `weight` is of all of them."""
     if not len(use):
         return []
     table = source.tables[number]
@@ -126,8 +132,7 @@ def story(audit: NanAudit, x: int, y: int, z: int) -> str:
     where = f"Voxel x {x}, y {y}, plane {z}"
     with suppress(MuseError):
         where += f" ({float(audit.cube.wavelength(z)):.2f} Angstrom)"
-    code = int(audit.cause_plane(z)[y, x])
-    cause = list(Cause)[code - 1] if code else None
+    cause = CAUSE_OF_CODE.get(int(audit.cause_plane(z)[y, x]))
     said = [f"{where} is {value:.4g}." if cause is None else f"{where} is NaN: {cause} - {MEANING[cause]}."]
     if cause is Cause.OUTSIDE_RANGE:
         said.append(f"This spaxel has data from plane {audit.first[y, x]} to {audit.last[y, x]} of {nz}.")
@@ -150,6 +155,8 @@ def pixel_voxels(audit: NanAudit, ifu: int, x: int, y: int, exposure: str | None
 
     Parameters
     ----------
+    audit
+        Made with the pixel tables.
     ifu, x, y
         IFU and detector pixel (1-based, as in OBJECT_RED).
     exposure
@@ -160,27 +167,33 @@ def pixel_voxels(audit: NanAudit, ifu: int, x: int, y: int, exposure: str | None
     astropy.table.Table
         exposure, x, y, z (0-based voxel), wavelength of its plane [Angstrom], weight, nan; empty when the pixel is
         in no slice or outside the cube.
+
+    Raises
+    ------
+    MuseError
+        The audit has no pixel tables.
     """
     from astropy.table import Table
 
-    source, reach = _traced(audit)
-    found: list[tuple[Any, ...]] = []
+    source, reach = _tables_of(audit)
+    found: list[tuple[object, ...]] = []
     for number, table in enumerate(source.tables):
         date = str(table.header.get("DATE-OBS", "")).strip()
         if exposure is not None and exposure != date:
             continue
-        for start, stop in [(c[1], c[2]) for c in reach.chunks if c[0] == number]:
+        for start, stop in [(chunk.start, chunk.stop) for chunk in reach.chunks if chunk.table == number]:
             origin = table.read("origin", start, stop)
             hits = np.flatnonzero(((origin >> 6 & 0x1F) == ifu) & ((origin >> 11 & 0x1FFF) == y))
             if len(hits):
                 hits = hits[source.detector(number, origin[hits], start + hits)[2] == x]
             for hit in hits.tolist():
-                found += [(date, *voxel) for voxel in _fed(audit, source, number, start + hit)]
+                found += [(date, *voxel) for voxel in _voxels_of_row(audit, source, number, start + hit)]
     names = ("exposure", "x", "y", "z", "wavelength", "weight", "nan")
     return Table(rows=found or None, names=names, dtype=(str, int, int, int, float, float, bool))
 
 
-def _fed(audit: NanAudit, source: Tables, number: int, row: int) -> list[tuple[Any, ...]]:
+def _voxels_of_row(audit: NanAudit, source: Tables, number: int, row: int) -> list[tuple[object, ...]]:
+    """Voxels that a row feeds: x, y, z, wavelength, weight, whether it is NaN."""
     placed = source.place(number, row, row + 1)
     steps = np.stack(np.meshgrid([-1, 0, 1], [-1, 0, 1], [-1, 0, 1], indexing="ij"), axis=-1).reshape(-1, 3)
     voxels = placed.cell[0] + steps

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from muse_nb.core.errors import MuseError
-from muse_nb.steps.offsets.measure import Offsets
+from muse_nb.core.robust import ERROR_OF_MEDIAN, SIGMA_OF_MAD
 from muse_nb.steps.offsets.measurement import Measurement
+from muse_nb.steps.offsets.result import Offsets
+from muse_nb.steps.offsets.starfit.arrays import Floats
 from muse_nb.steps.offsets.starfit.geometry import to_tangent
 from muse_nb.steps.offsets.starfit.solve import Solution
 
@@ -20,8 +21,11 @@ if TYPE_CHECKING:
 
 __all__ = ["onto_catalogue"]
 
-RADIUS = 5.0  # arcsec, largest error of the pointing
-MATCH = 0.3  # arcsec, about the common shift
+MAX_POINTING_ERROR = 5.0  # arcsec
+MAX_MATCH_DISTANCE = 0.3  # arcsec, about the common shift
+FIELD_RADIUS = 180.0  # arcsec within which stars of the catalogue are looked at
+MAX_STARS = 100  # of the images, the brightest
+MIN_MATCHES = 2
 
 
 def onto_catalogue(
@@ -42,11 +46,11 @@ def onto_catalogue(
     fit = solution.fit
     stars = fit.sky[solution.numbers >= 0]
     worth = np.array([f.amplitude / np.sqrt(f.floor) for f in fit.frames]).mean(0)[solution.numbers >= 0]
-    bright = np.argsort(-worth)[:100]
+    bright = np.argsort(-worth)[:MAX_STARS]
     shift, error, count = _common_shift(stars[bright], known)
-    if count < 2:
+    if count < MIN_MATCHES:
         raise MuseError(
-            f"only {count} star(s) of {name} are found within {RADIUS:g} arcsec of stars in the images: "
+            f"only {count} star(s) of {name} are found within {MAX_POINTING_ERROR:g} arcsec of stars in the images: "
             "are its ra and dec in degrees, and of this field?"
         )
     out = offsets.table.copy()
@@ -72,18 +76,18 @@ def _read(catalogue: Table | str | Path, name: str) -> Table:
         raise MuseError(f"{name} is no table astropy can read ({first}): give an ECSV or FITS file") from error
 
 
-def _at_epoch(table: Table, mjd: float, name: str) -> tuple[NDArray, NDArray]:
+def _at_epoch(table: Table, mjd: float, name: str) -> tuple[Floats, Floats]:
     """Positions [deg], moved to the epoch of observation where proper motions [mas/yr] and their epoch are known."""
     columns = {column.lower(): column for column in table.colnames}
     missing = [column for column in ("ra", "dec") if column not in columns]
     if missing:
         raise MuseError(f"{name} lacks the column {' and '.join(missing)}: give ra and dec in degrees")
 
-    def values(column: str, default: float) -> NDArray:
+    def values(column: str, default: float) -> Floats:
         if column not in columns:
             return np.full(len(table), default)
         try:
-            array: NDArray = np.ma.filled(np.ma.asarray(table[columns[column]], float), np.nan)
+            array: Floats = np.ma.filled(np.ma.asarray(table[columns[column]], float), np.nan)
         except (TypeError, ValueError) as error:
             raise MuseError(f"{name}: column {columns[column]} holds no numbers ({error})") from error
         return np.where(np.isfinite(array), array, default)
@@ -97,25 +101,26 @@ def _at_epoch(table: Table, mjd: float, name: str) -> tuple[NDArray, NDArray]:
     return ra[good], dec[good]
 
 
-def _common_shift(stars: NDArray, known: NDArray) -> tuple[NDArray, NDArray, int]:
+def _common_shift(stars: Floats, known: Floats) -> tuple[Floats, Floats, int]:
     """Vector that most pairs (measured - catalogue) agree on, its error, and how many pairs."""
     from scipy.spatial import cKDTree
 
     nothing = np.zeros(2), np.full(2, np.inf), 0
-    near = known[np.hypot(*known.T) < 180]
+    near = known[np.hypot(*known.T) < FIELD_RADIUS]
     if not len(near) or not len(stars):
         return nothing
-    pairs = cKDTree(stars).query_ball_point(near, RADIUS)
+    pairs = cKDTree(stars).query_ball_point(near, MAX_POINTING_ERROR)
     differences = np.array([stars[i] - near[j] for j, found in enumerate(pairs) for i in found])
     if not len(differences):
         return nothing
-    votes = [len(found) for found in cKDTree(differences).query_ball_point(differences, MATCH / 2)]
+    votes = [len(found) for found in cKDTree(differences).query_ball_point(differences, MAX_MATCH_DISTANCE / 2)]
     shift = differences[int(np.argmax(votes))]
     for _ in range(5):
         distance, index = cKDTree(stars).query(near + shift)
-        matched = distance < MATCH
+        matched = distance < MAX_MATCH_DISTANCE
         left = stars[index[matched]] - near[matched]
         shift = np.median(left, axis=0)
     count = len(left)
-    error = 1.4826 * 1.253 * np.median(np.abs(left - shift), axis=0) / np.sqrt(max(count - 1, 1))
+    deviation = np.median(np.abs(left - shift), axis=0)
+    error = SIGMA_OF_MAD * ERROR_OF_MEDIAN * deviation / np.sqrt(max(count - 1, 1))
     return shift, error, count

@@ -6,18 +6,21 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from muse_nb.core.errors import MuseError
+from muse_nb.core.html import Shown, table_html
 from muse_nb.core.text import signed
 from muse_nb.products.image_fov import ImageFov
 from muse_nb.products.offset_list import OffsetList
-from muse_nb.steps.offsets.measure import Offsets, measure_offsets
+from muse_nb.steps.offsets.measure import measure_offsets
 from muse_nb.steps.offsets.measurement import Measurement
+from muse_nb.steps.offsets.result import Offsets
+from muse_nb.steps.offsets.starfit.arrays import Floats, Ints
 from muse_nb.steps.offsets.starfit.correlate import correlate
+from muse_nb.steps.offsets.wobble import fit_wobble
 
 if TYPE_CHECKING:
     from astropy.table import Table
@@ -25,13 +28,19 @@ if TYPE_CHECKING:
 __all__ = ["CrossCheck", "check_offset_list", "cross_check"]
 
 METHODS = ("clicked", "automatic", "correlation", "muse_exp_align")
-ALLOWED = 5.0  # errors
-SLACK = {"clicked": 0.01, "automatic": 0.0, "correlation": 0.1, "muse_exp_align": 0.05}  # arcsec beyond known errors
-FEW = 2  # matched stars with which muse_exp_align is often wrong
+MAX_DEVIATION = 5.0  # errors between two methods
+METHOD_ERROR = {
+    "clicked": 0.01,
+    "automatic": 0.0,
+    "correlation": 0.1,
+    "muse_exp_align": 0.05,
+}  # arcsec beyond known errors
+FEW_MATCHED = 2  # stars with which muse_exp_align is often wrong
+LIST_ERROR = 0.1  # arcsec that a list made elsewhere may be off beside the errors of the measured offsets
 
 
 @dataclass(frozen=True)
-class CrossCheck:
+class CrossCheck(Shown):
     """Offsets by several methods and a verdict on each exposure.
 
     Attributes
@@ -49,7 +58,12 @@ class CrossCheck:
     methods: tuple[str, ...]
     notes: tuple[str, ...]
 
-    def rows(self) -> list[dict[str, Any]]:
+    @property
+    def findings(self) -> list[str]:
+        """Nothing: the verdicts stand in the table."""
+        return []
+
+    def rows(self) -> list[dict[str, object]]:
         """One dictionary an exposure, for JSON."""
         rows = []
         for row in self.table:
@@ -57,7 +71,11 @@ class CrossCheck:
             for name in self.methods:
                 values = [float(row[f"{name}_{axis}"]) for axis in ("ra", "dec")]
                 methods[name] = values if np.isfinite(values).all() else None
-            found: dict[str, Any] = {"verdict": str(row["verdict"]), "why": str(row["why"]), "offsets_arcsec": methods}
+            found: dict[str, object] = {
+                "verdict": str(row["verdict"]),
+                "why": str(row["why"]),
+                "offsets_arcsec": methods,
+            }
             if "n_matched" in self.table.colnames:
                 found["muse_exp_align_matched"] = int(row["n_matched"]) if row["n_matched"] >= 0 else None
             rows.append(found)
@@ -72,20 +90,20 @@ class CrossCheck:
         return [*lines, *self.notes]
 
     def _repr_html_(self) -> str:
-        top = "".join(f"<th>{escape(name)} [mas]</th>" for name in self.methods)
-        body = ""
-        for row in self.table:
-            cells = [
-                ",\u00a0".join(signed(1e3 * row[f"{name}_{axis}"]) for axis in ("ra", "dec")) for name in self.methods
+        rows = [
+            [
+                str(row["date_obs"]),
+                *(
+                    ",\u00a0".join(signed(1e3 * row[f"{name}_{axis}"]) for axis in ("ra", "dec"))
+                    for name in self.methods
+                ),
+                f"{row['verdict']} {row['why']}".strip(),
             ]
-            verdict = escape(f"{row['verdict']} {row['why']}".strip())
-            body += f"<tr><td>{escape(str(row['date_obs']))}</td>" + "".join(
-                f"<td>{escape(cell)}</td>" for cell in cells
-            )
-            body += f"<td class='said'>{verdict}</td></tr>"
+            for row in self.table
+        ]
         notes = "".join(f"<p>{escape(note)}</p>" for note in self.notes)
-        head = f"<thead><tr><th>exposure</th>{top}<th class='text'>verdict</th></tr></thead>"
-        return f"<table>{head}<tbody>{body}</tbody></table>{notes}"
+        head = ["exposure", *(f"{name} [mas]" for name in self.methods), "verdict"]
+        return table_html(head, rows, kind="judged") + notes
 
 
 def cross_check(
@@ -117,7 +135,7 @@ def cross_check(
     )
     automatic = offsets if offsets is not None and not known else measure_offsets(measurement)
     base = int(np.argmax(automatic.accepted))
-    found: dict[str, tuple[NDArray, NDArray]] = {"automatic": _of(automatic)}
+    found: dict[str, tuple[Floats, Floats]] = {"automatic": _of(automatic)}
     notes: list[str] = []
     if clicked is not None:
         found["clicked"] = _of(clicked)
@@ -131,7 +149,7 @@ def cross_check(
             reason = str(failure).rsplit("; its log is", 1)[0]  # which went with the scratch folder
             notes.append(f"muse_exp_align: {reason}")
     methods = tuple(name for name in METHODS if name in found)
-    columns: dict[str, Any] = {"date_obs": measurement.date_obs}
+    columns: dict[str, object] = {"date_obs": measurement.date_obs}
     for name in methods:
         offset, error = found[name]
         found[name] = offset - offset[base], error
@@ -144,30 +162,30 @@ def cross_check(
     return CrossCheck(Table(columns), methods, tuple(notes))
 
 
-def _of(offsets: Offsets) -> tuple[NDArray, NDArray]:
+def _of(offsets: Offsets) -> tuple[Floats, Floats]:
     keep = offsets.accepted[:, None]
     offset = np.c_[offsets.table["ra_offset"], offsets.table["dec_offset"]].astype(float)
     error = np.c_[offsets.table["ra_error"], offsets.table["dec_error"]].astype(float)
     return np.where(keep, offset, np.nan), np.where(keep, error, np.nan)
 
 
-def _correlated(measurement: Measurement, base: int) -> tuple[NDArray, NDArray]:
-    n = len(measurement.images)
+def _correlated(measurement: Measurement, base: int) -> tuple[Floats, Floats]:
+    n, frames = len(measurement.images), measurement.solution.frames
     offset, error = np.full((n, 2), np.nan), np.full((n, 2), np.nan)
     offset[base] = error[base] = 0
     for i in range(n):
         if i != base:
-            shift = correlate(measurement.frames[base], measurement.frames[i], measurement.radius)
+            shift = correlate(frames[base], frames[i], measurement.radius)
             if shift is not None:
                 offset[i], error[i] = shift.offset, shift.error
     return offset, error
 
 
-def _muse_exp_align(measurement: Measurement, dec: float) -> tuple[NDArray, NDArray]:
+def _muse_exp_align(measurement: Measurement, dec: float) -> tuple[Floats, Ints]:
     """Offsets [arcsec] of the recipe and how many stars it matched in each exposure, -1 where it does not say."""
     from muse_nb.core.work import scratch_folder
     from muse_nb.products.header import read_all
-    from muse_nb.recipes.reduce import align
+    from muse_nb.recipes.joining import align
 
     with scratch_folder() as folder:
         result = align([image.path for image in measurement.images], folder)
@@ -183,8 +201,6 @@ def _muse_exp_align(measurement: Measurement, dec: float) -> tuple[NDArray, NDAr
 
 
 def _wobble_outliers(offsets: Offsets) -> set[str]:
-    from muse_nb.steps.offsets.wobble import fit_wobble
-
     try:
         wobble = fit_wobble(offsets)
     except MuseError:
@@ -193,7 +209,7 @@ def _wobble_outliers(offsets: Offsets) -> set[str]:
 
 
 def _verdict(
-    automatic: Offsets, i: int, found: dict[str, tuple[NDArray, NDArray]], matched: int, odd: set[str]
+    automatic: Offsets, i: int, found: dict[str, tuple[Floats, Floats]], matched: int, odd: set[str]
 ) -> tuple[str, str]:
     row = automatic.table[i]
     best = "clicked" if "clicked" in found and np.isfinite(found["clicked"][0][i]).all() else "automatic"
@@ -205,10 +221,10 @@ def _verdict(
         if name == best or not np.isfinite(other[i]).all():
             continue
         apart = np.hypot(*(other[i] - offset))
-        allowed = ALLOWED * np.hypot(*np.hypot(error, other_error[i])) + SLACK[name] + SLACK[best]
+        allowed = MAX_DEVIATION * np.hypot(*np.hypot(error, other_error[i])) + METHOD_ERROR[name] + METHOD_ERROR[best]
         if apart > allowed:
             reasons.append(f"{name} is {1e3 * apart:.0f} mas away")
-    if 0 <= matched <= FEW:
+    if 0 <= matched <= FEW_MATCHED:
         reasons.append(
             f"muse_exp_align matched only {matched} star{'s' * (matched != 1)}: with so few it is often wrong"
         )
@@ -271,7 +287,7 @@ def _against(given: OffsetList, measured: Offsets) -> list[str]:
     theirs = np.array([[row[0], row[1]] for _, row in rows if row is not None]) * 3600
     want = offset[index] - offset[index[0]]
     cosine = np.cos(np.radians(measured.dec))
-    allowed = 0.1 + ALLOWED * np.hypot(*np.nan_to_num(error[index]).T)
+    allowed = LIST_ERROR + MAX_DEVIATION * np.hypot(*np.nan_to_num(error[index]).T)
 
     def fits(scale_ra: float, scale: float) -> bool:
         shifted = (theirs - theirs[0]) * [scale_ra, scale]

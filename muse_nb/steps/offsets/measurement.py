@@ -2,33 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from muse_nb.core.errors import MuseError
+from muse_nb.core.progress import Progress, silent
 from muse_nb.products.image_fov import ImageFov
-from muse_nb.steps.offsets.starfit.begin import Attempt, begin, silent
+from muse_nb.steps.offsets.starfit.arrays import Floats
+from muse_nb.steps.offsets.starfit.begin import Attempt, begin
 from muse_nb.steps.offsets.starfit.catalogue import StarShifts, star_shifts
+from muse_nb.steps.offsets.starfit.click import centre, listed
 from muse_nb.steps.offsets.starfit.filled import without_fill
 from muse_nb.steps.offsets.starfit.frame import Frame
 from muse_nb.steps.offsets.starfit.geometry import Plane, from_tangent, to_tangent
 from muse_nb.steps.offsets.starfit.noise import core_chi2
+from muse_nb.steps.offsets.starfit.prepare import prepare
 from muse_nb.steps.offsets.starfit.solve import Solution, complete
-
-if TYPE_CHECKING:
-    from astropy.table import Table
 
 __all__ = ["Measurement", "damage_told", "open_images"]
 
-FLAT = 1e-3  # of a pixel's length: a width that is none
-PICKABLE = 250  # stars of an exposure that answer a click at once: more take too long to invert
+MIN_PIXEL_WIDTH = 1e-3  # of a pixel's length on the sky
+MAX_STARS_AT_ONCE = 250  # of an exposure that answer a click at once: more take too long to invert
 
 
 def open_images(images: Iterable[str | Path | ImageFov]) -> list[ImageFov]:
@@ -56,12 +55,12 @@ def open_images(images: Iterable[str | Path | ImageFov]) -> list[ImageFov]:
 
 
 @contextmanager
-def damage_told(images: list[ImageFov]) -> Iterator[None]:
+def damage_told(paths: Iterable[Path]) -> Iterator[None]:
     """Say in a sentence that the fit of some images failed."""
     try:
         yield
     except np.linalg.LinAlgError as error:
-        names = ", ".join(image.path.name for image in images)
+        names = ", ".join(path.name for path in paths)
         raise MuseError(f"the stars of {names} cannot be fitted ({error}): one of the images is damaged") from error
 
 
@@ -74,18 +73,18 @@ class Measurement:
         IMAGE_FOVs, paths or opened.
     radius
         Largest offset looked for [arcsec].
-    tell
-        Called with a line of text at every stage.
+    progress
+        Told a line of text at every stage.
     """
 
     def __init__(
         self,
         images: Iterable[str | Path | ImageFov],
         radius: float = 6.0,
-        tell: Callable[[str], None] | None = None,
+        progress: Progress | None = None,
     ) -> None:
         self.images = open_images(images)
-        self.radius, self.tell = radius, tell or silent
+        self.radius, self.progress = radius, progress or silent
         self.origin = _centre(self.images[0])
         self.planes = [_plane(image, self.origin) for image in self.images]
 
@@ -102,8 +101,8 @@ class Measurement:
         raise MuseError(f"no exposure has DATE-OBS {date_obs}: they are {', '.join(self.date_obs)}")
 
     @property
-    def frames(self) -> list[Frame]:
-        """Prepared images; light that fills the field turns the background to one that follows it."""
+    def frames(self) -> tuple[Frame, ...]:
+        """Images as the fit begins; light that fills the field turns the background to one that follows it."""
         return self._begun.frames
 
     @cached_property
@@ -115,8 +114,8 @@ class Measurement:
         MuseError
             The stars cannot be fitted.
         """
-        with damage_told(self.images):
-            return complete(self._begun, self.tell)
+        with damage_told(image.path for image in self.images):
+            return complete(self._begun, self.progress)
 
     @cached_property
     def star_shifts(self) -> StarShifts:
@@ -130,7 +129,7 @@ class Measurement:
         fit = self.solution.fit
         if fit is None:
             raise ValueError("no star could be fitted")
-        shifts = star_shifts(fit, fit.parts(), most=PICKABLE)
+        shifts = star_shifts(fit, fit.linearized()[1], most=MAX_STARS_AT_ONCE)
         scale = np.array([max(1.0, core_chi2(frame)) for frame in fit.frames])
         return StarShifts(shifts.shift, shifts.covariance * scale[:, None, None, None])
 
@@ -139,37 +138,27 @@ class Measurement:
         """Prepared images after the first round of their fit, which tells what background they need."""
         frames = []
         for image, plane in zip(self.images, self.planes, strict=True):
-            self.tell(f"preparing {image.date_obs}")
-            frames.append(Frame(without_fill(np.asarray(image.data, float)), plane))
-        with damage_told(self.images):
-            return begin(frames, self.radius, self.tell)
+            self.progress(f"preparing {image.date_obs}", 0, 0)
+            frames.append(prepare(without_fill(np.asarray(image.data, float)), plane))
+        with damage_told(image.path for image in self.images):
+            return begin(frames, self.radius, self.progress)
 
-    def sky(self, i: int, x: NDArray, y: NDArray) -> tuple[NDArray, NDArray]:
+    def sky(self, i: int, x: Floats, y: Floats) -> tuple[Floats, Floats]:
         """RA and Dec [deg] that exposure `i` assigns to its 0-based pixels."""
         return from_tangent(self.planes[i].sky(np.stack([x, y], axis=-1)), self.origin)
 
-    def pixel(self, i: int, ra: NDArray, dec: NDArray) -> tuple[NDArray, NDArray]:
+    def pixel(self, i: int, ra: Floats, dec: Floats) -> tuple[Floats, Floats]:
         """0-based pixel of exposure `i` where its header puts a position."""
         x, y = np.moveaxis(self.planes[i].pixel(to_tangent(ra, dec, self.origin)), -1, 0)
         return x, y
 
     def star_near(self, i: int, x: float, y: float) -> tuple[float, float] | None:
         """0-based pixel of the star that a click on exposure `i` means: of the fit, or else one seen there; or None."""
-        from muse_nb.steps.offsets.picked import centre, listed
+        return listed(self.solution, i, x, y) or self.peak_near(i, x, y)
 
-        return listed(self.solution, i, x, y) or centre(self.frames[i], x, y)
-
-    def candidates(self, most: int = 20) -> Table:
-        """Stars worth picking, the best first.
-
-        Returns
-        -------
-        astropy.table.Table
-            star, ra, dec [deg, as the first exposure has them], x, y [0-based pixel there], significance, n_exposures.
-        """
-        from muse_nb.steps.offsets.picked import candidates
-
-        return candidates(self, most)
+    def peak_near(self, i: int, x: float, y: float) -> tuple[float, float] | None:
+        """0-based pixel of what looks like a star next to a click on exposure `i`, whether the fit has it or not."""
+        return centre(self.solution.frames[i], x, y)
 
 
 def _plane(image: ImageFov, origin: tuple[float, float]) -> Plane:
@@ -177,7 +166,7 @@ def _plane(image: ImageFov, origin: tuple[float, float]) -> Plane:
     plane = Plane.of(image.wcs, image.data.shape, origin)
     if np.isfinite(plane.matrix).all():
         longest, shortest = np.linalg.svd(plane.matrix, compute_uv=False)
-        if shortest > FLAT * longest:
+        if shortest > MIN_PIXEL_WIDTH * longest:
             return plane
     raise MuseError(
         f"{image.path}: its WCS (CD1_1, CD1_2, CD2_1, CD2_2) puts all pixels on a line of the sky: make the image again"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
@@ -15,10 +15,14 @@ if TYPE_CHECKING:
 
 __all__ = ["PickFile", "empty_picks", "merge_picks", "read_picks", "save_picks"]
 
-COLUMNS: dict[str, Any] = {
+COLUMNS: dict[str, type] = {
     "star": int, "ra": float, "dec": float, "exposure": str, "x": float, "y": float, "dropped": bool,
 }  # fmt: skip
-_PATIENCE = 10.0  # seconds for another notebook to finish its save
+LOCK_TIMEOUT = 10.0  # seconds for another notebook to finish its save
+_SAME_STAR = 0.5  # arcsec
+
+_Key: TypeAlias = tuple[int, str]  # star, exposure
+_Values: TypeAlias = tuple[float | None, float | None, float | None, float | None, bool]  # ra, dec, x, y, dropped
 
 
 def empty_picks() -> Table:
@@ -105,7 +109,7 @@ class PickFile:
         path, lock = self.path, self.path.with_name(f".{self.path.name}.lock")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            with FileLock(lock, timeout=_PATIENCE):
+            with FileLock(lock, timeout=LOCK_TIMEOUT):
                 stamp = self._stamp()
                 if stamp not in (self._seen, None):
                     picks = merge_picks(self.picks, picks, read_picks(path))
@@ -149,9 +153,7 @@ def merge_picks(before: Table, mine: Table, theirs: Table) -> Table:
     return table
 
 
-def _numbers_in_file(
-    old: dict[tuple[int, str], tuple], own: dict[tuple[int, str], tuple], other: dict[tuple[int, str], tuple]
-) -> dict[int, int]:
+def _numbers_in_file(old: dict[_Key, _Values], own: dict[_Key, _Values], other: dict[_Key, _Values]) -> dict[int, int]:
     """Numbers of the stars that I added: those of the same stars in the file, else free ones."""
     known = {star for star, _ in old}
     added = {star: row for (star, _), row in other.items() if star not in known}
@@ -165,7 +167,7 @@ def _numbers_in_file(
     return found
 
 
-def _rows(table: Table) -> dict[tuple[int, str], tuple]:
+def _rows(table: Table) -> dict[_Key, _Values]:
     """(star, exposure) -> the rest, with NaN as None so that equal rows compare equal."""
 
     def plain(value: float) -> float | None:
@@ -183,7 +185,8 @@ def _numbers(*values: float | None) -> list[float]:
     return [np.nan if value is None else value for value in values]
 
 
-def _close(one: tuple, two: tuple) -> bool:
-    if None in (one[0], two[0], one[1], two[1]):
+def _close(one: _Values, two: _Values) -> bool:
+    (ra, dec), (other_ra, other_dec) = one[:2], two[:2]
+    if ra is None or dec is None or other_ra is None or other_dec is None:
         return False
-    return bool(np.hypot((one[0] - two[0]) * np.cos(np.radians(one[1])), one[1] - two[1]) < 0.5 / 3600)
+    return bool(np.hypot((ra - other_ra) * np.cos(np.radians(dec)), dec - other_dec) < _SAME_STAR / 3600)

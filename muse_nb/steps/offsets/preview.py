@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from muse_nb.steps.offsets.measure import Offsets
 from muse_nb.steps.offsets.measurement import Measurement
-from muse_nb.steps.offsets.picked import positions
+from muse_nb.steps.offsets.picked import SAME_STAR, positions
+from muse_nb.steps.offsets.result import Offsets
 from muse_nb.steps.offsets.starfit.catalogue import StarShifts, adjust
 from muse_nb.steps.offsets.starfit.solve import Solution
 from muse_nb.steps.offsets.table import assemble
@@ -34,17 +34,12 @@ def preview_offsets(measurement: Measurement, picks: Table) -> Offsets | None:
 def _solution(measurement: Measurement, picks: Table) -> Solution | None:
     base = measurement.solution
     numbers, sky, _ = positions(measurement, picks)
-    if (
-        base.fit is None
-        or not len(sky)
-        or len(base.placed) < len(measurement.frames)
-        or (picks["exposure"] != "").any()
-    ):
+    if base.fit is None or not len(sky) or len(base.placed) < len(base.frames) or (picks["exposure"] != "").any():
         return None
-    fit, n = base.fit, len(measurement.frames)
+    fit, n = base.fit, len(base.frames)
     apart = np.hypot(*(sky[:, None] - fit.sky).transpose(2, 0, 1))
     near, first = np.unique(apart.argmin(1), return_index=True)
-    if apart.min(1).max() > 0.5 * max(frame.seeing for frame in fit.frames):
+    if apart.min(1).max() > SAME_STAR * max(frame.seeing for frame in fit.frames):
         return None
     shifts = measurement.star_shifts
     chosen = StarShifts(shifts.shift[:, near], shifts.covariance[:, near])

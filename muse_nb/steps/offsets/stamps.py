@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from muse_nb.core.errors import MuseError
 from muse_nb.steps.offsets.measurement import Measurement
+from muse_nb.steps.offsets.starfit.arrays import Floats
 from muse_nb.steps.offsets.starfit.solve import Solution
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from numpy.typing import NDArray
 
 __all__ = ["StarStamps", "star_stamps"]
 
-REACH = 1.6  # FWHM shown on each side of the star
-LEAST, MOST = 5, 15  # pixels on each side
+SHOWN_FWHM = 1.6  # on each side of the star
+MIN_SIDE, MAX_SIDE = 5, 15  # pixels on each side of it
 
 
 @dataclass(frozen=True)
@@ -38,23 +42,24 @@ class StarStamps:
 
     star: int
     date_obs: tuple[str, ...]
-    data: NDArray = field(repr=False)
-    model: NDArray = field(repr=False)
-    residual: NDArray = field(repr=False)
-    turn: NDArray = field(repr=False)
+    data: Floats = field(repr=False)
+    model: Floats = field(repr=False)
+    residual: Floats = field(repr=False)
+    turn: Floats = field(repr=False)
 
-    def limits(self) -> NDArray[np.float64]:
+    def limits(self) -> Floats:
         """Faintest and brightest pixel worth showing of each exposure, shape (n, 2)."""
         if not len(self.date_obs):
             return np.zeros((0, 2))
         tops = np.maximum(np.nanmax(self.data, axis=(1, 2)), np.nanmax(self.model, axis=(1, 2)))
         return np.stack([np.minimum(np.nanpercentile(self.data, 5, axis=(1, 2)), 0.0), tops], axis=1)
 
-    def plot(self, axes: Any = None) -> Any:
-        """Draw data, model and residual of all exposures, north up; return the figure."""
+    def plot(self, axes: NDArray[np.object_] | None = None) -> Figure:
+        """Draw data, model and residual of all exposures, north up, in 3 rows of axes; return the figure."""
         from muse_nb.steps.offsets.figures import plot_stamps
 
-        return plot_stamps(self, axes)
+        images = {"data": self.data, "model": self.model, "residual": self.residual}
+        return plot_stamps(self.star, self.date_obs, images, self.limits(), self.turn, axes)
 
 
 def star_stamps(measurement: Measurement, solution: Solution, star: int) -> StarStamps:
@@ -70,7 +75,7 @@ def star_stamps(measurement: Measurement, solution: Solution, star: int) -> Star
         raise MuseError(f"star {star} took no part in the fit: it was dropped, or lies in less than two exposures")
     k = int(place[0])
     seen = [j for j in range(len(fit.frames)) if fit.active[j, k]]
-    half = int(np.clip(np.ceil(REACH * max((fit.frames[j].width for j in seen), default=4.0)), LEAST, MOST))
+    half = int(np.clip(np.ceil(SHOWN_FWHM * max((fit.frames[j].width for j in seen), default=4.0)), MIN_SIDE, MAX_SIDE))
     data, model, residual = squares = np.full((3, len(seen), 2 * half + 1, 2 * half + 1), np.nan)
     for n, j in enumerate(seen):
         frame = fit.frames[j]
@@ -84,7 +89,7 @@ def star_stamps(measurement: Measurement, solution: Solution, star: int) -> Star
     return StarStamps(star, dates, data, model, residual, turn)
 
 
-def _paste(square: NDArray, image: NDArray, left: int, bottom: int) -> None:
+def _paste(square: Floats, image: Floats, left: int, bottom: int) -> None:
     """Fill a square with the part of an image that begins at pixel (left, bottom), as far as there is one."""
     ny, nx = image.shape
     side = len(square)

@@ -2,35 +2,38 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
-from muse_nb.steps.offsets.measure import Offsets
 from muse_nb.steps.offsets.measurement import Measurement
+from muse_nb.steps.offsets.result import Offsets
 from muse_nb.steps.offsets.starfit import psf
+from muse_nb.steps.offsets.starfit.arrays import Bools, Floats, Ints
 from muse_nb.steps.offsets.starfit.catalogue import count_shown, count_shown_at
-from muse_nb.steps.offsets.starfit.coarse import ENOUGH
+from muse_nb.steps.offsets.starfit.coarse import MIN_MARGIN
 from muse_nb.steps.offsets.starfit.correlate import correlate
 from muse_nb.steps.offsets.starfit.geometry import from_tangent
-from muse_nb.steps.offsets.starfit.solve import Solution
+from muse_nb.steps.offsets.starfit.solve import MAX_DEVIATION, Solution
 
 if TYPE_CHECKING:
     from astropy.table import Table
 
 __all__ = ["assemble"]
 
-OUTLIER = 5.0  # errors
-POOR_CHI2 = 1.5
-WITNESSES = 5  # stars whose agreement vouches for an offset though no analytic PSF fits their cores
-HOPELESS_CHI2 = 10.0  # with which a core is not that star's
-EDGE = 0.9  # of the search radius
-SHOWN = 0.5  # of the stars that the others show: 0.9 and more where an exposure lies right, 0.25 where it does not
-WITNESSED = 0.7  # of them, for an offset that the stars did not find: two of four may fall on others
-VAGUE = 1.0  # pixel that a correlation may be wrong by: with more, the header is as good
-LOOSE = 0.5  # pixel: an offset with a larger error blurs the cube by more than it mends
-FIELD = 30.0  # arcsec, half a field of view: exposures that point further apart are different pointings
+MIN_SIGMA = 3.0  # of a star that counts as seen
+MAX_DEVIATING_SHARE = 0.2  # of an exposure's stars
+MAX_CORE_CHI2_FEW_STARS = 1.5
+MANY_STARS = 5  # whose agreement vouches for an offset though no analytic PSF fits their cores
+MAX_CORE_CHI2 = 10.0  # with more a core is not that star's
+MAX_RADIUS_SHARE = 0.9  # of the search radius
+MIN_SHOWN = 0.5  # of the stars that the others show: 0.9 and more where an exposure lies right, 0.25 where it does not
+MIN_SHOWN_CORRELATED = 0.7  # of them, for an offset that the stars did not find: two of four may fall on others
+FEW_STARS, MIN_PLACED = 2, 0.5  # stars that place too few of the exposures: a share below this
+MAX_CORRELATION_ERROR = 1.0  # pixel: with more, the header is as good
+MAX_OFFSET_ERROR = 0.5  # pixel: an offset with a larger error blurs the cube by more than it mends
+MAX_DITHER = 30.0  # arcsec, half a field of view: exposures that point further apart are different pointings
+MIN_FLUX = 0.05  # of the brightest star's, to tell an exposure's flux
 RESIDUAL = ("ra_residual", "dec_residual", "ra_error", "dec_error")
 UNITS = {
     "mjd_obs": "d", "posang": "deg", "ra_offset": "arcsec", "dec_offset": "arcsec", "ra_error": "arcsec",
@@ -58,7 +61,7 @@ def assemble(measurement: Measurement, solution: Solution, method: str, referenc
         for i in range(n)
     )
     verdict, why = zip(*judged, strict=True)
-    frames = measurement.frames
+    frames = measurement.solution.frames  # also of picked stars: the PSF is that of all stars
     flux = _flux(solution, n)
     home = [i for i in base if np.isfinite(flux[i])]
     flux /= np.mean(flux[home]) if home else 1.0
@@ -92,7 +95,7 @@ def assemble(measurement: Measurement, solution: Solution, method: str, referenc
 
 
 def _correlate_the_rest(
-    measurement: Measurement, solution: Solution, offset: NDArray, covariance: NDArray, methods: list[str]
+    measurement: Measurement, solution: Solution, offset: Floats, covariance: Floats, methods: list[str]
 ) -> None:
     """Exposures without a place among the stars: match their whole image to that of the best-known exposure."""
     known = np.isfinite(offset[:, 0])
@@ -101,14 +104,14 @@ def _correlate_the_rest(
     if not missing:
         return
     start = offset[home].copy() if known.any() else np.zeros(2)
-    frames, found = measurement.frames, 0
+    frames, found = measurement.solution.frames, 0
     for i in missing:
         shift = correlate(frames[home], frames[i], measurement.radius)
-        if shift is None or shift.error.max() > VAGUE * measurement.planes[i].scale:
+        if shift is None or shift.error.max() > MAX_CORRELATION_ERROR * measurement.planes[i].scale:
             continue
         if solution.fit is not None and known.any():
             expected, shown = count_shown_at(solution.fit, frames[i], start + shift.offset)
-            if shown < WITNESSED * expected:
+            if shown < MIN_SHOWN_CORRELATED * expected:
                 continue
         found += 1
         offset[i] = start + shift.offset
@@ -120,13 +123,14 @@ def _correlate_the_rest(
         covariance[home] = covariance[:, :, home] = 0
 
 
-def _by_picks_alone(measurement: Measurement, solution: Solution, methods: list[str]) -> NDArray:
+def _by_picks_alone(measurement: Measurement, solution: Solution, methods: list[str]) -> Bools:
     """Exposures that all stars together could not place and that were searched for the picked ones."""
     searched = [np.isfinite(placement.margin) for placement in solution.placements]  # not put by hand
-    return (np.array(methods) == "picks") & searched & np.isnan(measurement.solution.offset[:, 0])
+    unplaced = np.isnan(measurement.solution.offset[:, 0])
+    return np.asarray((np.array(methods) == "picks") & searched & unplaced)
 
 
-def _base(measurement: Measurement, measured: NDArray, reference: str | None) -> list[int]:
+def _base(measurement: Measurement, measured: Bools, reference: str | None) -> list[int]:
     """Exposures whose mean offset is 0."""
     if reference == "mean" and measured.any():
         return list(np.flatnonzero(measured))
@@ -135,7 +139,7 @@ def _base(measurement: Measurement, measured: NDArray, reference: str | None) ->
     return [int(np.argmax(measured))]
 
 
-def _relative(offset: NDArray, covariance: NDArray, base: list[int]) -> tuple[NDArray, NDArray]:
+def _relative(offset: Floats, covariance: Floats, base: list[int]) -> tuple[Floats, Floats]:
     """Offsets relative to the mean of some exposures, and their errors."""
     n = len(offset)
     known = np.isfinite(offset[:, 0])
@@ -152,15 +156,15 @@ def _relative(offset: NDArray, covariance: NDArray, base: list[int]) -> tuple[ND
     return offset - offset[use].mean(0), error
 
 
-def _seen(solution: Solution, n: int) -> NDArray:
+def _seen(solution: Solution, n: int) -> Ints:
     """Stars of at least 3 sigma in each exposure."""
     seen = np.zeros(n, int)
     if solution.fit is not None:
-        seen[solution.placed] = ((solution.fit.significance() > 3) & (solution.numbers >= 0)).sum(1)
+        seen[solution.placed] = ((solution.fit.significance() > MIN_SIGMA) & (solution.numbers >= 0)).sum(1)
     return seen
 
 
-def _centres(measurement: Measurement) -> NDArray:
+def _centres(measurement: Measurement) -> Floats:
     """Where the middle of each image lies, (n, 2) arcsec about the middle of the first."""
     shapes = [image.data.shape for image in measurement.images]
     return np.array(
@@ -168,12 +172,12 @@ def _centres(measurement: Measurement) -> NDArray:
     )
 
 
-def _pointings(centres: NDArray) -> list[int]:
+def _pointings(centres: Floats) -> list[int]:
     """Number of each exposure's pointing, from 1; dithers of half a field or less are one."""
-    first: list[NDArray] = []
+    first: list[Floats] = []
     numbers = []
     for centre in centres:
-        near = [k for k, other in enumerate(first, 1) if np.hypot(*(centre - other)) <= FIELD]
+        near = [k for k, other in enumerate(first, 1) if np.hypot(*(centre - other)) <= MAX_DITHER]
         if not near:
             first.append(centre)
         numbers.append(near[0] if near else len(first))
@@ -181,7 +185,7 @@ def _pointings(centres: NDArray) -> list[int]:
 
 
 def _verdict(
-    measurement: Measurement, solution: Solution, i: int, method: str, alone: bool, offset: NDArray, error: NDArray,
+    measurement: Measurement, solution: Solution, i: int, method: str, alone: bool, offset: Floats, error: Floats,
     seen: int, expected: int, shown: int,
 ) -> tuple[str, str]:  # fmt: skip
     if method == "none":
@@ -191,26 +195,26 @@ def _verdict(
     if alone:
         return "check", "only the picked stars place it: another star may look like one of them"
     placed = len(solution.placed)
-    if seen <= 2 and method == "stars" and placed < 0.5 * len(measurement.images):
+    if seen <= FEW_STARS and method == "stars" and placed < MIN_PLACED * len(measurement.images):
         return "refuse", f"only {placed} of {len(measurement.images)} exposures show its {seen} star(s)"
-    if shown < SHOWN * expected:
+    if shown < MIN_SHOWN * expected:
         why = f"of {expected} stars that the other exposures show there, it shows {shown}: it lies wrong on them"
         return "refuse", why
-    if np.hypot(*offset) > EDGE * measurement.radius:
+    if np.hypot(*offset) > MAX_RADIUS_SHARE * measurement.radius:
         return "check", f"the offset is at the search radius of {measurement.radius:g} arcsec"
-    if error.max() > LOOSE * measurement.planes[i].scale:
+    if error.max() > MAX_OFFSET_ERROR * measurement.planes[i].scale:
         return "check", f"its stars tell the offset to {error.max():.2f} arcsec only"
     deviation = _deviations(solution, i)
-    witnesses = max(len(deviation), len(_deviations(measurement.solution, i)))  # picked or not
-    if solution.chi2[i] > (POOR_CHI2 if witnesses < WITNESSES else HOPELESS_CHI2):
+    vouching = max(len(deviation), len(_deviations(measurement.solution, i)))  # picked or not
+    if solution.chi2[i] > (MAX_CORE_CHI2 if vouching >= MANY_STARS else MAX_CORE_CHI2_FEW_STARS):
         return "check", f"the stars' cores fit badly (chi2 {solution.chi2[i]:.1f})"
-    bad = int((deviation > OUTLIER).sum())
-    if bad and bad >= 0.2 * len(deviation):
-        return "check", f"{bad} of {len(deviation)} stars disagree by more than {OUTLIER:g} errors"
+    bad = int((deviation > MAX_DEVIATION).sum())
+    if bad and bad >= MAX_DEVIATING_SHARE * len(deviation):
+        return "check", f"{bad} of {len(deviation)} stars disagree by more than {MAX_DEVIATION:g} errors"
     return "agree", ""
 
 
-def _shown(solution: Solution, n: int) -> NDArray:
+def _shown(solution: Solution, n: int) -> Ints:
     """Stars (n, 2) that an exposure should show, as the others do, and that it shows; 0 without a fit."""
     counts = np.zeros((n, 2), int)
     if solution.fit is not None:
@@ -218,7 +222,7 @@ def _shown(solution: Solution, n: int) -> NDArray:
     return counts
 
 
-def _deviations(solution: Solution, i: int) -> NDArray:
+def _deviations(solution: Solution, i: int) -> Floats:
     """How far each star of an exposure lies from the common solution, in its errors."""
     if solution.stars is None or i not in solution.placed:
         return np.zeros(0)
@@ -228,11 +232,11 @@ def _deviations(solution: Solution, i: int) -> NDArray:
 
 def _why_none(measurement: Measurement, solution: Solution, i: int) -> str:
     """Say why an exposure has no offset."""
-    frame, placement = measurement.frames[i], solution.placements[i]
+    frame, placement = measurement.solution.frames[i], solution.placements[i]
     if not frame.ok.any():
         return "the image holds no finite pixel"
     away = float(np.hypot(*_centres(measurement)[i]))
-    if away > FIELD:
+    if away > MAX_DITHER:
         return f"it points {away:.0f} arcsec from the first exposure: measure each pointing by itself"
     if not len(frame.peaks):
         return "no star is seen in it"
@@ -240,11 +244,11 @@ def _why_none(measurement: Measurement, solution: Solution, i: int) -> str:
         return "its stars fall where it has no data"
     return (
         f"its stars match no offset within {measurement.radius:g} arcsec better than another "
-        f"(margin {max(placement.margin, 0):.1f}, needed {ENOUGH:g})"
+        f"(margin {max(placement.margin, 0):.1f}, needed {MIN_MARGIN:g})"
     )
 
 
-def _flux(solution: Solution, n: int) -> NDArray:
+def _flux(solution: Solution, n: int) -> Floats:
     """Flux of the stars that all exposures show (or else of the pairs), in the first one's unit; NaN where unknown."""
     flux = np.full(n, np.nan)
     fit = solution.fit
@@ -255,13 +259,13 @@ def _flux(solution: Solution, n: int) -> NDArray:
     best = int(np.argmax(worth.sum(1)))
     for j, i in enumerate(solution.placed):
         both = fit.active[j] & fit.active[best]
-        bright = both & (total[best] > 0.05 * np.max(total[best][both], initial=0))
+        bright = both & (total[best] > MIN_FLUX * np.max(total[best][both], initial=0))
         if bright.any():
             flux[i] = total[j][bright].sum() / total[best][bright].sum()
     return flux
 
 
-def _rotation(solution: Solution, n: int) -> tuple[NDArray, NDArray]:
+def _rotation(solution: Solution, n: int) -> tuple[Floats, Floats]:
     rotation, error = np.full((2, n), np.nan)
     if solution.stars is not None:
         rotation[solution.placed], error[solution.placed] = solution.stars.rotation, solution.stars.rotation_error
@@ -272,7 +276,7 @@ def _residuals(measurement: Measurement, solution: Solution) -> Table:
     """One row a star and exposure."""
     from astropy.table import Table
 
-    columns: dict[str, Any] = {
+    columns: dict[str, object] = {
         name: [] for name in ("star", "ra", "dec", "date_obs", *RESIDUAL, "deviation", "outlier")
     }
     if solution.stars is not None and solution.fit is not None:
@@ -282,7 +286,7 @@ def _residuals(measurement: Measurement, solution: Solution) -> Table:
         dates = np.array(measurement.date_obs)[np.array(solution.placed, int)[j]]
         milliarcsec = 1e3 * np.concatenate([stars.residual[j, k].T, stars.error[j, k].T])
         deviation = stars.deviation[j, k]
-        values = (solution.numbers[k], ra[k], dec[k], dates, *milliarcsec, deviation, deviation > OUTLIER)
+        values = (solution.numbers[k], ra[k], dec[k], dates, *milliarcsec, deviation, deviation > MAX_DEVIATION)
         columns = dict(zip(columns, values, strict=True))
     table = Table(columns)
     for name in ("ra", "dec"):

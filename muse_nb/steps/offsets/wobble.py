@@ -10,25 +10,32 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from muse_nb.core.errors import MuseError
-from muse_nb.steps.offsets.measure import Offsets
+from muse_nb.core.html import Shown
+from muse_nb.core.robust import SIGMA_OF_MAD
+from muse_nb.steps.offsets.result import Offsets
+from muse_nb.steps.offsets.starfit.arrays import Floats, Ints
 
 if TYPE_CHECKING:
     from astropy.table import Table
+    from matplotlib.axes import Axes
 
 __all__ = ["Wobble", "fit_wobble"]
 
-OUTLIER = 4.0  # times the scatter
+MAX_DEVIATION = 4.0  # of an exposure that is not odd, over the scatter
+MIN_SCATTER, MIN_WIDTH = 1e-4, 1e-5  # arcsec: no offset is known better
+CLIP = 3.0  # times the width: distances beyond count less
+SIGMA_OF_DISTANCE = SIGMA_OF_MAD / 1.746  # standard deviation per axis over the median distance in the plane
+MIN_SENSE_GAIN = 1.5  # times less scatter for a vector that turns the other way than MUSE's does
 MEASURED = ("ra_offset", "dec_offset", "ra_error", "dec_error")
 
 
 @dataclass(frozen=True)
-class Wobble:
+class Wobble(Shown):
     """A turning vector and, for each pointing, the offset it turns about.
 
     Attributes
@@ -45,12 +52,17 @@ class Wobble:
         date_obs, pointing, posang, offsets, model, residual, outlier.
     """
 
-    vector: NDArray
-    vector_error: NDArray
+    vector: Floats
+    vector_error: Floats
     sense: int
-    centre: NDArray
+    centre: Floats
     scatter: float
     table: Table = field(repr=False)
+
+    @property
+    def findings(self) -> list[str]:
+        """Nothing: what is odd stands in the table."""
+        return []
 
     @property
     def length(self) -> float:
@@ -62,15 +74,19 @@ class Wobble:
         """Its error [arcsec]."""
         return float(np.hypot(*(self.vector * self.vector_error)) / max(self.length, 1e-12))
 
-    def vector_at(self, posang: NDArray) -> NDArray:
+    def vector_at(self, posang: Floats) -> Floats:
         """East and north component at rotator angles [deg]; shape (n, 2)."""
-        return np.einsum("nij,j->ni", _turns(np.asarray(posang, float), self.sense), self.vector)
+        return np.asarray(np.einsum("nij,j->ni", _turns(np.asarray(posang, float), self.sense), self.vector))
 
-    def plot(self, ax: Any = None) -> Any:
+    def plot(self, ax: Axes | None = None) -> Axes:
         """Draw measured offsets and the turning vector; return the axes."""
         from muse_nb.steps.offsets.figures import plot_wobble
 
-        return plot_wobble(self, ax)
+        title = (
+            f"Derotator wobble {1e3 * self.length:.0f} ± {1e3 * self.length_error:.0f} mas, "
+            f"scatter {1e3 * self.scatter:.0f} mas per axis"
+        )
+        return plot_wobble(self.table, self.centre, self.vector_at, title, ax)
 
     def __str__(self) -> str:
         """The vector and what it does not explain, in a line."""
@@ -121,7 +137,7 @@ def fit_wobble(offsets: Offsets | Sequence[Offsets], pointing: Sequence[int] | N
     group = np.searchsorted(groups, group)
     measured = np.c_[table["ra_offset"], table["dec_offset"]].astype(float)
     trials = [_fit(measured[use], posang[use], group[use], len(groups), sense) for sense in (-1, 1)]
-    best = trials[0] if trials[0][3] <= 1.5 * trials[1][3] else trials[1]
+    best = trials[0] if trials[0][3] <= MIN_SENSE_GAIN * trials[1][3] else trials[1]
     solution, covariance, sense, scatter = best
     vector, centre = solution[:2], solution[2:].reshape(-1, 2)
     model = np.einsum("nij,j->ni", _turns(posang[use], sense), vector) + centre[group[use]]
@@ -136,7 +152,7 @@ def fit_wobble(offsets: Offsets | Sequence[Offsets], pointing: Sequence[int] | N
             "dec_model": model[:, 1],
             "ra_residual": left[:, 0],
             "dec_residual": left[:, 1],
-            "outlier": np.hypot(*left.T) > OUTLIER * max(scatter, 1e-4),
+            "outlier": np.hypot(*left.T) > MAX_DEVIATION * max(scatter, MIN_SCATTER),
         }
     )
     for name in result.colnames[3:-1]:
@@ -144,13 +160,13 @@ def fit_wobble(offsets: Offsets | Sequence[Offsets], pointing: Sequence[int] | N
     return Wobble(vector, np.sqrt(np.diag(covariance))[:2], sense, centre, scatter, result)
 
 
-def _turns(posang: NDArray, sense: int) -> NDArray:
+def _turns(posang: Floats, sense: int) -> Floats:
     """Rotation (n, 2, 2) of (east, north) by position angle sense * posang, from north towards east."""
     a = np.radians(sense * posang)
     return np.stack([np.stack([np.cos(a), np.sin(a)], -1), np.stack([-np.sin(a), np.cos(a)], -1)], -2)
 
 
-def _fit(measured: NDArray, posang: NDArray, group: NDArray, groups: int, sense: int) -> tuple:
+def _fit(measured: Floats, posang: Floats, group: Ints, groups: int, sense: int) -> tuple[Floats, Floats, int, float]:
     """Least squares of vector and centres, exposures far off down-weighted; the pointing scatter sets the errors."""
     n = len(measured)
     design = np.zeros((n, 2, 2 + 2 * groups))
@@ -163,8 +179,8 @@ def _fit(measured: NDArray, posang: NDArray, group: NDArray, groups: int, sense:
         inverse = np.linalg.pinv(rows.T @ design.reshape(2 * n, -1), hermitian=True)
         solution = inverse @ rows.T @ measured.ravel()
         left = np.hypot(*(measured - design @ solution).T)
-        width = max(1.4826 / 1.746 * np.median(left) * np.sqrt(n / max(n - 1 - groups, 1)), 1e-5)
-        weight = 1 / np.maximum(1, left / (3 * width))
+        width = max(SIGMA_OF_DISTANCE * float(np.median(left)) * np.sqrt(n / max(n - 1 - groups, 1)), MIN_WIDTH)
+        weight = 1 / np.maximum(1, left / (CLIP * width))
     freedom = max(2 * n - 2 - 2 * groups, 1)
     scatter = float(np.sqrt((weight * left**2).sum() / freedom))
-    return solution, inverse * scatter**2, sense, scatter
+    return np.asarray(solution), np.asarray(inverse * scatter**2, float), sense, scatter

@@ -10,7 +10,10 @@ from pathlib import Path
 from muse_nb.core.errors import MuseError
 from muse_nb.products.fits.blocks import Hdu, hdus
 from muse_nb.products.header import number_of
+from muse_nb.products.history import history
 from muse_nb.products.pixtable import COLUMNS
+from muse_nb.recipes.checks.every import examine_file
+from muse_nb.recipes.checks.faults import Frame
 
 __all__ = ["EXPOSURE_PRODUCTS", "UNREADABLE", "FileFacts", "classify"]
 
@@ -20,7 +23,7 @@ EXPOSURE_PRODUCTS = frozenset(
 UNREADABLE = "UNREADABLE"
 NEEDED = ("DATE-OBS", "RA", "DEC", "EXPTIME", "ESO INS MODE", "ESO INS DROT POSANG")
 _PARTS = {"OBJECT_RED": ("DATA", "DQ", "STAT"), "DATACUBE_FINAL": ("DATA", "STAT"), "IMAGE_FOV": ("DATA",)}
-_MANY_IN = ("PIXTABLE_REDUCED", "PIXTABLE_POSITIONED", "PIXTABLE_COMBINED")
+_OF_WHOLE_EXPOSURES = ("PIXTABLE_REDUCED", "PIXTABLE_POSITIONED", "PIXTABLE_COMBINED")
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,8 @@ class FileFacts:
         Keywords without which the recipes go wrong.
     incomplete : tuple of str
         Extensions or columns that belong to its category and are not there.
+    impossible : tuple of str
+        What its headers say that cannot be, each the rest of a sentence that starts with its name.
     exposures : int
         How many it was made of.
     """
@@ -70,6 +75,7 @@ class FileFacts:
     inputs: tuple[str, ...] = ()
     missing: tuple[str, ...] = ()
     incomplete: tuple[str, ...] = ()
+    impossible: tuple[str, ...] = ()
     exposures: int = 1
 
 
@@ -84,7 +90,8 @@ def classify(path: Path) -> FileFacts:
     units = hdus(path)
     cards = units[0].cards
     category = _category(units)
-    recipe, inputs = _history(cards)
+    made = history(cards)
+    inputs = made[-1].inputs if made else ()
     count = _exposures(cards, inputs)
     whole = count == 1 and (category in EXPOSURE_PRODUCTS or category == "RAW OBJECT")
     try:
@@ -104,10 +111,11 @@ def classify(path: Path) -> FileFacts:
         ins_mode=_text(cards, "ESO INS MODE"),
         object=_text(cards, "OBJECT"),
         filter=_text(cards, "ESO DRS MUSE FILTER NAME"),
-        recipe=recipe,
+        recipe=made[-1].recipe if made else "",
         inputs=tuple(name for name, _ in inputs),
         missing=tuple(key for key in NEEDED if cards.get(key) is None) if whole else (),
         incomplete=_incomplete(category, units),
+        impossible=tuple(fault.sentence for fault in examine_file(Frame(path, category, cards))),
         exposures=count,
     )
 
@@ -140,24 +148,12 @@ def _ifus(units: list[Hdu]) -> tuple[int, ...]:
     return tuple(sorted({int(m[1]) for unit in units if (m := re.match(r"CHAN(\d\d)(?!\d)", unit.name))}))
 
 
-def _history(cards: dict[str, object]) -> tuple[str, list[tuple[str, str]]]:
-    """Name the last recipe, and the files it was given with their categories."""
-    number = 0
-    while f"ESO PRO REC{number + 1} ID" in cards:
-        number += 1
-    if not number:
-        return "", []
-    pattern = re.compile(rf"(ESO PRO REC{number} (?:RAW|CAL)\d+) NAME$")
-    found = [m for key in cards if (m := pattern.match(key))]
-    return _text(cards, f"ESO PRO REC{number} ID"), [(_text(cards, m[0]), _text(cards, f"{m[1]} CATG")) for m in found]
-
-
-def _exposures(cards: dict[str, object], inputs: list[tuple[str, str]]) -> int:
+def _exposures(cards: dict[str, object], inputs: tuple[tuple[str, str], ...]) -> int:
     """Count the exposures in a product; its DATE-OBS and its angle are the first's alone.
 
     ESO PRO DATANCOM counts frames, which may be the IFUs of one exposure, and so says nothing.
     """
-    given = sum(category in _MANY_IN for _, category in inputs)
+    given = sum(category in _OF_WHOLE_EXPOSURES for _, category in inputs)
     channels = Counter(
         m[1] if (m := re.search(r"-(\d\d)\.fits", name)) else ""
         for name, category in inputs

@@ -7,15 +7,13 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from muse_nb.products.header import label as label_of
 from muse_nb.steps.survey.classify import FileFacts
 
 __all__ = ["Exposure", "group"]
 
-# Exposures closer than half a field of view are dithers of one pointing [deg].
-_WIDE, _NARROW = 30.0 / 3600, 3.75 / 3600
+_DITHER_WFM, _DITHER_NFM = 30.0 / 3600, 3.75 / 3600  # deg, half a field of view: closer is a dither of one pointing
 
 
 @dataclass(frozen=True)
@@ -76,22 +74,25 @@ def group(facts: Iterable[FileFacts]) -> tuple[Exposure, ...]:
 
 
 def _exposure(date: str, facts: list[FileFacts], centres: list[tuple[float, float]]) -> Exposure:
-    def known(name: str) -> Any:
-        return next((value for fact in facts if (value := getattr(fact, name)) not in (None, "")), None)
-
-    mode = known("ins_mode") or ""
+    mode = next((fact.ins_mode for fact in facts if fact.ins_mode), "")
+    ra, dec = _first(fact.ra for fact in facts), _first(fact.dec for fact in facts)
     return Exposure(
         date_obs=date,
         label=label_of(date),
-        pointing=_pointing(centres, known("ra"), known("dec"), _NARROW if mode.startswith("NFM") else _WIDE),
-        ra=known("ra"),
-        dec=known("dec"),
-        posang=known("posang"),
-        exptime=known("exptime"),
+        pointing=_pointing(centres, ra, dec, _DITHER_NFM if mode.startswith("NFM") else _DITHER_WFM),
+        ra=ra,
+        dec=dec,
+        posang=_first(fact.posang for fact in facts),
+        exptime=_first(fact.exptime for fact in facts),
         ins_mode=mode,
-        object=known("object") or "",
+        object=next((fact.object for fact in facts if fact.object), ""),
         facts=tuple(facts),
     )
+
+
+def _first(values: Iterable[float | None]) -> float | None:
+    """First value that a header gave."""
+    return next((value for value in values if value is not None), None)
 
 
 def _pointing(centres: list[tuple[float, float]], ra: float | None, dec: float | None, radius: float) -> int:

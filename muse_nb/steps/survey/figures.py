@@ -15,21 +15,28 @@ if TYPE_CHECKING:
 __all__ = ["plot_night", "plot_pointings"]
 
 COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#56b4e9", "#f0e442", "#000000")  # Okabe and Ito
-FIELD = 60.0  # arcsec; the wide field's side
-UNKNOWN = "0.6"
+FIELD_SIDE = 60.0  # arcsec, of the wide field
+MAX_NUMBERED = 60  # exposures: the numbers of more would cover each other
+UNKNOWN_ANGLE = "0.6"
 
 
 def plot_night(exposures: Sequence[Exposure]) -> Axes:
     """Draw the pointings beside the rotator angle by time; returns the axes of the pointings."""
     import matplotlib.pyplot as plt
 
+    sky: Axes
+    clock: Axes
     _, (sky, clock) = plt.subplots(1, 2, figsize=(10, 4.6), layout="constrained")
     plot_pointings(exposures, sky)
-    timed = [(e, when) for e in exposures if (when := _hours(e.date_obs)) is not None and e.posang is not None]
-    start = min((when for _, when in timed), default=0.0)
+    timed = [
+        (exposure, when, exposure.posang)
+        for exposure in exposures
+        if (when := _hours(exposure.date_obs)) is not None and exposure.posang is not None
+    ]
+    start = min((when for _, when, _ in timed), default=0.0)
     colours = _colours(exposures)
-    for exposure, when in timed:
-        clock.plot(60 * (when - start), exposure.posang, "o", ms=9, mec="0.3", c=colours[_angle(exposure)])
+    for exposure, when, angle in timed:
+        clock.plot(60 * (when - start), angle, "o", ms=9, mec="0.3", c=colours[_angle(exposure)])
     clock.set_xlabel(f"time after {timed[0][0].date_obs[:19]} [min]" if timed else "time [min]")
     clock.set_ylabel("rotator angle POSANG [deg]")
     if all(0 <= (e.posang or 0) <= 360 for e in exposures):
@@ -70,18 +77,20 @@ def _draw(ax: Axes, exposures: list[Exposure], east: np.ndarray, north: np.ndarr
     from matplotlib.patches import Rectangle
 
     colours = _colours(exposures)
-    wide = max(np.ptp(east), np.ptp(north)) > FIELD / 3
+    wide = max(np.ptp(east), np.ptp(north)) > FIELD_SIDE / 3
     ax.plot(east, north, color="0.85", lw=0.8, zorder=1)
     for number, (exposure, x, y) in enumerate(zip(exposures, east, north, strict=True), 1):
         colour = colours[_angle(exposure)]
         ax.plot(x, y, "o", ms=9, mec="0.3", c=colour, zorder=3)
         text = _pointing(exposures, number - 1) if wide else str(number)
-        if len(exposures) <= 60 or wide:
+        if len(exposures) <= MAX_NUMBERED or wide:
             ax.annotate(text, (x, y), textcoords="offset points", xytext=(6, 5), fontsize=8, zorder=4)
         if wide:  # where fields differ, their outlines say more than points
-            corner, turn = (x - FIELD / 2, y - FIELD / 2), -(exposure.posang or 0.0)  # east is +x
+            corner, turn = (x - FIELD_SIDE / 2, y - FIELD_SIDE / 2), -(exposure.posang or 0.0)  # east is +x
             ax.add_patch(
-                Rectangle(corner, FIELD, FIELD, angle=turn, rotation_point="center", fill=False, ec=colour, lw=0.8)
+                Rectangle(
+                    corner, FIELD_SIDE, FIELD_SIDE, angle=turn, rotation_point="center", fill=False, ec=colour, lw=0.8
+                )
             )
     if wide:
         ax.autoscale_view()
@@ -128,7 +137,7 @@ def _colours(exposures: Sequence[Exposure]) -> dict[str, object]:
     else:
         scale = matplotlib.colormaps["twilight_shifted"]
         found = {angle: scale(float(angle) / 360) for angle in angles}
-    return found | {"?": UNKNOWN} if any(e.posang is None for e in exposures) else found
+    return found | {"?": UNKNOWN_ANGLE} if any(e.posang is None for e in exposures) else found
 
 
 def _hours(date_obs: str) -> float | None:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 
 from muse_nb.core.errors import MuseError
+from muse_nb.core.progress import Progress
 from muse_nb.core.text import printable
 
-__all__ = ["PACKAGE", "fits_files", "locate", "relative"]
+__all__ = ["PACKAGE", "fits_files", "locate", "relative", "told_in_bytes"]
 
 SUFFIXES = (".fits", ".fits.fz", ".fits.gz", ".fit", ".fts")
 PACKAGE = "package:"
@@ -71,6 +73,30 @@ def fits_files(folder: Path) -> tuple[list[Path], list[str]]:
             elif name not in folders and wanted and path.is_file():
                 found.append(path)
     return sorted(found), left_out
+
+
+def told_in_bytes(progress: Progress | None, what: str, total: int) -> Callable[[int], None] | None:
+    """Make the progress of `products.manifest.sha256`, which gets the bytes of each piece; None where nobody is told.
+
+    Parameters
+    ----------
+    progress
+        Told of the bytes so far.
+    what
+        What is done with them.
+    total
+        Of all files [byte].
+    """
+    if progress is None or total <= 0:
+        return None
+    read = 0
+
+    def step(size: int) -> None:
+        nonlocal read
+        read += size
+        progress(what, read, total)
+
+    return step
 
 
 def _is_fits(name: str) -> bool:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from muse_nb.core.text import listed, printable
+from muse_nb.products.field import IFUS
 from muse_nb.steps.survey.classify import FileFacts
 from muse_nb.steps.survey.files import relative
 
@@ -16,9 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["judge"]
 
-IFUS = 24
-# A frame with more IFUs than this was meant to have all; the small layouts of simulated nights have fewer.
-NEARLY_ALL = 16
+MAX_IFUS_OF_SMALL_LAYOUT = 16  # of simulated nights; a frame with more was meant to have all
 _OF_A_MODE = ("MASTER_FLAT", "TRACE_TABLE", "WAVECAL_TABLE", "GEOMETRY_TABLE", "TWILIGHT_CUBE", "ASTROMETRY_WCS")
 
 
@@ -27,6 +26,7 @@ def judge(folder: Path, facts: Sequence[FileFacts], exposures: Sequence[Exposure
     return [
         *_missing_keywords(folder, facts),
         *_incomplete(folder, facts),
+        *_impossible(folder, facts),
         *_without_products(exposures),
         *_missing_ifus(exposures),
         *_mixed_modes(facts, exposures),
@@ -55,6 +55,10 @@ def _incomplete(folder: Path, facts: Sequence[FileFacts]) -> list[str]:
     ]
 
 
+def _impossible(folder: Path, facts: Sequence[FileFacts]) -> list[str]:
+    return [f"{printable(relative(fact.path, folder))} {what}" for fact in facts for what in fact.impossible]
+
+
 def _without_products(exposures: Sequence[Exposure]) -> list[str]:
     """Exposures that were reduced but have no OBJECT_RED, or lack a product that most others have."""
     reduced = [e for e in exposures if any(not name.startswith("RAW") for name in e.categories)]
@@ -76,7 +80,7 @@ def _without_products(exposures: Sequence[Exposure]) -> list[str]:
 def _missing_ifus(exposures: Sequence[Exposure]) -> list[str]:
     """IFUs that an exposure's raw frame or the other exposures have, or that a full instrument has."""
     every = {ifu for e in exposures for kind in ("OBJECT_RED", "RAW OBJECT") for ifu in e.ifus_of(kind)}
-    if len(every) > NEARLY_ALL:
+    if len(every) > MAX_IFUS_OF_SMALL_LAYOUT:
         every = set(range(1, IFUS + 1))
     groups: dict[tuple[int, ...], list[str]] = defaultdict(list)
     for exposure in exposures:

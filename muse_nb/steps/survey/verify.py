@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from muse_nb.core.errors import MuseError
+from muse_nb.core.progress import Progress
+from muse_nb.core.reading import looking_around
 from muse_nb.core.text import listed, printable
 from muse_nb.products.manifest import Entry, read_manifest, sha256
-from muse_nb.steps.survey.files import fits_files, locate, relative
+from muse_nb.steps.survey.files import fits_files, locate, relative, told_in_bytes
 
 __all__ = ["Differences", "verify"]
 
@@ -37,9 +39,7 @@ class Differences:
         return bool(self.sentences)
 
 
-def verify(
-    manifest: str | Path, folder: str | Path | None = None, *, progress: Callable[[int], object] | None = None
-) -> Differences:
+def verify(manifest: str | Path, folder: str | Path | None = None, *, progress: Progress | None = None) -> Differences:
     """Hold a manifest against the files.
 
     Parameters
@@ -49,7 +49,7 @@ def verify(
     folder
         Where the files are now; by default, where the manifest says.
     progress
-        Called with the bytes of each piece that was read.
+        Told of the bytes that were read, of those that the manifest lists.
 
     Raises
     ------
@@ -63,24 +63,31 @@ def verify(
     roots = {name: locate(name, base) for name in groups}
     if folder is not None:
         roots = _moved(roots, locate(folder), manifest)
-    changed: list[str] = []
-    lost: list[str] = []
-    extra: list[str] = []
-    said: list[str] = []
-    for name, root in roots.items():
-        if not root.is_dir():
-            lost += [entry.file for entry in groups[name]]
-            said.append(f"{printable(root)} is not there: {len(groups[name])} files are lost")
-            continue
-        for entry in groups[name]:
-            kind, sentence = _difference(root, entry, progress)
-            {"changed": changed, "lost": lost}.get(kind, []).append(entry.file)
-            said += [sentence] if sentence else []
-        known = {entry.file for entry in groups[name]}
-        new = [file for path in fits_files(root)[0] if (file := relative(path, root)) not in known]
-        extra += new
-        said += [f"{printable(file)} is new" for file in new]
-    return Differences(tuple(changed), tuple(lost), tuple(extra), tuple(said))
+    read = told_in_bytes(progress, "bytes hashed", sum(entry.size for name in roots for entry in groups[name]))
+    with looking_around():
+        parts = [_folder(root, groups[name], read) for name, root in roots.items()]
+    return Differences(
+        tuple(name for part in parts for name in part.changed),
+        tuple(name for part in parts for name in part.lost),
+        tuple(name for part in parts for name in part.extra),
+        tuple(text for part in parts for text in part.sentences),
+    )
+
+
+def _folder(root: Path, entries: list[Entry], read: Callable[[int], None] | None) -> Differences:
+    """Hold the manifest's part on one folder against it."""
+    if not root.is_dir():
+        said = f"{printable(root)} is not there: {len(entries)} files are lost"
+        return Differences((), tuple(entry.file for entry in entries), (), (said,))
+    compared = [(entry.file, *_difference(root, entry, read)) for entry in entries]
+    known = {entry.file for entry in entries}
+    new = [file for path in fits_files(root)[0] if (file := relative(path, root)) not in known]
+    return Differences(
+        tuple(file for file, kind, _ in compared if kind == "changed"),
+        tuple(file for file, kind, _ in compared if kind == "lost"),
+        tuple(new),
+        (*(text for _, _, text in compared if text), *(f"{printable(file)} is new" for file in new)),
+    )
 
 
 def _moved(roots: dict[str, Path], folder: Path, manifest: str | Path) -> dict[str, Path]:
@@ -96,7 +103,8 @@ def _moved(roots: dict[str, Path], folder: Path, manifest: str | Path) -> dict[s
     )
 
 
-def _difference(root: Path, entry: Entry, progress: Callable[[int], object] | None) -> tuple[str, str]:
+def _difference(root: Path, entry: Entry, read: Callable[[int], None] | None) -> tuple[str, str]:
+    """Say whether a file is the same, changed or lost, and in which way."""
     name, path = printable(entry.file), root / entry.file
     if PurePosixPath(entry.file).is_absolute() or ".." in PurePosixPath(entry.file).parts:
         return "lost", f"{name} leads out of the folder: it is not looked at"
@@ -106,7 +114,7 @@ def _difference(root: Path, entry: Entry, progress: Callable[[int], object] | No
         size = path.stat().st_size
         if size != entry.size:
             return "changed", f"{name} was changed: it has {size} bytes, not {entry.size}"
-        if sha256(path, progress) != entry.sha256:
+        if sha256(path, read) != entry.sha256:
             return "changed", f"{name} was changed: its sha256 is another"
     except (OSError, MuseError) as error:
         return "changed", f"{name} cannot be compared ({printable(error)})"

@@ -8,12 +8,14 @@ from typing import Any
 import traitlets
 
 from muse_nb.core.errors import MuseError
+from muse_nb.core.html import FINDINGS_MIME
 from muse_nb.steps.survey.exposures import Exposure
-from muse_nb.steps.survey.survey import Survey, survey
-from muse_nb.steps.survey.survey_html import cells, headings
+from muse_nb.steps.survey.result import Survey, cells, headings
+from muse_nb.steps.survey.survey import survey
 from muse_nb.widgets.shared import picture
 from muse_nb.widgets.shared.base import Viewer
 from muse_nb.widgets.shared.bundle import module, style
+from muse_nb.widgets.shared.front_end import MimeBundle
 
 __all__ = ["ExposureTable"]
 
@@ -72,10 +74,11 @@ class ExposureTable(Viewer):
         except MuseError as error:  # what a trait refuses is a TraitError; the sentence stays
             raise traitlets.TraitError(str(error)) from error
 
-    def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]] | None:
+    def _repr_mimebundle_(self, **kwargs: Any) -> tuple[MimeBundle, MimeBundle] | None:
         bundle = super()._repr_mimebundle_(**kwargs)
         if bundle is not None:
             bundle[0]["text/html"] = self.survey._repr_html_()
+            bundle[0][FINDINGS_MIME] = {"findings": list(self.findings)}
         return bundle
 
     def picture(self) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,9 @@ import traitlets
 from astropy.table import Table
 from numpy.typing import NDArray
 
-from muse_nb.steps.inspect.field import CHANNEL, compass
-from muse_nb.steps.inspect.figures import common_scale, stretch
-from muse_nb.steps.inspect.inspect import Inspection
-from muse_nb.steps.inspect.tiles import STATISTICS, channels_shown, exposure_name, spans, statistics
-from muse_nb.widgets.object_red.viewer import ObjectRedViewer
+from muse_nb.products.field import CHANNEL, compass
+from muse_nb.steps.inspect.result import Inspection
+from muse_nb.steps.inspect.tiles import STATISTICS, channels_shown, common_scale, exposure_name, spans, stretch
 from muse_nb.widgets.shared import picture
 from muse_nb.widgets.shared.base import Viewer, colour_map, guarded
 from muse_nb.widgets.shared.bundle import module
@@ -38,8 +37,9 @@ class Mosaic(Viewer):
     ----------
     inspection
         What `muse_nb.inspect` measured.
-    viewer
-        Where a click on a tile opens its frame; default: nowhere, but `chosen` tells.
+    on_open
+        Called with the label of an exposure and an IFU when their tile is clicked, as `ObjectRedViewer.mosaic` does to
+        show the frame; `chosen` tells of it in any case.
     **options
         `statistic` (noise, background, flagged, cosmic, saturated, findings).
 
@@ -64,19 +64,26 @@ class Mosaic(Viewer):
     pictures = traitlets.Bytes(help="One byte a pixel, tile after tile.").tag(sync=True)
     tile_shape = traitlets.List(traitlets.Int(), list(CHANNEL)).tag(sync=True)
 
-    def __init__(self, inspection: Inspection, viewer: ObjectRedViewer | None = None, **options: Any) -> None:
-        self.inspection, self.viewer = inspection, viewer
+    def __init__(
+        self, inspection: Inspection, on_open: Callable[[str, int], object] | None = None, **options: Any
+    ) -> None:
+        self.inspection, self._show_frame = inspection, on_open
         angles = {exposure_name(frame): frame.posang for frame in inspection.frames}
         names = sorted(angles)
         super().__init__(
             exposures=names,
             compasses=[[*compass(angles[name])] if np.isfinite(angles[name]) else [] for name in names],
-            ifus=channels_shown(inspection),
+            ifus=channels_shown(inspection.frames),
             statistics=STATISTICS,
-            spans=spans(inspection),
+            spans=spans(inspection.tiles, inspection.limits),
             tiles=[
-                {"exposure": names.index(exposure_name(frame)), "ifu": frame.ifu or 0, **values}
-                for frame, values in zip(inspection.frames, statistics(inspection), strict=True)
+                {
+                    "exposure": names.index(exposure_name(frame)),
+                    "ifu": frame.ifu or 0,
+                    **tile.numbers,
+                    "said": list(tile.findings),
+                }
+                for frame, tile in zip(inspection.frames, inspection.tiles, strict=True)
             ],
             pictures=_pictures(inspection).tobytes(),
             error=" ".join(inspection.without_ifu),
@@ -95,8 +102,8 @@ class Mosaic(Viewer):
 
     @guarded
     def _opened(self, _: Any) -> None:
-        if self.viewer is not None and len(self.chosen) == 2:
-            self.viewer.show(exposure=str(self.chosen[0]), ifu=int(self.chosen[1]))
+        if self._show_frame is not None and len(self.chosen) == 2:
+            self._show_frame(str(self.chosen[0]), int(self.chosen[1]))
 
     def picture(self) -> bytes:
         """PNG of the sheet."""

@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from muse_nb.steps.nans.causes import causes_of_plane
-from muse_nb.widgets.object_red.frames import limits
 from muse_nb.widgets.shared import transport
+from muse_nb.widgets.shared.limits import limits
 
 if TYPE_CHECKING:
-    from muse_nb.steps.nans.audit import NanAudit
+    from muse_nb.steps.nans.result import NanAudit
 
 __all__ = ["STORED_BYTES", "Small", "shrink", "stored_planes"]
 

@@ -8,31 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from muse_nb.core.errors import MuseError
-from muse_nb.products.cube_file import CubeFile
 from muse_nb.steps.nans import story as provenance
 from muse_nb.steps.nans.causes import CODES, Cause
 
 if TYPE_CHECKING:
-    from muse_nb.steps.nans.audit import NanAudit
+    from muse_nb.steps.nans.result import NanAudit
 
-__all__ = ["gaps", "pixels", "spectrum", "story"]
-
-
-def spectrum(cube: CubeFile, x: int, y: int) -> NDArray[np.float32]:
-    """DATA of a spaxel (0-based) in all planes, shape (nz,).
-
-    Raises
-    ------
-    MuseError
-        The cube cannot be read.
-    """
-    from astropy.io import fits
-
-    try:
-        with fits.open(cube.path, memmap=False) as opened:
-            return np.asarray(opened[cube.extensions["DATA"]].section[:, y, x], np.float32)
-    except (OSError, ValueError, TypeError) as error:
-        raise MuseError(f"{cube.path}: the spectrum cannot be read ({error}): make the file again") from error
+__all__ = ["gaps", "pixels", "story"]
 
 
 def gaps(audit: NanAudit, x: int, y: int, values: NDArray[np.float32]) -> NDArray[np.int8]:

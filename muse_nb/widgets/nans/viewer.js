@@ -1,10 +1,10 @@
 // The NaN viewer: planes come from the kernel one by one; causes are marks over them.
 import { Traits, as, button, bytes, chooser, choice, complaints, group, h, keyboard, later, number } from "../shared/ui.js";
-import { Frame, ImageCanvas, bindView, mapOf, STRETCHES } from "../shared/canvas.js";
+import { LIMITS, STRETCHES } from "../shared/constants.js";
+import { Frame, ImageCanvas, bindView, mapOf } from "../shared/canvas.js";
 import { Plot, line, range, trace } from "../shared/plot.js";
 import { HoleMarks } from "./holes.js";
 
-const MODES = ["zscale", "90", "98", "99.5", "99.9", "all"];
 
 // An audit in the background: how far it is, and a button that cancels it; the viewer follows when the cube is there.
 function render(context) {
@@ -244,7 +244,7 @@ function view({ model, el }) {
   const bar = h("div", { class: "mnb-bar" },
     group("Plane", button("‹", "Plane before (←)", () => go(traits.get("plane") - 1)), slider, button("›", "Next plane (→)", () => go(traits.get("plane") + 1)), playButton, where),
     choice(traits, "shown", "Shown", [["plane", "plane", "One plane (d)"], ["fraction", "all planes", "NaN over all planes (v)"]]),
-    group("Stretch", chooser(traits, "stretch", "Stretch (s)", () => STRETCHES.map((s) => [s, s])), chooser(traits, "limits", "Limits (l)", () => MODES.map((m) => [m, /\d/.test(m) ? `${m} %` : m])), maps),
+    group("Stretch", chooser(traits, "stretch", "Stretch (s)", () => STRETCHES.map((s) => [s, s])), chooser(traits, "limits", "Limits (l)", () => LIMITS), maps),
     group("View", button("⤢", "Whole field (f)", () => image.fit())), tip);
   side.append(chips, story, marks.element);
   const root = h("div", { class: "mnb-viewer mnb-nans" }, bar, complaints(traits), h("div", { class: "mnb-picture" }, h("div", { class: "mnb-grid" }, stage), side), profileHost, spectrumHost);
@@ -255,7 +255,7 @@ function view({ model, el }) {
     [["p", " "], "run through the planes", play], [["d"], "one plane", () => traits.set("shown", "plane")], [["v"], "NaN over all planes", () => traits.set("shown", "fraction")],
     [["1", "…", "9"], "one cause", () => {}], ...Array.from({ length: 9 }, (_, i) => [[String(i + 1)], "", () => { const cause = cube.causes[i]; if (cause) flip(cause.name); }]),
     [["H"], "", () => step(-1, 0)], [["L"], "", () => step(1, 0)], [["J"], "", () => step(0, -1)], [["H", "J", "K", "L"], "selected spaxel by one", () => step(0, 1)],
-    [["s"], "stretch", () => cycle("stretch", STRETCHES)], [["l"], "limits", () => cycle("limits", MODES)], [["m"], "colour map", () => cycle("cmap", Object.keys(traits.get("colour_maps")))],
+    [["s"], "stretch", () => cycle("stretch", STRETCHES)], [["l"], "limits", () => cycle("limits", LIMITS.map(([mode]) => mode))], [["m"], "colour map", () => cycle("cmap", Object.keys(traits.get("colour_maps")))],
     [["+", "="], "zoom in", () => image.zoom(1.5)], [["-", "_"], "zoom out", () => image.zoom(1 / 1.5)], [["f", "0"], "whole field", () => image.fit()],
     [["x"], "mark the selected voxel, or take its mark away", () => marks.flip()],
     [["Escape"], "let the spaxel go", () => traits.set("voxel", [])],

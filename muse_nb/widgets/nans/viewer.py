@@ -13,16 +13,17 @@ import traitlets
 
 from muse_nb.core.errors import MuseError
 from muse_nb.products.header import label
-from muse_nb.steps.nans.audit import NanAudit, audit_nans
+from muse_nb.steps.nans.audit import audit_nans
 from muse_nb.steps.nans.causes import CODES, MEANING, Cause
 from muse_nb.steps.nans.marked import Voxel, check_holes, read_holes
+from muse_nb.steps.nans.result import NanAudit
 from muse_nb.widgets.nans import spaxel
 from muse_nb.widgets.nans.planes import shrink, stored_planes
-from muse_nb.widgets.object_red.frames import limits
 from muse_nb.widgets.object_red.viewer import ObjectRedViewer
 from muse_nb.widgets.shared import picture, transport
 from muse_nb.widgets.shared.base import COLOUR_MAPS, Viewer, guarded
 from muse_nb.widgets.shared.bundle import module
+from muse_nb.widgets.shared.limits import LIMITS, STRETCHES, limits
 
 __all__ = ["CAUSE_COLOURS", "NanViewer"]
 
@@ -95,8 +96,8 @@ class NanViewer(Viewer):
 
     plane = traitlets.Int(0, help="Which plane is shown.").tag(sync=True)
     shown = traitlets.Enum(("plane", "fraction"), "plane", help="A plane, or NaN over all planes.").tag(sync=True)
-    stretch = traitlets.Enum(("asinh", "linear", "log"), "asinh").tag(sync=True)
-    limits = traitlets.Enum(("zscale", "90", "98", "99.5", "99.9", "all"), "99.5").tag(sync=True)
+    stretch = traitlets.Enum(STRETCHES, "asinh").tag(sync=True)
+    limits = traitlets.Enum(tuple(LIMITS), "99.5").tag(sync=True)
     cmap = traitlets.Enum(COLOUR_MAPS, "gray").tag(sync=True)
     hidden = traitlets.List(traitlets.Unicode(), help="Causes that are not coloured.").tag(sync=True)
     view = traitlets.List(traitlets.Float()).tag(sync=True)
@@ -160,10 +161,10 @@ class NanViewer(Viewer):
         """Audit in a thread."""
         told = 0.0
 
-        def tell(*step: Any) -> None:
+        def tell(what: str, done: int, total: int) -> None:
             nonlocal told
             if time.monotonic() - told > PAUSE:
-                told, self.progress = time.monotonic(), list(step)
+                told, self.progress = time.monotonic(), [what, done, total]
 
         try:
             self._begin(cube, audit_nans(cube, pixtables, badpix, progress=tell, cancel=self._cancel))
@@ -242,7 +243,7 @@ class NanViewer(Viewer):
             return
         x, y, k = self.voxel
         check_holes(self.audit.cube, [(x, y, k)])
-        values = spaxel.spectrum(self.audit.cube, x, y)
+        values = self.audit.cube.spectrum(x, y)
         with self.hold_sync():
             self.story = spaxel.story(self.audit, x, y, k, values)
             self.pixels = spaxel.pixels(self.audit, x, y, k)

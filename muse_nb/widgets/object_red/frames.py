@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Generic, TypeVar
@@ -17,12 +16,11 @@ from muse_nb.products import dq as quality
 from muse_nb.products.object_red import ObjectRed
 from muse_nb.widgets.shared import transport
 from muse_nb.widgets.shared.front_end import for_a_page
+from muse_nb.widgets.shared.limits import limits
 
-__all__ = ["BIT_COLOURS", "LIMITS", "Cache", "LoadedFrame", "limits", "signal_to_noise"]
+__all__ = ["BIT_COLOURS", "Cache", "LoadedFrame", "signal_to_noise"]
 
-LIMITS = {"zscale": "zscale", "90": "90 %", "98": "98 %", "99.5": "99.5 %", "99.9": "99.9 %", "all": "min–max"}
 NOISY = 20.0  # times the median sigma
-PERCENTILES = [mode for mode in LIMITS if mode[0].isdigit()]
 BIT_COLOURS = {  # Okabe and Ito's colours first, for the bits that one meets
     "COSMICRAY": "#e69f00",
     "HOTPIXEL": "#d55e00",
@@ -40,22 +38,6 @@ BIT_COLOURS = {  # Okabe and Ito's colours first, for the bits that one meets
     "MUSE_TRAP": "#7bc8a4",
     "OBJECT": "#dddddd",
 }
-
-
-def limits(values: NDArray[Any]) -> dict[str, list[float]]:
-    """Lower and upper limit of each mode of `LIMITS` for some values; 0 and 1 where none is finite."""
-    values = np.asarray(values[np.isfinite(values)], dtype=np.float64)
-    if values.size == 0:
-        return {mode: [0.0, 1.0] for mode in LIMITS}
-    from astropy.visualization import ZScaleInterval
-
-    tails = [(100 - float(mode)) / 2 for mode in PERCENTILES]
-    found = np.percentile(values, [0, 100, *tails, *(100 - tail for tail in tails)])
-    pairs = {"zscale": ZScaleInterval().get_limits(values)} | dict(
-        zip(PERCENTILES, zip(found[2:], found[2 + len(tails) :], strict=False), strict=True)
-    )
-    pairs["all"] = (found[0], found[1])
-    return {mode: [float(low), float(high)] for mode, (low, high) in pairs.items()}
 
 
 @dataclass(frozen=True)
@@ -106,14 +88,14 @@ class LoadedFrame:
         """Whether the file has DATA, DQ or STAT."""
         return name in self.source.extensions
 
-    def look(self, name: str) -> NDArray[Any] | None:
+    def sampled(self, name: str) -> NDArray[Any] | None:
         """Every `step`-th pixel of DATA, DQ or STAT, without reading the rest; None where the file lacks it."""
-        if name not in self._looks:
-            self._looks[name] = _every(self.source, name, self.step) if self.has(name) else None
-        return self._looks[name]
+        if name not in self._samples:
+            self._samples[name] = self.source.every(name, self.step) if self.has(name) else None
+        return self._samples[name]
 
     @cached_property
-    def _looks(self) -> dict[str, NDArray[Any] | None]:
+    def _samples(self) -> dict[str, NDArray[Any] | None]:
         return {}
 
     @cached_property
@@ -124,13 +106,13 @@ class LoadedFrame:
     @cached_property
     def thumb_index(self) -> transport.Indexed | None:
         """The same for a thumbnail: all bits that were looked at in each of its blocks."""
-        flags, per = self.look("DQ"), self.bins // self.step
+        flags, per = self.sampled("DQ"), self.bins // self.step
         return None if flags is None else transport.index_values(transport.flags_of_blocks(flags, per))
 
     @cached_property
     def codes(self) -> tuple[float, float, float, float]:
         """Offset and scale of DATA, then of STAT, as half floats."""
-        data, stat = self.look("DATA"), self.look("STAT")
+        data, stat = self.sampled("DATA"), self.sampled("STAT")
         assert data is not None
         return (*transport.code(data), *((0.0, 1.0) if stat is None else transport.code(stat)))
 
@@ -141,7 +123,7 @@ class LoadedFrame:
         Pixels far noisier than most have no say either: beside the slices the flat field has no light, and what was
         divided by it makes the best of frames look ugly.
         """
-        data, stat, flags = (self.look(name) for name in ("DATA", "STAT", "DQ"))
+        data, stat, flags = (self.sampled(name) for name in ("DATA", "STAT", "DQ"))
         assert data is not None
         step = max(1, int(np.sqrt(data.size / transport.SAMPLE)))
         grid = np.s_[step // 2 :: step, step // 2 :: step]
@@ -157,7 +139,7 @@ class LoadedFrame:
 
     def bits(self, exact: bool = False) -> list[dict[str, Any]]:
         """Each named bit that occurs: name, meaning, colour, and fraction of the pixels; else from the first look."""
-        flags = self.look("DQ") if not exact else None
+        flags = self.sampled("DQ") if not exact else None
         indexed = self.indexed if exact else None if flags is None else transport.index_values(flags)
         if indexed is None:
             return []
@@ -183,7 +165,7 @@ class LoadedFrame:
         """The same for the thumbnail, from the first look."""
         if name == "DQ":
             return None if self.thumb_index is None else self.thumb_index.index
-        image, where = self.look(name), 0 if name == "DATA" else 2
+        image, where = self.sampled(name), 0 if name == "DATA" else 2
         if image is None:
             return None
         return transport.halves(transport.thumbnail(image, self.bins // self.step), *self.codes[where : where + 2])
@@ -207,18 +189,6 @@ class LoadedFrame:
             "unit": self.unit,
         }
         return found | ({} if self.geometry is None else self.geometry.at(x, y))
-
-
-def _every(source: ObjectRed, name: str, step: int) -> NDArray[Any]:
-    """Every `step`-th pixel of a plane; mapped, so that the others need not be read or turned to native order."""
-    from astropy.io import fits
-
-    if source.path.suffix not in (".fz", ".gz"):
-        with suppress(OSError, ValueError, TypeError), fits.open(source.path, memmap=True) as opened:
-            found = np.asarray(opened[source.extensions[name]].data[::step, ::step])
-            return found.astype(found.dtype.newbyteorder("="))
-    whole = {"DATA": source.data, "DQ": source.dq, "STAT": source.stat}[name]  # says what is wrong, where it is
-    return np.asarray(whole)[::step, ::step]
 
 
 def signal_to_noise(data: NDArray[Any], stat: NDArray[Any] | None) -> NDArray[np.float32]:

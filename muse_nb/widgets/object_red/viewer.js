@@ -1,9 +1,10 @@
 // The OBJECT_RED viewer: the kernel gives frames and readings, everything one does with a frame happens here.
 import { Traits, as, bytes, button, chooser, choice, complaints, group, h, keyboard, number, toggle } from "../shared/ui.js";
-import { Frame, ImageCanvas, LAYERS, bindView, mapOf, STRETCHES } from "../shared/canvas.js";
+import { LIMITS, STRETCHES, THUMBS } from "../shared/constants.js";
+import { Frame, ImageCanvas, LAYERS, bindView, mapOf } from "../shared/canvas.js";
 import { Plot, line, trace } from "../shared/plot.js";
 
-const MODES = [["zscale", "zscale"], ["90", "90 %"], ["98", "98 %"], ["99.5", "99.5 %"], ["99.9", "99.9 %"], ["all", "min–max"], ["custom", "by hand"]];
+const MODES = [...LIMITS, ["custom", "by hand"]];
 const PATIENCE = 120; // ms without a further step before the whole frame is asked for
 
 function render({ model, el }) {
@@ -31,7 +32,7 @@ function render({ model, el }) {
     thumb = Object.assign(new Frame(info), { table: info.table });
     frame = Object.assign(new Frame({ ...info, bin: 1 }), { table: [] });
     received = {};
-    for (const [plane, name] of [["DATA", "thumb_data"], ["STAT", "thumb_stat"], ["DQ", "thumb_dq"]]) {
+    for (const [plane, name] of Object.entries(THUMBS)) {
       const view = traits.get(name);
       if (view?.byteLength) image.put(thumb, plane, 0, typed(plane, info.wide, view));
     }
@@ -289,7 +290,7 @@ function render({ model, el }) {
     [["ArrowLeft"], "", () => goIfu(-1)], [["ArrowLeft", "ArrowRight"], "IFU before, next", () => goIfu(1)],
     [["ArrowUp"], "", () => goExposure(-1)], [["ArrowUp", "ArrowDown"], "exposure before, next", () => goExposure(1)],
     [["d"], "DATA", () => traits.set("layer", "DATA")], [["q"], "DQ", () => traits.set("layer", "DQ")], [["v"], "STAT (variance)", () => traits.set("layer", "STAT")], [["n"], "S/N", () => traits.set("layer", "S/N")],
-    [["s"], "stretch", () => cycle("stretch", STRETCHES, 1)], [["l"], "limits", () => cycle("limits", MODES.slice(0, -1).map((m) => m[0]), 1)], [["m"], "colour map", () => cycle("cmap", Object.keys(traits.get("colour_maps")), 1)],
+    [["s"], "stretch", () => cycle("stretch", STRETCHES, 1)], [["l"], "limits", () => cycle("limits", LIMITS.map(([mode]) => mode), 1)], [["m"], "colour map", () => cycle("cmap", Object.keys(traits.get("colour_maps")), 1)],
     [["["], "", () => contrast(0.7)], [["[", "]"], "more, less contrast", () => contrast(1 / 0.7)],
     [["o"], "DQ overlay", () => traits.set("marks", !traits.get("marks"))], [["1", "…", "9"], "one DQ bit", () => {}],
     ...Array.from({ length: 9 }, (_, i) => [[String(i + 1)], "", () => { const bit = bits()[i]; if (bit) flip(bit.name); }]),

@@ -13,14 +13,15 @@ import traitlets
 from muse_nb.core.errors import MuseError
 from muse_nb.products import header as headers
 from muse_nb.products.object_red import ObjectRed, open_object_red
-from muse_nb.widgets.object_red.frames import LIMITS, Cache, LoadedFrame, signal_to_noise
+from muse_nb.widgets.object_red.frames import Cache, LoadedFrame, signal_to_noise
 from muse_nb.widgets.object_red.geometry import geometry_by_ifu
 from muse_nb.widgets.shared import picture, transport
 from muse_nb.widgets.shared.base import COLOUR_MAPS, Viewer, guarded
 from muse_nb.widgets.shared.bundle import module
+from muse_nb.widgets.shared.limits import LIMITS, STRETCHES
 
 if TYPE_CHECKING:
-    from muse_nb.steps.inspect.inspect import Inspection
+    from muse_nb.steps.inspect.result import Inspection
     from muse_nb.widgets.mosaic.mosaic import Mosaic
 
 __all__ = ["ObjectRedViewer"]
@@ -72,7 +73,7 @@ class ObjectRedViewer(Viewer):
     exposure = traitlets.Int(0, help="Which of the exposures is shown.").tag(sync=True)
     ifu = traitlets.Int(1, help="Which IFU is shown.").tag(sync=True)
     layer = traitlets.Enum(LAYERS, "DATA").tag(sync=True)
-    stretch = traitlets.Enum(("asinh", "linear", "log"), "asinh").tag(sync=True)
+    stretch = traitlets.Enum(STRETCHES, "asinh").tag(sync=True)
     limits = traitlets.Enum((*LIMITS, "custom"), "99.5").tag(sync=True)
     range = traitlets.List(traitlets.Float(), help="Lower and upper limit where `limits` is 'custom'.").tag(sync=True)
     cmap = traitlets.Enum(COLOUR_MAPS, "cividis").tag(sync=True)
@@ -145,7 +146,10 @@ class ObjectRedViewer(Viewer):
         from muse_nb.widgets.mosaic.mosaic import Mosaic
 
         paths = dict.fromkeys(frame.path for here in self._frames.values() for frame in here.values())
-        return Mosaic(inspect(list(paths)) if inspection is None else inspection, viewer=self, **options)
+        return Mosaic(inspect(list(paths)) if inspection is None else inspection, on_open=self._open, **options)
+
+    def _open(self, exposure: str, ifu: int) -> None:
+        self.show(ifu, exposure)
 
     @property
     def data(self) -> LoadedFrame:
@@ -253,16 +257,16 @@ class ObjectRedViewer(Viewer):
     def _seen(frame: LoadedFrame, name: str, near: bool, view: Sequence[float], width: int, height: int) -> np.ndarray:
         """The part of a plane that a view shows, averaged as far as it allows."""
         step = 1 if near else frame.step
-        image = getattr(frame, name.lower()) if near else frame.look(name)
+        image = getattr(frame, name.lower()) if near else frame.sampled(name)
         if image is None:
             return np.full((height, width), np.nan, np.float32)
         bins = max(1, int(1 / (view[2] * step)))
         if image.dtype.kind != "f":
-            seen = picture.look(image, [view[0] / step, view[1] / step, view[2] * step], width, height)
+            seen = picture.part_seen(image, [view[0] / step, view[1] / step, view[2] * step], width, height)
             return seen.astype(np.int64) & 0xFFFFFFFF
         per = bins * step
         binned = image if bins == 1 else transport.thumbnail(image, bins)
-        return picture.look(
+        return picture.part_seen(
             binned, [(view[0] + 0.5) / per - 0.5, (view[1] + 0.5) / per - 0.5, view[2] * per], width, height
         )
 

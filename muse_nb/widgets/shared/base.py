@@ -13,7 +13,7 @@ import traitlets
 
 from muse_nb.core.errors import MuseError
 from muse_nb.widgets.shared.bundle import style
-from muse_nb.widgets.shared.front_end import apart, for_whoever_looks
+from muse_nb.widgets.shared.front_end import MimeBundle, fit_to_front_end, split_view_and_still
 
 __all__ = ["COLOUR_MAPS", "Viewer", "colour_map", "guarded"]
 
@@ -77,7 +77,7 @@ class Viewer(anywidget.AnyWidget):
         """PNG of the present view, as exports show it."""
         raise NotImplementedError
 
-    def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]] | None:
+    def _repr_mimebundle_(self, **kwargs: Any) -> tuple[MimeBundle, MimeBundle] | None:
         bundle = super()._repr_mimebundle_(**kwargs)
         if bundle is None:
             return None
@@ -86,14 +86,14 @@ class Viewer(anywidget.AnyWidget):
             data["image/png"] = base64.b64encode(self.picture()).decode("ascii")
         except Exception as error:  # a picture that fails must not cost the live viewer
             self.error = f"no static picture: {error}"
-        return for_whoever_looks(data), metadata
+        return fit_to_front_end(data), metadata
 
     def _ipython_display_(self, **kwargs: Any) -> None:
         """Show view and picture as two outputs where that is better; IPython goes on as usual where it is not."""
         from IPython.display import publish_display_data
 
         bundle = self._repr_mimebundle_(**kwargs)
-        outputs = apart(bundle[0], self._stands_in) if bundle is not None else []
+        outputs = split_view_and_still(bundle[0], self._stands_in) if bundle is not None else []
         if not outputs:
             raise NotImplementedError
         for data, metadata in outputs:

@@ -1,165 +1,11 @@
 // An image of numbers in WebGL2: stretch, limits, colours and marks are applied in the shader, so that the kernel has
 // no part in looking around. Image coordinates are 0-based pixel centres, y up; a view is [x, y, CSS pixels per pixel].
+import { ASINH, LOG, NO_DATA_BITS } from "./constants.js";
+import { Painter } from "./painter.js";
 import { h } from "./ui.js";
 
 const SLOW = 30; // ms between two steps of a pan or zoom
-const NO_DATA = 0xfbff; // the half float -65504 stands for NaN: drivers do not agree on NaN in textures
-const VERTEX = `#version 300 es
-void main() { gl_Position = vec4(float((gl_VertexID << 1) & 2) * 2. - 1., float(gl_VertexID & 2) * 2. - 1., 0., 1.); }`;
-const HEAD = `#version 300 es
-precision highp float; precision highp int; precision highp sampler2D; precision highp usampler2D;
-const float NO_DATA = -65504.;
-`;
-// Compiled for what is on: software rendering runs both sides of a branch. Colours come from one table that has the
-// stretch in it: a fetch is cheaper than asinh.
-const SHOW = `
-uniform sampler2D uData, uStat, uMark, uTable, uMarkMap;
-uniform usampler2D uIndex;
-uniform mat2 uTurn;
-uniform vec2 uOrigin, uFrame, uCode, uStatCode, uLimits;
-uniform float uBin, uOpacity;
-out vec4 colour;
-float value(ivec2 t) {
-#if LAYER == 0
-  return texelFetch(uData, t, 0).r;
-#elif LAYER == 2
-  return texelFetch(uStat, t, 0).r;
-#else
-  float d = texelFetch(uData, t, 0).r, s = texelFetch(uStat, t, 0).r;
-  if (d == NO_DATA || s == NO_DATA) return NO_DATA;
-  s = s * uStatCode.y + uStatCode.x;
-  return s <= 0. ? NO_DATA : (d * uCode.y + uCode.x) * inversesqrt(s);
-#endif
-}
-float smoothed(vec2 t) {
-  vec2 f = fract(t - .5); ivec2 i = ivec2(floor(t - .5)), last = textureSize(uData, 0) - 1;
-  float sum = 0., weight = 0.;
-  for (int k = 0; k < 4; k++) {
-    ivec2 o = ivec2(k & 1, k >> 1); float v = value(clamp(i + o, ivec2(0), last));
-    float w = (o.x == 1 ? f.x : 1. - f.x) * (o.y == 1 ? f.y : 1. - f.y);
-    if (v != NO_DATA) { sum += w * v; weight += w; }
-  }
-  return weight < .5 ? NO_DATA : sum / weight;
-}
-void main() {
-  vec2 p = uTurn * gl_FragCoord.xy + uOrigin, t = p * uBin;
-  ivec2 i = ivec2(t);
-  vec3 c = vec3(.07, .07, .09);
-#if LAYER != 1
-  float v = SMOOTH == 1 ? smoothed(t) : value(i);
-  int k = int(clamp(v * uLimits.y + uLimits.x, 0., 16383.));
-  c = v == NO_DATA ? vec3(.25, .25, .28) : texelFetch(uTable, ivec2(k & 255, k >> 8), 0).rgb;
-#endif
-#if MARKS == 1
-  int j = int(texelFetch(uIndex, i, 0).r);
-  vec4 m = texelFetch(uMarkMap, ivec2(j & 255, j >> 8), 0);
-  c += (m.rgb - c) * (m.a * uOpacity);
-#elif MARKS == 2
-  vec4 m = texelFetch(uMark, i, 0);
-  c += (m.rgb - c * m.a) * uOpacity;
-#endif
-  bool inside = all(greaterThanEqual(p, vec2(0.))) && all(lessThan(p, uFrame));
-  colour = vec4(inside ? c : vec3(.086, .09, .106), 1.);
-}`;
-// Halving averages what is there: a NaN must not eat its neighbours, nor one cosmic ray paint a block.
-const HALVE = HEAD + `
-uniform sampler2D uFrom; out vec4 result;
-void main() {
-  ivec2 o = 2 * ivec2(gl_FragCoord.xy), last = textureSize(uFrom, 0) - 1; float sum = 0., n = 0.;
-  for (int k = 0; k < 4; k++) {
-    ivec2 t = o + ivec2(k & 1, k >> 1); if (any(greaterThan(t, last))) continue;
-    float v = texelFetch(uFrom, t, 0).r; if (v != NO_DATA) { sum += v; n += 1.; }
-  }
-  result = vec4(n > 0. ? sum / n : NO_DATA, 0., 0., 1.);
-}`;
-const HALVE_MARKS = HEAD + `
-uniform sampler2D uFrom, uMarkMap; uniform usampler2D uIndex; uniform bool uFirst; out vec4 result;
-void main() {
-  ivec2 o = 2 * ivec2(gl_FragCoord.xy), last = (uFirst ? textureSize(uIndex, 0) : textureSize(uFrom, 0)) - 1;
-  vec4 sum = vec4(0.);
-  for (int k = 0; k < 4; k++) {
-    ivec2 t = min(o + ivec2(k & 1, k >> 1), last);
-    if (uFirst) { uint j = texelFetch(uIndex, t, 0).r; vec4 m = texelFetch(uMarkMap, ivec2(int(j) & 255, int(j) >> 8), 0); sum += vec4(m.rgb * m.a, m.a); }
-    else sum += texelFetch(uFrom, t, 0);
-  }
-  result = sum * .25;
-}`;
-export const STRETCHES = ["linear", "asinh", "log"];
 export const LAYERS = ["DATA", "DQ", "STAT", "S/N"];
-
-class Painter {
-  constructor(canvas) {
-    const gl = canvas.getContext("webgl2", { antialias: false, alpha: false, powerPreference: "high-performance" });
-    if (!gl) throw new Error("no WebGL2");
-    this.gl = gl;
-    this.halves = Boolean(gl.getExtension("EXT_color_buffer_float") || gl.getExtension("EXT_color_buffer_half_float"));
-    gl.pixelStorei(gl.UNPACK_ALIGNMENT, 1);
-    gl.bindVertexArray(gl.createVertexArray());
-    this.shows = {};
-    this.halve = this.program(HALVE);
-    this.halveMarks = this.program(HALVE_MARKS);
-    this.table = this.texture(gl.RGBA8, 256, 64);
-    this.greys = this.texture(gl.RGBA8, 256, 64);
-    this.framebuffer = gl.createFramebuffer();
-    this.empty = this.texture(gl.R16F, 1, 1);
-    this.emptyIndex = this.texture(gl.R8UI, 1, 1);
-    this.maximum = gl.getParameter(gl.MAX_TEXTURE_SIZE);
-  }
-  program(fragment) {
-    const { gl } = this;
-    const program = gl.createProgram();
-    for (const [kind, source] of [[gl.VERTEX_SHADER, VERTEX], [gl.FRAGMENT_SHADER, fragment]]) {
-      const shader = gl.createShader(kind);
-      gl.shaderSource(shader, source);
-      gl.compileShader(shader);
-      if (!gl.getShaderParameter(shader, gl.COMPILE_STATUS) && !gl.isContextLost()) throw new Error(gl.getShaderInfoLog(shader));
-      gl.attachShader(program, shader);
-    }
-    gl.linkProgram(program);
-    const places = {};
-    const set = (name) => (places[name] ??= gl.getUniformLocation(program, name));
-    return { program, set };
-  }
-  show(layer, smooth, marks) {
-    const key = `#define LAYER ${layer}\n#define SMOOTH ${Number(smooth)}\n#define MARKS ${marks}\n`;
-    this.shows[key] ??= this.program(HEAD + key + SHOW);
-    return this.shows[key];
-  }
-  texture(format, width, height) {
-    const { gl } = this;
-    const texture = gl.createTexture();
-    gl.bindTexture(gl.TEXTURE_2D, texture);
-    for (const key of [gl.TEXTURE_MIN_FILTER, gl.TEXTURE_MAG_FILTER]) gl.texParameteri(gl.TEXTURE_2D, key, gl.NEAREST);
-    for (const key of [gl.TEXTURE_WRAP_S, gl.TEXTURE_WRAP_T]) gl.texParameteri(gl.TEXTURE_2D, key, gl.CLAMP_TO_EDGE);
-    gl.texStorage2D(gl.TEXTURE_2D, 1, format, width, height);
-    return texture;
-  }
-  put(texture, width, y, rows, values) {
-    const { gl } = this;
-    const [format, type] = values instanceof Uint16Array && !values.isIndex ? [gl.RED, gl.HALF_FLOAT]
-      : values instanceof Uint16Array ? [gl.RED_INTEGER, gl.UNSIGNED_SHORT] : [gl.RED_INTEGER, gl.UNSIGNED_BYTE];
-    gl.bindTexture(gl.TEXTURE_2D, texture);
-    gl.texSubImage2D(gl.TEXTURE_2D, 0, 0, y, width, rows, format, type, values);
-  }
-  colours(texture, rgba) {
-    const { gl } = this;
-    gl.bindTexture(gl.TEXTURE_2D, texture);
-    gl.texSubImage2D(gl.TEXTURE_2D, 0, 0, 0, 256, rgba.length / 1024, gl.RGBA, gl.UNSIGNED_BYTE, rgba);
-  }
-  bind(program, name, unit, texture) {
-    const { gl } = this;
-    gl.activeTexture(gl.TEXTURE0 + unit);
-    gl.bindTexture(gl.TEXTURE_2D, texture);
-    gl.uniform1i(program.set(name), unit);
-    gl.activeTexture(gl.TEXTURE0);
-  }
-  into(texture, width, height) {
-    const { gl } = this;
-    gl.bindFramebuffer(gl.FRAMEBUFFER, texture ? this.framebuffer : null);
-    if (texture) gl.framebufferTexture2D(gl.FRAMEBUFFER, gl.COLOR_ATTACHMENT0, gl.TEXTURE_2D, texture, 0);
-    gl.viewport(0, 0, width, height);
-  }
-}
 
 // One frame: DATA, STAT and marks (an index into a table of colours) with their halvings.
 export class Frame {
@@ -178,7 +24,7 @@ export class Frame {
     if (!from || i < 0 || j < 0 || i >= this.width || j >= this.height) return NaN;
     const bits = from[j * this.width + i];
     const [offset, scale] = plane === "STAT" ? this.code.slice(2) : this.code;
-    return bits === NO_DATA ? NaN : half(bits) * scale + offset;
+    return bits === NO_DATA_BITS ? NaN : half(bits) * scale + offset;
   }
 }
 
@@ -260,7 +106,7 @@ export class ImageCanvas {
   put(frame, name, y, values) {
     const { width, height } = frame, { painter } = this;
     const rows = values.length / width;
-    if (!frame.planes[name]) frame.planes[name] = rows === height ? values : new values.constructor(width * height).fill(name === "DQ" ? 0 : NO_DATA);
+    if (!frame.planes[name]) frame.planes[name] = rows === height ? values : new values.constructor(width * height).fill(name === "DQ" ? 0 : NO_DATA_BITS);
     if (frame.planes[name] !== values) frame.planes[name].set(values, y * width);
     if (!painter) return;
     if (Math.max(width, height) > painter.maximum) throw new Error(`A frame of ${width}x${height} is larger than this browser can draw (${painter.maximum}).`);
@@ -490,8 +336,8 @@ export function mapOf(rgb) {
 }
 
 const GREYS = mapOf(Uint8Array.from({ length: 768 }, (_, i) => Math.floor(i / 3)));
-// The same formulas as in the static pictures: asinh(10 q) / asinh(10), log(1 + 1000 q) / log(1001).
-const CURVES = { linear: (q) => q, asinh: (q) => Math.asinh(10 * q) / Math.asinh(10), log: (q) => Math.log1p(1000 * q) / Math.log(1001) };
+// The same formulas as in the static pictures.
+const CURVES = { linear: (q) => q, asinh: (q) => Math.asinh(ASINH * q) / Math.asinh(ASINH), log: (q) => Math.log1p(LOG * q) / Math.log(1 + LOG) };
 export function tableOf(rgba, stretch) {
   const size = 16384, table = new Uint8Array(4 * size), colours = new Uint32Array(rgba.buffer, rgba.byteOffset, 256);
   const into = new Uint32Array(table.buffer), curve = CURVES[stretch];
@@ -507,7 +353,7 @@ export function tile(frame, limits, table) {
   const scale = 16383 / (limits[1] - limits[0] || 1e-9), [offset, unit] = frame.code;
   for (let i = 0; i < into.length; i++) {
     const at = (height - 1 - Math.floor(i / width)) * width + (i % width);
-    into[i] = values[at] === NO_DATA ? 0xff47403f : colours[Math.min(16383, Math.max(0, Math.floor((half(values[at]) * unit + offset - limits[0]) * scale)))];
+    into[i] = values[at] === NO_DATA_BITS ? 0xff47403f : colours[Math.min(16383, Math.max(0, Math.floor((half(values[at]) * unit + offset - limits[0]) * scale)))];
   }
   canvas.getContext("2d").putImageData(picture, 0, 0);
   return canvas;

@@ -5,19 +5,21 @@ from __future__ import annotations
 import os
 from typing import Any
 
-__all__ = ["STILL", "VIEW", "apart", "for_a_page", "for_whoever_looks"]
+from muse_nb.core.html import FINDINGS_MIME
+from muse_nb.core.saved import HEADLESS, MARK, STILL, STILL_OF, VIEW
 
-VIEW = "application/vnd.jupyter.widget-view+json"
-STILL = "application/vnd.muse-nb.view+json"  # the same, for our own shared pages only
-MARK = "muse_nb"  # of our own metadata of outputs
+__all__ = ["MimeBundle", "fit_to_front_end", "for_a_page", "split_view_and_still"]
+
+MimeBundle = dict[str, Any]
+"""What Jupyter shows of something: type of media -> content that JSON can carry."""
 
 
 def for_a_page() -> bool:
     """Whether a shared page is made: it will have what a widget keeps, and no kernel to ask for more."""
-    return "MUSE_NB_HEADLESS" in os.environ
+    return HEADLESS in os.environ
 
 
-def for_whoever_looks(data: dict[str, Any]) -> dict[str, Any]:
+def fit_to_front_end(data: MimeBundle) -> MimeBundle:
     """Make a widget's mimebundle fit for the present cell.
 
     nbconvert and nbviewer prefer a widget's view to its picture wherever the notebook holds the widget's state, and
@@ -29,7 +31,7 @@ def for_whoever_looks(data: dict[str, Any]) -> dict[str, Any]:
     return data
 
 
-def apart(data: dict[str, Any], stands_in: str) -> list[tuple[dict[str, Any], dict[str, Any]]]:
+def split_view_and_still(data: MimeBundle, stands_in: str) -> list[tuple[MimeBundle, MimeBundle]]:
     """Split what JupyterLab is shown into the view and, in an output of its own, the picture that stands in for it.
 
     JupyterLab may save the widgets' states (Settings, Save Widget State Automatically), and then whatever renders the
@@ -52,10 +54,12 @@ def apart(data: dict[str, Any], stands_in: str) -> list[tuple[dict[str, Any], di
         return []
     live = {VIEW: data[VIEW], "text/html": "<div></div>", "text/plain": data.get("text/plain", "")}
     # the marks by which the style sheet knows the picture, and a shared page whose it is
-    marks = {"image/png": {"unconfined": True}, MARK: {"still_of": data[VIEW]["model_id"]}}
+    marks = {"image/png": {"unconfined": True}, MARK: {STILL_OF: data[VIEW]["model_id"]}}
     still = {stands_in: data[stands_in], "text/plain": "the picture of the view above"}
     if stands_in == "text/html":
         still[stands_in] = f'<div class="mnb-still">{data[stands_in]}</div>'
+    if FINDINGS_MIME in data:
+        still[FINDINGS_MIME] = data[FINDINGS_MIME]
     return [(live, {}), (still, marks)]
 
 

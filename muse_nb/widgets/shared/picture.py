@@ -10,19 +10,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from muse_nb.widgets.shared.base import colour_map
+from muse_nb.widgets.shared.limits import ASINH, LOG
 
-__all__ = ["as_png", "coloured", "font", "look", "marked", "png", "rgb", "stretched"]
+__all__ = ["as_png", "coloured", "font", "marked", "part_seen", "png", "rgb", "stretched"]
 
 NAN_COLOUR, PAPER, INK, SOFT = (64, 64, 71), (22, 23, 27), (225, 225, 225), (165, 168, 176)
 
 
 def stretched(values: NDArray[Any], low: float, high: float, stretch: str) -> NDArray[np.float64]:
-    """Values between limits to 0..1: linear, ``asinh(10 q) / asinh(10)`` or ``log(1 + 1000 q) / log(1001)``."""
+    """Values between limits to 0..1, by one of `STRETCHES`."""
     q = np.clip((np.asarray(values, dtype=np.float64) - low) / max(high - low, 1e-9), 0, 1)
     if stretch == "asinh":
-        return np.asarray(np.arcsinh(10 * q) / np.arcsinh(10))
+        return np.asarray(np.arcsinh(ASINH * q) / np.arcsinh(ASINH))
     if stretch == "log":
-        return np.asarray(np.log1p(1000 * q) / np.log(1001))
+        return np.asarray(np.log1p(LOG * q) / np.log(1 + LOG))
     return np.asarray(q)
 
 
@@ -31,7 +32,7 @@ def coloured(values: NDArray[Any], limits: Sequence[float], stretch: str, name: 
     table = np.frombuffer(colour_map(name), np.uint8).reshape(256, 3)
     q = stretched(values, limits[0], limits[1], stretch)
     bad = ~np.isfinite(q)
-    picture = table[np.rint(np.where(bad, 0, q) * 255).astype(np.uint8)]
+    picture: NDArray[np.uint8] = table[np.rint(np.where(bad, 0, q) * 255).astype(np.uint8)]
     picture[bad] = NAN_COLOUR
     return picture
 
@@ -50,7 +51,7 @@ def marked(
     return new
 
 
-def look(image: NDArray[Any], view: Sequence[float], width: int, height: int) -> NDArray[Any]:
+def part_seen(image: NDArray[Any], view: Sequence[float], width: int, height: int) -> NDArray[Any]:
     """The part of an image that a view ``[x, y, pixels per pixel]`` shows, north up as a picture; NaN outside."""
     x, y, scale = view
     columns = np.rint(x + (np.arange(width) + 0.5 - width / 2) / scale).astype(int)

@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from muse_nb.core.robust import mad_sigma, median
+from muse_nb.core.saved import HALF, NO_DATA, index_type
 from muse_nb.widgets.shared.front_end import for_a_page
 
 __all__ = [
@@ -31,7 +33,6 @@ __all__ = [
 THUMB_SIDE = 350  # pixels: DATA, STAT and DQ of this size are 0.6 MB in a saved notebook
 PAGE_SIDE = 1100  # in a page without a kernel nothing finer will follow: a full frame is binned 4 x 4
 STRIP_BYTES = 4 << 20  # one message; the browser stays responsive between two of them
-NO_DATA = np.float16(-65504)  # stands for NaN: graphics drivers do not agree on NaN in textures
 LARGEST = 65000.0
 SAMPLE = 200_000  # pixels that a median needs
 
@@ -59,17 +60,16 @@ def code(image: NDArray[Any]) -> tuple[float, float]:
     values = sample(image)
     if values.size == 0:
         return 0.0, 1.0
-    offset = float(np.median(values))
-    spread = 1.4826 * float(np.median(np.abs(values - offset)))
+    offset = median(values)
     reach = float(np.abs(values - offset).max())
-    return offset, max(spread, reach / LARGEST) or 1.0
+    return offset, max(mad_sigma(values), reach / LARGEST) or 1.0
 
 
 def halves(image: NDArray[Any], offset: float, scale: float) -> NDArray[np.float16]:
     """Half floats of an image for the given code."""
     values = (image.astype(np.float32, copy=False) - np.float32(offset)) * np.float32(1 / scale)
     np.clip(values, -LARGEST, LARGEST, out=values)
-    coded = values.astype(np.float16)
+    coded = values.astype(HALF)
     coded[np.isnan(values)] = NO_DATA
     return coded
 
@@ -80,7 +80,7 @@ def index_values(values: NDArray[np.integer[Any]]) -> Indexed:
     flagged = np.flatnonzero(flat)
     present = flat[flagged]
     table, counts = np.unique(present, return_counts=True)
-    kind = np.uint8 if len(table) < 256 else np.uint16
+    kind = index_type(len(table) + 1)
     if len(table) > 65535:
         raise ValueError(f"{len(table)} different values cannot be told apart in a picture")
     index: NDArray[Any] = np.zeros(flat.size, kind)

@@ -1,10 +1,10 @@
 // The star picker: the kernel centres, fits and saves; here are the pictures of the sky, clicks, and the chart.
 import { Traits, as, button, bytes, chooser, complaints, group, h, keyboard, later, number, toggle } from "../shared/ui.js";
-import { Frame, ImageCanvas, bindView, fromPixel, mapOf, STRETCHES, tableOf, tile, toPixel } from "../shared/canvas.js";
+import { LIMITS, STRETCHES } from "../shared/constants.js";
+import { Frame, ImageCanvas, bindView, fromPixel, mapOf, tableOf, tile, toPixel } from "../shared/canvas.js";
 import { line } from "../shared/plot.js";
 import { BLUE, GREY, RED, ResidualChart, StampStrip, residualsOf, starsOf } from "./parts.js";
 
-const MODES = ["zscale", "90", "98", "99.5", "99.9", "all"];
 const TILE = 108;
 
 function render({ model, el }) {
@@ -261,7 +261,7 @@ function render({ model, el }) {
     group("Stars", button("Add the 20 best", "Add the stars that tell most (t)", best),
       button("↶", "Undo (Ctrl+Z)", () => traits.send({ type: "undo" })), button("↷", "Redo (Ctrl+Y)", () => traits.send({ type: "redo" })), zoomButton),
     group("Compare", toggle(traits, "aligned", "offsets on", "Before and after the offsets (a)"), blinkButton, rgbButton),
-    group("Stretch", chooser(traits, "stretch", "Stretch (s)", () => STRETCHES.map((s) => [s, s])), chooser(traits, "limits", "Limits (l)", () => MODES.map((m) => [m, /\d/.test(m) ? `${m} %` : m])), maps),
+    group("Stretch", chooser(traits, "stretch", "Stretch (s)", () => STRETCHES.map((s) => [s, s])), chooser(traits, "limits", "Limits (l)", () => LIMITS), maps),
     group("View", button("⤢", "Whole field (f)", () => image.fit())), writeButton);
   const side = h("div", { class: "mnb-side mnb-offsets" }, h("div", { class: "mnb-heading" }, "Offsets ", method),
     h("table", {}, h("thead", {}, h("tr", {}, h("th", {}, "exposure"), h("th", {}, "RA [mas]"), h("th", {}, "Dec [mas]"), h("th", {}, "stars"))), list), why);
@@ -278,7 +278,7 @@ function render({ model, el }) {
     [["Ctrl+z"], "undo", () => traits.send({ type: "undo" })], [["Ctrl+y", "Ctrl+Z"], "redo", () => traits.send({ type: "redo" })],
     [["a"], "before and after the offsets", () => traits.set("aligned", !traits.get("aligned"))], [["b"], "blink through the exposures", blink], [["r"], "red, green, blue overlay", overlay],
     [["z"], "the selected star in all tiles", () => zoomButton.click()],
-    [["s"], "stretch", () => cycle("stretch", STRETCHES)], [["l"], "limits", () => cycle("limits", MODES)], [["m"], "colour map", () => cycle("cmap", Object.keys(traits.get("colour_maps")))],
+    [["s"], "stretch", () => cycle("stretch", STRETCHES)], [["l"], "limits", () => cycle("limits", LIMITS.map(([mode]) => mode))], [["m"], "colour map", () => cycle("cmap", Object.keys(traits.get("colour_maps")))],
     [["+", "="], "zoom in", () => image.zoom(1.5)], [["-", "_"], "zoom out", () => image.zoom(1 / 1.5)], [["f", "0"], "whole field", () => image.fit()],
     [["w"], "write the OFFSET_LIST", write], [["Escape"], "no selection", () => { cursor = null; select(0); image.draw(); }],
   ]));

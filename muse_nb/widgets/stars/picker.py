@@ -14,14 +14,16 @@ from numpy.typing import NDArray
 
 from muse_nb.core.errors import MuseError
 from muse_nb.products.image_fov import ImageFov
-from muse_nb.steps.offsets.measure import Offsets, measure_offsets
+from muse_nb.steps.offsets.measure import measure_offsets
 from muse_nb.steps.offsets.measurement import Measurement
-from muse_nb.steps.offsets.picked import centre
+from muse_nb.steps.offsets.picked import candidates
 from muse_nb.steps.offsets.picks import PickFile
 from muse_nb.steps.offsets.preview import preview_offsets
+from muse_nb.steps.offsets.result import Offsets
 from muse_nb.widgets.shared.base import COLOUR_MAPS, Viewer, colour_map, guarded
 from muse_nb.widgets.shared.bundle import module
 from muse_nb.widgets.shared.front_end import for_a_page
+from muse_nb.widgets.shared.limits import LIMITS, STRETCHES
 from muse_nb.widgets.stars import picking
 from muse_nb.widgets.stars import traits as star_traits
 from muse_nb.widgets.stars.latest import Latest
@@ -73,8 +75,8 @@ class StarPicker(Viewer):
     _esm = module("stars/picker")
 
     exposure = traitlets.Int(0, help="Which exposure the main view shows.").tag(sync=True)
-    stretch = traitlets.Enum(("asinh", "linear", "log"), "asinh").tag(sync=True)
-    limits = traitlets.Enum(("zscale", "90", "98", "99.5", "99.9", "all"), "99.5").tag(sync=True)
+    stretch = traitlets.Enum(STRETCHES, "asinh").tag(sync=True)
+    limits = traitlets.Enum(tuple(LIMITS), "99.5").tag(sync=True)
     cmap = traitlets.Enum(COLOUR_MAPS, "gray").tag(sync=True)
     aligned = traitlets.Bool(True, help="Show the exposures with their offsets applied.").tag(sync=True)
     view = traitlets.List(traitlets.Float(), help="Centre to the west and north [pixel], zoom.").tag(sync=True)
@@ -104,7 +106,7 @@ class StarPicker(Viewer):
         offset_list: str | Path | None = None,
         **options: Any,
     ) -> None:
-        self.measurement = Measurement(images, tell=self._tell)
+        self.measurement = Measurement(images, progress=self._tell)
         self._sheet = Sheet.of(self.measurement)
         folder = Path(os.path.commonpath([Path(image.path).absolute().parent for image in self.measurement.images]))
         self.picks_path = Path(picks) if picks is not None else folder / "picks.ecsv"
@@ -173,7 +175,7 @@ class StarPicker(Viewer):
 
     def put(self, star: int, x: float, y: float, exposure: int) -> None:
         """Say where a star is in one exposure: the star next to that pixel, or the very pixel where there is none."""
-        at = centre(self.measurement.frames[exposure], x, y) or (x, y)
+        at = self.measurement.peak_near(exposure, x, y) or (x, y)
         self._change(picking.put_star(self.picks, star, self.measurement.date_obs[exposure], *at))
 
     def add_best(self, most: int = 20) -> None:
@@ -181,7 +183,7 @@ class StarPicker(Viewer):
         with self._fitting, self._lock:
             picks = self.picks
             known = self._sheet.places(picks, np.zeros_like(self._shown))[:, 0]
-            for row in self.measurement.candidates(most):
+            for row in candidates(self.measurement, most):
                 if picking.nearest(known, float(row["x"]), float(row["y"]), REACH / self.scale) is None:
                     picks = picking.add_star(picks, float(row["ra"]), float(row["dec"]))
             if not self.selected and len(picks):
@@ -281,11 +283,12 @@ class StarPicker(Viewer):
             offsets = self._offsets or self._preview
         if offsets is None:
             return self._shown
-        return np.nan_to_num(np.c_[offsets.table["ra_offset"], offsets.table["dec_offset"]].astype(float))
+        known = np.c_[offsets.table["ra_offset"], offsets.table["dec_offset"]].astype(np.float64)
+        return np.asarray(np.nan_to_num(known))
 
-    def _tell(self, text: str) -> None:
+    def _tell(self, what: str, done: int = 0, total: int = 0) -> None:
         if self.comm is not None:
-            self.status = text
+            self.status = what
 
     # ---- messages from the browser
     def _on_ready(self, _: dict[str, Any]) -> None:

@@ -57,7 +57,7 @@ def by_hand(picks: Table) -> Table:
     return picks[picks["exposure"] != ""]
 
 
-def nearest(positions: NDArray, x: float, y: float, reach: float) -> int | None:
+def nearest(positions: NDArray[np.float64], x: float, y: float, reach: float) -> int | None:
     """Which of some positions (n, 2) is next to a point, within a reach; None where none is."""
     if not len(positions):
         return None

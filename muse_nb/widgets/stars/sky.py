@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from muse_nb.products.header import label
 from muse_nb.steps.offsets.measurement import Measurement
 from muse_nb.steps.offsets.starfit.geometry import Plane, to_tangent
-from muse_nb.widgets.object_red.frames import limits
 from muse_nb.widgets.shared import picture, transport
+from muse_nb.widgets.shared.limits import limits
 from muse_nb.widgets.stars import picking
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class SkyFrame:
         """Limits of its display by mode."""
         return limits(self.image)
 
-    def affine(self, scale: float, shift: NDArray | tuple[float, float] = (0.0, 0.0)) -> list[float]:
+    def affine(self, scale: float, shift: NDArray[np.float64] | tuple[float, float] = (0.0, 0.0)) -> list[float]:
         """Map from the view (west to the right, north up, pixels of `scale` arcsec) to 0-based pixels: a b c d e f."""
         turn = self.plane.matrix @ np.diag([-scale, scale])
         zero = self.plane.zero + self.plane.matrix @ np.asarray(shift, float)
@@ -116,7 +116,7 @@ class Sheet:
         parts = [transport.halves(image, *frame.coding) for image, frame in zip(small, self.frames, strict=True)]
         return b"".join(np.ascontiguousarray(part).tobytes() for part in parts)
 
-    def places(self, picks: Table, shifts: NDArray) -> NDArray[np.float64]:
+    def places(self, picks: Table, shifts: NDArray[np.float64]) -> NDArray[np.float64]:
         """Where the picked stars fall in each exposure, (stars, exposures, 2) pixels; where one was put by hand, that.
 
         `shifts` are the exposures' offsets, (exposures, 2) arcsec east and north.
@@ -133,13 +133,15 @@ class Sheet:
                 found[number[row["star"]], exposure[row["exposure"]]] = row["x"], row["y"]
         return found
 
-    def at_reference(self, i: int, pixel: tuple[float, float], shifts: NDArray) -> tuple[float, float]:
+    def at_reference(self, i: int, pixel: tuple[float, float], shifts: NDArray[np.float64]) -> tuple[float, float]:
         """RA and Dec [deg], as the reference has them, of a pixel of exposure `i`."""
         moved = np.asarray(pixel, float) - self.frames[i].plane.matrix @ shifts[i]
         ra, dec = self.measurement.sky(i, moved[0], moved[1])
         return float(ra), float(dec)
 
-    def picture(self, picks: Table, shifts: NDArray, captions: Sequence[str], look: tuple[str, str, str]) -> bytes:
+    def picture(
+        self, picks: Table, shifts: NDArray[np.float64], captions: Sequence[str], look: tuple[str, str, str]
+    ) -> bytes:
         """PNG of all exposures, north up and east left, with the picked stars and a line of text each.
 
         `look` is the mode of the limits, the stretch and the colour map.

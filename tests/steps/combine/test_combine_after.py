@@ -17,7 +17,8 @@ from muse_nb.resample.grid import lay_out
 from muse_nb.resample.inputs import Inputs
 from muse_nb.resample.stream import Settings
 from muse_nb.steps.combine.quick_stars import find_stars, image_shift, measure_stars
-from muse_nb.steps.combine.verify import Check, check_cube
+from muse_nb.steps.combine.result import Check
+from muse_nb.steps.combine.verify import check_cube
 
 pytestmark = pytest.mark.filterwarnings("ignore::muse_nb.core.errors.MuseWarning")
 

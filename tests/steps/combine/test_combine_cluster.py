@@ -149,10 +149,10 @@ def test_a_killed_combine_keeps_the_slabs_of_its_workers(
 def test_where_no_worker_is_left_a_rerun_makes_the_rest(
     tables: list[Path], cluster: DaskCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("muse_nb.steps.combine.cluster._PATIENCE", 1.0)
+    monkeypatch.setattr("muse_nb.steps.combine.cluster.NO_WORKER_TIMEOUT", 1.0)
     away = tmp_path / "away" / "C.fits"
 
-    def kill_all(done: int, planes: int) -> None:
+    def kill_all(what: str, done: int, planes: int) -> None:
         for worker in cluster.workers:
             worker.kill()
 
@@ -164,12 +164,12 @@ def test_where_no_worker_is_left_a_rerun_makes_the_rest(
 
 
 def test_a_local_cluster_makes_the_same_bytes(tables: list[Path], tmp_path: Path) -> None:
-    seen: list[tuple[int, int]] = []
+    seen: list[tuple[str, int, int]] = []
     home = combine(tables, output=tmp_path / "home.fits")
     away = combine(tables, output=tmp_path / "away.fits", workers=1, progress=lambda *at: seen.append(at))
     assert same(home.path, away.path)
     assert away.images["white"].read_bytes()[-2880:] == home.images["white"].read_bytes()[-2880:]
-    assert seen[-1] == (home.shape[0], home.shape[0])
+    assert seen[-1] == ("planes made", home.shape[0], home.shape[0])
     assert len(seen) > 2
 
 

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 from astropy.io import fits
-from mpdaf.obj import Cube
 from slabs import (
     every_fourth_slice,
     half_of_the_columns,
@@ -40,8 +39,9 @@ from muse_nb.products.pixtable import PixelTable, decode_origin
 from muse_nb.resample.grid import lay_out
 from muse_nb.resample.inputs import Inputs
 from muse_nb.resample.stream import Settings, planes, slab_for
-from muse_nb.steps.nans.audit import NanAudit, audit_nans
+from muse_nb.steps.nans.audit import audit_nans
 from muse_nb.steps.nans.causes import CODES, Cause
+from muse_nb.steps.nans.result import NanAudit
 
 if TYPE_CHECKING:
     from muse_nb.simulator.night import Night
@@ -209,7 +209,7 @@ def test_the_same_bytes_however_it_is_run(tables: list[Path]) -> None:
 def test_an_interrupted_run_and_one_by_workers_make_the_same_file(tables: list[Path], tmp_path: Path) -> None:
     whole = muse_nb.combine(tables, output=tmp_path / "a" / "C.fits", checks=False, extensions=BOTH).path.read_bytes()
 
-    def stop(done: int, planes: int) -> None:
+    def stop(what: str, done: int, planes: int) -> None:
         if done == 5:
             raise KeyboardInterrupt
 
@@ -230,7 +230,7 @@ def without_date(file: bytes) -> bytes:
 
 
 def test_planes_of_another_run_without_extensions_are_not_taken(tables: list[Path], tmp_path: Path) -> None:
-    def stop(done: int, planes: int) -> None:
+    def stop(what: str, done: int, planes: int) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -240,11 +240,12 @@ def test_planes_of_another_run_without_extensions_are_not_taken(tables: list[Pat
 
 
 def test_mpdaf_masks_what_dq_explains(tables: list[Path], tmp_path: Path) -> None:
+    mpdaf_obj = pytest.importorskip("mpdaf.obj")
     made = muse_nb.combine(tables, output=tmp_path / "C.fits", extensions=BOTH, checks=False)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        opened = Cube(str(made.path))
-        counts = Cube(str(made.path), ext="EXPMAP")
+        opened = mpdaf_obj.Cube(str(made.path))
+        counts = mpdaf_obj.Cube(str(made.path), ext="EXPMAP")
     data = content(made.path, "DATA")
     np.testing.assert_array_equal(np.ma.getmaskarray(opened.data), np.isnan(data))
     np.testing.assert_array_equal(opened.data.compressed(), data[np.isfinite(data)])

@@ -119,11 +119,11 @@ def test_both_engines_agree_on_a_given_grid(tables: list[Path], whole_cube: Path
 def test_eso_is_refused_with_the_numbers_where_it_cannot_fit(
     tables: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("muse_nb.steps.combine.forecast._free_memory", lambda: 1e7)
+    monkeypatch.setattr("muse_nb.steps.combine.forecast.free_memory", lambda: 1e7)
     with pytest.raises(MuseError, match=r"would need 0\.0 GB of memory, 0\.0 GB are free.*--split"):
         combine(tables, output=tmp_path / "C.fits", engine="eso")
-    monkeypatch.setattr("muse_nb.steps.combine.forecast._free_memory", lambda: 1e12)
-    monkeypatch.setattr("muse_nb.steps.combine.forecast._free_disk", lambda output: 1e6)
+    monkeypatch.setattr("muse_nb.steps.combine.forecast.free_memory", lambda: 1e12)
+    monkeypatch.setattr("muse_nb.steps.combine.forecast.free_disk", lambda output: 1e6)
     with pytest.raises(MuseError, match=r"its disk has 0\.00 GB free"):
         combine(tables, output=tmp_path / "C.fits", engine="eso")
     assert not list(tmp_path.iterdir())
@@ -133,7 +133,7 @@ def test_eso_is_refused_with_the_numbers_where_it_cannot_fit(
 def test_eso_runs_all_the_same_where_it_is_forced(
     tables: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("muse_nb.steps.combine.forecast._free_memory", lambda: 1e7)
+    monkeypatch.setattr("muse_nb.steps.combine.forecast.free_memory", lambda: 1e7)
     made = combine(tables, output=tmp_path / "C.fits", engine="eso", force=True, checks=False)
     assert made.engine == "eso"
     assert made.path.exists()

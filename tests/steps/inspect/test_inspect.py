@@ -7,20 +7,19 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import mpdaf
 import numpy as np
 import pytest
 from astropy.io import fits
 
 from muse_nb.cli import main
 from muse_nb.core.errors import MuseError
+from muse_nb.core.html import FINDINGS_MIME
 from muse_nb.products.object_red import open_object_red, write_object_red
 from muse_nb.steps.inspect.inspect import inspect
 
 if TYPE_CHECKING:
     from muse_nb.simulator.night import Night
 
-REAL = Path(mpdaf.__file__).parent / "data"
 Plant = Callable[[np.ndarray, np.ndarray, np.ndarray], None]
 
 
@@ -172,8 +171,8 @@ def test_a_frame_of_only_nan_has_one_finding(frame: Path, tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("name", ["sdetect/minicube.fits", "sdetect/subcub_mosaic.fits", "obj/IMAGE-HDFS-1.34.fits"])
-def test_real_images_and_cubes_are_measured(name: str) -> None:
-    record = inspect(REAL / name).records()[0]
+def test_real_images_and_cubes_are_measured(mpdaf_data: Path, name: str) -> None:
+    record = inspect(mpdaf_data / name).records()[0]
     assert record["ifu"] is None
     assert all(value is not None for value in record["background"].values())
     assert record["noise_ratio"] > 0
@@ -214,3 +213,16 @@ def test_the_mosaic_shows_every_ifu(night: Night) -> None:
     shown = {text.get_text() for text in axes.texts}
     assert {f"IFU {frame.ifu}" for frame in result.frames} <= shown
     plt.close(axes.figure)
+
+
+def test_what_was_found_travels_as_data_and_progress_counts_files(night: Night, tmp_path: Path) -> None:
+    seen: list[tuple[str, int, int]] = []
+    (path,) = sorted((night.folder / "reduced").rglob("OBJECT_RED_*.fits"))[:1]
+    (red,) = open_object_red(path)
+    data = red.data.copy()
+    data[: data.shape[0] // 2, : data.shape[1] // 2] = 0
+    write_object_red(tmp_path / "dark.fits", red.header, data, red.dq, red.stat)
+    found = inspect([path, tmp_path / "dark.fits"], progress=lambda *step: seen.append(step))
+    assert seen == [("frames measured", 1, 2), ("frames measured", 2, 2)]
+    assert any("quadrant BL has no light" in text for text in found.findings)
+    assert found._repr_mimebundle_()[FINDINGS_MIME] == {"findings": found.findings}

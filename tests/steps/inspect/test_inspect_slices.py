@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from muse_nb.products.field import CHANNEL, compass
 from muse_nb.products.object_red import open_object_red, write_object_red
 from muse_nb.simulator.detector import cosmic_rays
 from muse_nb.simulator.instrument import Instrument
 from muse_nb.simulator.layouts import layout_named
 from muse_nb.simulator.plan import pointing
-from muse_nb.steps.inspect.field import CHANNEL, compass, field, picture_of_channel
+from muse_nb.steps.inspect.field import field, picture_of_channel
 from muse_nb.steps.inspect.inspect import inspect
 from muse_nb.steps.inspect.sample import frames, take_sample
 from muse_nb.steps.inspect.slices import find_slices

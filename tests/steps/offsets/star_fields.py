@@ -10,7 +10,7 @@ from astropy.io import fits
 from astropy.wcs import WCS
 from numpy.typing import NDArray
 
-from muse_nb.steps.offsets.measure import Offsets
+from muse_nb.steps.offsets.result import Offsets
 
 SCALE = 0.2
 STARS = np.array([[0, 0], [5, 3], [-4, 6], [-6, -5], [3, -6], [7, -1], [-1, -3], [1.5, 7]], float)  # arcsec E, N

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from astropy.io import fits
 from star_fields import TRUE, write
 
 from muse_nb import MuseError, OffsetList, measure_offsets
-from muse_nb.steps.offsets import crosscheck
 from muse_nb.steps.offsets.crosscheck import check_offset_list, cross_check
-from muse_nb.steps.offsets.measure import Offsets
 from muse_nb.steps.offsets.measurement import Measurement
+from muse_nb.steps.offsets.picked import candidates
 from muse_nb.steps.offsets.picks import empty_picks
+from muse_nb.steps.offsets.result import Offsets
 from muse_nb.steps.offsets.wobble import fit_wobble
 
 
@@ -50,7 +52,7 @@ def test_a_method_that_is_away_is_named(measurement: Measurement, measured: Offs
 
 def test_clicked_stars_stand_beside_the_automatic_ones(measurement: Measurement, measured: Offsets) -> None:
     picks = empty_picks()
-    for row in measurement.candidates(3):
+    for row in candidates(measurement, 3):
         picks.add_row([row["star"], row["ra"], row["dec"], "", np.nan, np.nan, False])
     clicked = measure_offsets(measurement, picks=picks)
     for check in (
@@ -63,9 +65,16 @@ def test_clicked_stars_stand_beside_the_automatic_ones(measurement: Measurement,
 
 
 def test_a_recipe_that_matched_too_few_stars_is_named(
-    measurement: Measurement, measured: Offsets, monkeypatch: pytest.MonkeyPatch
+    measurement: Measurement, measured: Offsets, own: OffsetList, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(crosscheck, "_muse_exp_align", lambda *_: (TRUE.copy(), np.array([9, 2, 9, -1])))
+    def align(images: list[Path], folder: Path) -> SimpleNamespace:
+        path = folder / "OFFSET_LIST.fits"
+        own.write(path)
+        for number, matched in ((1, 9), (2, 2), (3, 9)):
+            fits.setval(path, f"HIERARCH ESO QC EXPALIGN NMATCH{number}", value=matched)
+        return SimpleNamespace(products={"OFFSET_LIST": [path]})
+
+    monkeypatch.setattr("muse_nb.recipes.joining.align", align)
     check = cross_check(measurement, measured)
     assert list(check.table["verdict"]) == ["agree", "check", "agree", "agree"]
     assert "matched only 2 stars" in check.table["why"][1]
@@ -78,7 +87,7 @@ def test_a_recipe_that_fails_is_quoted_without_the_log_that_is_gone(
     def fail(*_: object) -> None:
         raise MuseError("muse_exp_align failed: too few sources; its log is /scratch/muse_exp_align.log")
 
-    monkeypatch.setattr(crosscheck, "_muse_exp_align", fail)
+    monkeypatch.setattr("muse_nb.recipes.joining.align", fail)
     check = cross_check(measurement, measured)
     assert check.methods == ("automatic", "correlation")
     assert check.notes == ("muse_exp_align: muse_exp_align failed: too few sources",)
@@ -93,15 +102,13 @@ def test_muse_exp_align_stands_beside_ours(measurement: Measurement, measured: O
     assert list(check.table["verdict"]) == ["agree"] * 4
 
 
-def test_an_exposure_off_the_wobble_is_checked(measurement: Measurement, measured: Offsets) -> None:
-    posang = 90.0 * (np.arange(16) % 4)
+def test_an_exposure_off_the_wobble_is_checked(tmp_path: Path) -> None:
     offset = np.random.default_rng(3).normal(0, 0.02, (16, 2))
     offset[5] += 0.5
-    odd = crosscheck._wobble_outliers(with_offsets(measured, offset, posang))
-    assert odd == {"2014-07-27T03:05:00"}
-    found = {"automatic": (TRUE, np.full((4, 2), 0.002))}
-    verdict, why = crosscheck._verdict(measured, 1, found, -1, {measured.table["date_obs"][1]})
-    assert (verdict, why) == ("check", "far from where the wobble would put it")
+    measurement = Measurement(write(tmp_path, offset - offset[0], side=72))
+    check = cross_check(measurement, eso=False)
+    assert [k for k, verdict in enumerate(check.table["verdict"]) if verdict != "agree"] == [5]
+    assert (check.table["verdict"][5], check.table["why"][5]) == ("check", "far from where the wobble would put it")
 
 
 def test_a_good_list_passes(own: OffsetList, measured: Offsets) -> None:

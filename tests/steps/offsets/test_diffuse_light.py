@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,12 +16,12 @@ from muse_nb.steps.offsets.measurement import Measurement
 from muse_nb.steps.offsets.starfit import begin
 from muse_nb.steps.offsets.starfit.background import mesh_background, mesh_fit
 from muse_nb.steps.offsets.starfit.coarse import Placement
-from muse_nb.steps.offsets.starfit.diffuse import DiffuseLight
 from muse_nb.steps.offsets.starfit.fit import Fit
 from muse_nb.steps.offsets.starfit.frame import Frame
 from muse_nb.steps.offsets.starfit.geometry import Plane, to_tangent
 from muse_nb.steps.offsets.starfit.matched_filter import filter_map, find_peaks, without_lobes
 from muse_nb.steps.offsets.starfit.noise import core_chi2
+from muse_nb.steps.offsets.starfit.prepare import prepare
 from muse_nb.steps.offsets.starfit.psf import kernel
 
 ORIGIN = (265.2, -53.7)
@@ -125,14 +126,12 @@ def test_an_exposure_of_poorer_seeing_sees_the_common_light_blurred() -> None:
     for fwhm in (4.0, 8.0):
         images.append(ndimage.gaussian_filter(cusp, fwhm / 2.355))
         noise = np.random.default_rng(int(fwhm)).normal(0, 1, cusp.shape)
-        frames.append(Frame(images[-1] + noise, Plane(np.diag([-5.0, 5.0]), np.array([40.0, 40.0])), box=0))
-        frames[-1].width = fwhm
-    fit = Fit(frames, np.zeros((2, 2)), np.array([[7.0, 7.0]]), np.array([1e-9]), 1.0)
-    for i in range(2):
-        fit.draw(i)
-    DiffuseLight(frames, fit.offsets).share(fit.offsets)
+        frame = prepare(images[-1] + noise, Plane(np.diag([-5.0, 5.0]), np.array([40.0, 40.0])), box=0)
+        frames.append(replace(frame, width=fwhm))
+    fit = Fit.of(frames, np.zeros((2, 2)), np.array([[7.0, 7.0]]), np.array([1e-9]), 1.0)
+    fit = fit.redrawn().with_light_shared()
     middle = np.hypot(x, y) < 4
-    for frame, image in zip(frames, images, strict=True):
+    for frame, image in zip(fit.frames, images, strict=True):
         left = (frame.ground - image)[middle] - np.median(frame.ground - image)
         assert np.sqrt(np.mean(left**2)) < 1.2  # of the noise; one light for both, unblurred, leaves 2.1
 
@@ -146,25 +145,25 @@ def two_sights(shift: np.ndarray, seed: int = 5) -> tuple[Fit, np.ndarray]:
     for offset in (np.zeros(2), shift):
         east, north = np.moveaxis(plane.sky(np.stack([x, y], -1).astype(float)) - offset, -1, 0)
         lights.append(ndimage.gaussian_filter(60 * np.exp(-np.hypot(east - 0.7, north / 0.6) / 4), 1.7))
-        frames.append(Frame(lights[-1] + 10 + rng.normal(0, 1, x.shape), plane, box=0))
-        frames[-1].width = 4.0
-    fit = Fit(frames, np.array([np.zeros(2), shift]), np.array([[7.0, 7.0]]), np.array([1e-9]), 0.8)
-    for i in range(2):
-        fit.draw(i)
-    fit.light = DiffuseLight(frames, fit.offsets)
-    return fit, lights[0]
+        frames.append(replace(prepare(lights[-1] + 10 + rng.normal(0, 1, x.shape), plane, box=0), width=4.0))
+    fit = Fit.of(frames, np.array([np.zeros(2), shift]), np.array([[7.0, 7.0]]), np.array([1e-9]), 0.8)
+    return fit.redrawn(), lights[0]
+
+
+def covariance(fit: Fit) -> np.ndarray:
+    """Of the offsets, (2, 2, 2, 2)."""
+    drawn, parts = fit.linearized()
+    return drawn.equations(parts).offset_covariance()
 
 
 def test_the_light_moves_with_its_exposure() -> None:
     fit, light = two_sights(np.array([0.5, -0.3]))
-    fit.light.share(fit.offsets)
-    frame = fit.frames[0]
-    before, moved = frame.ground.copy(), np.array([0.05, 0.02])
-    frame.drift.move(frame, moved)
+    frame, moved = fit.with_light_shared().frames[0], np.array([0.05, 0.02])
+    after = frame.with_light_moved(moved)
     pixel = frame.plane.matrix @ moved
     true = ndimage.shift(light, pixel[::-1], order=3, mode="nearest") - light
     inner = np.s_[20:-20, 20:-20]
-    assert np.std((frame.ground - before - true)[inner]) < 0.25 * np.std(true[inner])
+    assert np.std((after.ground - frame.ground - true)[inner]) < 0.25 * np.std(true[inner])
 
 
 def test_the_lights_own_place_tells_the_offset() -> None:
@@ -172,12 +171,12 @@ def test_the_lights_own_place_tells_the_offset() -> None:
     found = []
     for seed in range(8):
         fit, _ = two_sights(true, seed)
-        fit.offsets[1] += wrong  # as far off as a placement may be
+        fit = replace(fit, offsets=fit.offsets + np.array([np.zeros(2), wrong]))  # as far off as a placement may be
         for _ in range(4):
-            fit.light.share(fit.offsets)
+            fit = fit.with_light_shared()
             for _ in range(2):
-                fit.step(0.5)
-        error = np.sqrt(np.diagonal(fit.equations().offset_covariance()[1, :, 1]))
+                fit, _moved = fit.step(0.5)
+        error = np.sqrt(np.diagonal(covariance(fit)[1, :, 1]))
         assert (error < 0.012).all()
         found.append((fit.offsets[1] - true) / error)
     assert np.abs(found).max() < 4
@@ -189,26 +188,24 @@ def test_noise_at_the_edges_does_not_pull_an_exposure_towards_the_others() -> No
     for seed in range(8):
         fit, _ = two_sights(true, seed)
         for _ in range(4):
-            fit.light.share(fit.offsets)
+            fit = fit.with_light_shared()
             for _ in range(2):
-                fit.step(0.5)
+                fit, _moved = fit.step(0.5)
         found.append(fit.offsets[1] - true)
     assert np.abs(np.mean(found, axis=0)).max() < 0.012  # 0.038 where the light tells of offsets up to the edges
 
 
 def test_a_sky_in_stripes_takes_the_light_its_say() -> None:
     fit, _ = two_sights(np.array([0.5, -0.3]))
-    fit.light.share(fit.offsets)
+    fit = fit.with_light_shared()
     even = [frame.drift.excess for frame in fit.frames]
-    own = fit.equations().offset_covariance()[1, :, 1]
-    stripes = np.random.default_rng(1).normal(0, 1, (11, 2))
-    fit.frames[1].raw = fit.frames[1].raw + np.kron(stripes, np.ones((12, 75)))[:121, :121]
-    for i in range(2):
-        fit.draw(i)
-    fit.light.share(fit.offsets)
+    own = covariance(fit)[1, :, 1]
+    stripes = np.kron(np.random.default_rng(1).normal(0, 1, (11, 2)), np.ones((12, 75)))[:121, :121]
+    plain, marred = fit.frames
+    fit = replace(fit, frames=(plain, replace(marred, raw=marred.raw + stripes))).redrawn().with_light_shared()
     assert max(even) < 1.8
     assert fit.frames[1].drift.excess > 4
-    striped = fit.equations().offset_covariance()[1, :, 1]
+    striped = covariance(fit)[1, :, 1]
     assert (np.diag(striped) > 2 * np.diag(own)).all()
 
 
@@ -232,7 +229,7 @@ def test_in_a_crowded_core_the_faint_stars_are_light_that_all_share(
     peaks = (0.5**-0.8 + rng.random(700) * (300**-0.8 - 0.5**-0.8)) ** (-1 / 0.8)
     measurement = Measurement(write(tmp_path, TRUE, sky=sky, peaks=peaks))
     images = zip(measurement.images, measurement.planes, strict=True)
-    assert all(Frame(np.asarray(image.data, float), plane).structured() for image, plane in images)
+    assert all(prepare(np.asarray(image.data, float), plane).structured() for image, plane in images)
     if not seen:
         monkeypatch.setattr(Frame, "structured", lambda _: False)
     offsets = measure_offsets(measurement)

@@ -13,8 +13,8 @@ from astropy.io import fits
 from star_fields import PEAKS, STARS, TRUE, found, within, write
 
 from muse_nb import MuseError, MuseWarning, OffsetList, measure_offsets
-from muse_nb.steps.offsets.measure import Offsets
 from muse_nb.steps.offsets.measurement import Measurement
+from muse_nb.steps.offsets.result import Offsets
 from muse_nb.steps.offsets.table import assemble
 
 

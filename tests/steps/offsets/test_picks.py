@@ -11,9 +11,10 @@ from star_fields import TRUE, within, write
 
 from muse_nb import MuseError, measure_offsets
 from muse_nb.steps.offsets.measurement import Measurement
-from muse_nb.steps.offsets.picked import centre
+from muse_nb.steps.offsets.picked import candidates
 from muse_nb.steps.offsets.picks import PickFile, empty_picks, merge_picks, read_picks, save_picks
 from muse_nb.steps.offsets.preview import preview_offsets
+from muse_nb.steps.offsets.starfit.click import centre
 
 
 @pytest.fixture(scope="module")
@@ -21,15 +22,15 @@ def measurement(tmp_path_factory: pytest.TempPathFactory) -> Measurement:
     return Measurement(write(tmp_path_factory.mktemp("field"), TRUE))
 
 
-def picks_of(candidates: Table, numbers: list[int]) -> Table:
+def picks_of(stars: Table, numbers: list[int]) -> Table:
     picks = empty_picks()
     for k in numbers:
-        picks.add_row([k + 1, candidates["ra"][k], candidates["dec"][k], "", np.nan, np.nan, False])
+        picks.add_row([k + 1, stars["ra"][k], stars["dec"][k], "", np.nan, np.nan, False])
     return picks
 
 
 def test_candidates_are_the_stars_and_a_click_finds_their_centre(measurement: Measurement) -> None:
-    stars = measurement.candidates(5)
+    stars = candidates(measurement, 5)
     assert len(stars) == 5
     assert (np.asarray(stars["n_exposures"]) == 4).all()
     x, y = centre(measurement.frames[0], stars["x"][0] + 2, stars["y"][0] - 1)
@@ -50,7 +51,7 @@ def test_a_click_on_a_faint_star_does_not_slide_to_its_bright_neighbour(tmp_path
 
 @pytest.mark.parametrize("numbers", [[0], [0, 1, 2]])
 def test_a_few_picked_stars_give_the_offsets(measurement: Measurement, numbers: list[int], tmp_path: Path) -> None:
-    picks = picks_of(measurement.candidates(5), numbers)
+    picks = picks_of(candidates(measurement, 5), numbers)
     save_picks(tmp_path / "picks.ecsv", picks)
     offsets = measure_offsets(measurement, picks=tmp_path / "picks.ecsv")
     assert within(offsets, TRUE)
@@ -59,7 +60,7 @@ def test_a_few_picked_stars_give_the_offsets(measurement: Measurement, numbers: 
 
 
 def test_a_click_is_answered_near_the_fit_that_follows_or_not_at_all(measurement: Measurement) -> None:
-    picks = picks_of(measurement.candidates(5), [0, 1, 2])
+    picks = picks_of(candidates(measurement, 5), [0, 1, 2])
     first, fit = preview_offsets(measurement, picks), measure_offsets(measurement, picks=picks)
     assert first is not None
     for name in ("ra", "dec"):
@@ -71,13 +72,13 @@ def test_a_click_is_answered_near_the_fit_that_follows_or_not_at_all(measurement
     assert first.stamps(2).data.shape[0] == 4
     picks.add_row([9, picks["ra"][0], picks["dec"][0] + 6 / 3600, "", np.nan, np.nan, False])  # where no star is
     assert preview_offsets(measurement, picks) is None
-    picks = picks_of(measurement.candidates(5), [0])
+    picks = picks_of(candidates(measurement, 5), [0])
     picks.add_row([1, np.nan, np.nan, measurement.date_obs[1], 30.0, 30.0, False])
     assert preview_offsets(measurement, picks) is None
 
 
 def test_dropped_picks_do_not_count(measurement: Measurement) -> None:
-    picks = picks_of(measurement.candidates(5), [0, 1])
+    picks = picks_of(candidates(measurement, 5), [0, 1])
     picks["dropped"][1] = True
     assert (np.asarray(measure_offsets(measurement, picks=picks).table["n_stars"]) == 1).all()
     picks["dropped"] = True

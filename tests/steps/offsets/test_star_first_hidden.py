@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from star_fields import PEAKS, STARS, TRUE, found, write
 
 from muse_nb import measure_offsets
-from muse_nb.steps.offsets.measure import Offsets
 from muse_nb.steps.offsets.measurement import Measurement
 from muse_nb.steps.offsets.picks import empty_picks
 from muse_nb.steps.offsets.preview import preview_offsets
+from muse_nb.steps.offsets.result import Offsets
 
 
 def hidden(i: int, image: NDArray) -> NDArray:

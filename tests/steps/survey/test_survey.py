@@ -9,19 +9,20 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-import mpdaf
 import pytest
 from astropy.io import fits
 
 import muse_nb
 from muse_nb.cli import main
 from muse_nb.core.errors import MuseError
+from muse_nb.core.html import FINDINGS_MIME
 from muse_nb.products.manifest import read_manifest
 from muse_nb.steps.survey.files import locate
-from muse_nb.steps.survey.survey import Survey, survey, verify
+from muse_nb.steps.survey.result import Survey
+from muse_nb.steps.survey.survey import survey
+from muse_nb.steps.survey.verify import verify
 
 DATE = "2014-07-27T03:{:02d}:00.417"
-MPDAF = Path(mpdaf.__file__).parent / "data"
 
 
 def product(path: Path, category: str = "OBJECT_RED", number: int = 0, ifu: int = 0, **changes: object) -> Path:
@@ -182,14 +183,14 @@ def test_images_of_one_exposure_in_two_filters_are_no_doubles(folder: Path) -> N
     assert survey(folder).findings == []
 
 
-def test_real_files_are_surveyed() -> None:
-    found = survey(MPDAF)
+def test_real_files_are_surveyed(mpdaf_data: Path) -> None:
+    found = survey(mpdaf_data)
     kinds = {path.name: kind for path, kind in ((f.path, f.category) for f in found.facts)}
     assert kinds["subcub_mosaic.fits"] in ("CUBE", "DATACUBE_FINAL")
     assert kinds["minicube.fits"] in ("CUBE", "DATACUBE_FINAL")
     assert kinds["IMAGE-HDFS-1.34.fits"] == "IMAGE"
     assert found.findings == []
-    assert locate("package:mpdaf/data") == MPDAF
+    assert locate("package:mpdaf/data") == mpdaf_data
     for name in ("package:no_such_thing/data", "package:mpdaf/../../x", "package:../x"):
         with pytest.raises(MuseError, match="no installed package"):
             locate(name)
@@ -330,7 +331,7 @@ def test_the_figure_shows_north_up_and_east_left(folder: Path, spread: float) ->
     plt.close("all")
 
 
-def test_the_repositorys_manifest_lists_the_demo_night_and_the_real_files(night) -> None:
+def test_the_repositorys_manifest_lists_the_demo_night_and_the_real_files(night, mpdaf_data) -> None:
     manifest = Path(__file__).parents[3] / "data_manifest.csv"
     assert not verify(manifest, "package:mpdaf/data")
     entries = {(entry.folder, entry.file): entry for entry in read_manifest(manifest)}
@@ -340,3 +341,31 @@ def test_the_repositorys_manifest_lists_the_demo_night_and_the_real_files(night)
     assert len(frames) == 19
     for path, entry in zip(night.raw, frames, strict=False):  # the demo's first exposures
         assert (path.name, path.stat().st_size) == (entry.file, entry.size)
+
+
+def test_progress_counts_files_and_the_bytes_of_a_manifest(folder: Path, tmp_path: Path) -> None:
+    seen: list[tuple[str, int, int]] = []
+
+    def note(what: str, done: int, total: int) -> None:
+        seen.append((what, done, total))
+
+    found = survey(folder, progress=note)
+    assert seen == [("headers read", number, 12) for number in range(1, 13)]
+    size = sum(fact.size for fact in found.facts)
+    for act in (
+        lambda: found.write(tmp_path / "m.csv", progress=note),
+        lambda: verify(tmp_path / "m.csv", progress=note),
+    ):
+        seen.clear()
+        act()
+        assert seen[-1] == ("bytes hashed", size, size)
+        assert [done for _, done, _ in seen] == sorted(done for _, done, _ in seen)
+
+
+def test_what_was_found_travels_as_data(folder: Path) -> None:
+    (folder / "1" / "IMAGE_FOV_0001.fits").unlink()
+    found = survey(folder)
+    bundle = found._repr_mimebundle_()
+    assert bundle[FINDINGS_MIME] == {"findings": found.findings}
+    assert bundle["text/html"] == found._repr_html_()
+    assert found.findings

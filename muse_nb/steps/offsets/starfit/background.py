@@ -5,22 +5,36 @@ from __future__ import annotations
 from functools import cache
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import ndimage
 
+from muse_nb.core.robust import SIGMA_OF_MAD
+from muse_nb.steps.offsets.starfit.arrays import Bools, Floats
 from muse_nb.steps.offsets.starfit.small import middle
 
-__all__ = ["cosmic_rays", "mesh_background", "mesh_fit", "pixel_noise", "ring_background", "spread"]
+__all__ = [
+    "cosmic_rays",
+    "mesh_background",
+    "mesh_fit",
+    "pixel_noise",
+    "ring_background",
+    "smooth_background",
+    "spread",
+]
 
-SAMPLE = 40000  # pixels that tell the noise of an image
+NOISE_PIXELS = 40000  # that tell the noise of an image
 
 
-def spread(values: NDArray) -> float:
+def spread(values: Floats) -> float:
     """Standard deviation from the median absolute deviation; NaN without values."""
-    return 1.4826 * middle(np.abs(values - middle(values))) if values.size else np.nan
+    return SIGMA_OF_MAD * middle(np.abs(values - middle(values))) if values.size else np.nan
 
 
-def mesh_background(image: NDArray, good: NDArray, box: int = 24) -> NDArray:
+def smooth_background(image: Floats, good: Bools, box: int, fwhm: float) -> Floats:
+    """Background (ny, nx) on a mesh of `box` pixels; where that is 0, in rings about stars of that FWHM [pixel]."""
+    return mesh_background(image, good, box) if box else ring_background(image, good, fwhm)
+
+
+def mesh_background(image: Floats, good: Bools, box: int = 24) -> Floats:
     """Clipped median on a mesh of `box` pixels, smoothed 3x3 and interpolated over the image (ny, nx)."""
     ny, nx = image.shape
     (my, by), (mx, bx) = _cells(ny, box), _cells(nx, box)
@@ -30,10 +44,10 @@ def mesh_background(image: NDArray, good: NDArray, box: int = 24) -> NDArray:
     mode, share = _clipped_mode(cell)
     mode[share < 0.15] = np.nan
     mesh = ndimage.median_filter(_fill(mode.reshape(my, mx)), 3, mode="nearest")
-    return _spline(ny, my, by) @ mesh @ _spline(nx, mx, bx).T
+    return np.asarray(_spline(ny, my, by) @ mesh @ _spline(nx, mx, bx).T)
 
 
-def mesh_fit(images: NDArray, weight: NDArray, box: int) -> NDArray:
+def mesh_fit(images: Floats, weight: Floats, box: int) -> Floats:
     """Least squares of the same interpolation to each of some images (m, ny, nx) under `weight` (ny, nx)."""
     ny, nx = weight.shape
     (my, by), (mx, bx) = _cells(ny, box), _cells(nx, box)
@@ -52,7 +66,7 @@ def _cells(pixels: int, box: int) -> tuple[int, int]:
     return number, -(-pixels // number)
 
 
-def _clipped_mode(cell: NDArray) -> tuple[NDArray, NDArray]:
+def _clipped_mode(cell: Floats) -> tuple[Floats, Floats]:
     """Background level of each row of values, clipped at 2.5 sigma, and the share of the values it rests on.
 
     Sigma is from the lower half, which stars do not enter; all by rank in the sorted rows.
@@ -61,8 +75,8 @@ def _clipped_mode(cell: NDArray) -> tuple[NDArray, NDArray]:
     row = np.arange(len(cell))
     low, high = np.zeros(len(cell), int), np.isfinite(cell).sum(axis=1)
 
-    def rank(q: float) -> NDArray:
-        return ordered[row, np.clip((low + q * (high - low)).astype(int), 0, cell.shape[1] - 1)]
+    def rank(q: float) -> Floats:
+        return np.asarray(ordered[row, np.clip((low + q * (high - low)).astype(int), 0, cell.shape[1] - 1)])
 
     for _ in range(5):
         middle = rank(0.5)
@@ -77,7 +91,7 @@ def _clipped_mode(cell: NDArray) -> tuple[NDArray, NDArray]:
     return np.where(count > 0, mode, np.nan), count / cell.shape[1]
 
 
-def ring_background(image: NDArray, good: NDArray, fwhm: float, step: int = 4) -> NDArray:
+def ring_background(image: Floats, good: Bools, fwhm: float, step: int = 4) -> Floats:
     """Running median in a ring of 1.7 to 3.2 FWHM: follows the light of a galaxy, not that of stars."""
     ny, nx = image.shape
     outer = 3.2 * fwhm
@@ -94,30 +108,31 @@ def ring_background(image: NDArray, good: NDArray, fwhm: float, step: int = 4) -
         mesh[j] = ordered[count // 2, np.arange(columns.size)]
         mesh[j, count < 8] = np.nan
     mesh = ndimage.gaussian_filter(_fill(mesh), 1.0, mode="nearest")
-    return _spline(ny, rows.size, step, first=0) @ mesh @ _spline(nx, columns.size, step, first=0).T
+    return np.asarray(_spline(ny, rows.size, step, first=0) @ mesh @ _spline(nx, columns.size, step, first=0).T)
 
 
-def _fill(mesh: NDArray) -> NDArray:
+def _fill(mesh: Floats) -> Floats:
     """NaN cells take the value of the nearest cell that has one; all NaN: 0."""
     empty = np.isnan(mesh)
     if empty.all():
         return np.zeros_like(mesh)
     nearest = ndimage.distance_transform_edt(empty, return_distances=False, return_indices=True)
-    return mesh[tuple(nearest)]
+    return np.asarray(mesh[tuple(nearest)])
 
 
 @cache
-def _spline(pixels: int, cells: int, size: int, first: float | None = None) -> NDArray:
+def _spline(pixels: int, cells: int, size: int, first: float | None = None) -> Floats:
     """Matrix (pixels, cells) of natural-spline interpolation between cells of `size` pixels, flat beyond the ends."""
     from scipy.interpolate import CubicSpline
 
     if cells == 1:
         return np.ones((pixels, 1))
     at = (np.arange(pixels) - ((size - 1) / 2 if first is None else first)) / size
-    return CubicSpline(np.arange(cells), np.eye(cells), bc_type="natural")(np.clip(at, 0, cells - 1))
+    natural = CubicSpline(np.arange(cells), np.eye(cells), bc_type="natural")
+    return np.asarray(natural(np.clip(at, 0, cells - 1)))
 
 
-def pixel_noise(image: NDArray, good: NDArray) -> tuple[float, float]:
+def pixel_noise(image: Floats, good: Bools) -> tuple[float, float]:
     """Noise of a pixel, and its grain: how much larger the noise of a sum over a star is than that of free pixels.
 
     Resampling gives neighbours a correlation r along each axis, and hardly any to pixels further off. Fourth
@@ -134,7 +149,7 @@ def pixel_noise(image: NDArray, good: NDArray) -> tuple[float, float]:
     known = np.where(good, image, np.nan)
     variance, grain = [], 1.0
     for values in (known, known.T):
-        values = values[:: max(1, values.size // SAMPLE)]
+        values = values[:: max(1, values.size // NOISE_PIXELS)]
         fourth = np.diff(values, 4, axis=1)
         own, both = (spread(sums[np.isfinite(sums)]) for sums in (fourth, fourth[:, 1:] + fourth[:, :-1]))
         if not own > 0:
@@ -146,7 +161,7 @@ def pixel_noise(image: NDArray, good: NDArray) -> tuple[float, float]:
     return float(np.sqrt(np.mean(variance))), float(grain)
 
 
-def cosmic_rays(image: NDArray, good: NDArray, noise: float) -> NDArray:
+def cosmic_rays(image: Floats, good: Bools, noise: float) -> Bools:
     """Pixels that stand out of their neighbours, along x or y, by more than a star of any seeing can."""
     hit = np.zeros_like(good)
     smooth = np.where(good, image, 0.0)

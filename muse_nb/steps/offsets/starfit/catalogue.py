@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
+from muse_nb.steps.offsets.starfit.arrays import Bools, Floats, Ints
 from muse_nb.steps.offsets.starfit.fit import Fit
 from muse_nb.steps.offsets.starfit.frame import Frame
 from muse_nb.steps.offsets.starfit.normal import FrameEquations
@@ -16,9 +16,12 @@ from muse_nb.steps.offsets.starfit.small import column_medians, inverse_2x2
 __all__ = ["Adjustment", "StarShifts", "adjust", "count_shown", "count_shown_at", "star_shifts", "with_rejected"]
 
 AXES = np.arange(2)
-BRIGHT, SEEN = 10.0, 3.0  # sigma that others see a star at; that an exposure sees it at
-FAINT = 0.15  # of its flux, with which it is seen
-MOST = 60  # stars with their own shift in an exposure: the most informative
+MIN_SIGMA_OTHERS, MIN_SIGMA = 10.0, 3.0  # that others show a star at; that an exposure shows it at
+MIN_FLUX = 0.15  # of its flux in the others, with which it is shown
+MAX_STARS = 60  # with their own shift in an exposure: the most informative
+MAX_ERROR = 0.15  # arcsec of a shift that counts as measured
+TRUSTED, OUTLYING = 3.0, 6.0  # errors up to which a shift counts in full; from which not at all
+MIN_SHARP_SHIFTS = 12  # that tell an error beyond the photon noise
 
 
 @dataclass(frozen=True)
@@ -28,14 +31,14 @@ class StarShifts:
     `covariance` is (n, K, 2, 2).
     """
 
-    shift: NDArray
-    covariance: NDArray
+    shift: Floats
+    covariance: Floats
 
     @property
-    def measured(self) -> NDArray:
+    def measured(self) -> Bools:
         """Mask (n, K): shift known to better than 0.15 arcsec."""
         error = np.sqrt(np.trace(self.covariance, axis1=2, axis2=3))
-        return np.isfinite(self.shift[..., 0]) & (error < 0.15)
+        return np.asarray(np.isfinite(self.shift[..., 0]) & (error < MAX_ERROR))
 
 
 @dataclass(frozen=True)
@@ -58,19 +61,19 @@ class Adjustment:
         Residual rotation [deg], positive from north towards east.
     """
 
-    offset: NDArray
-    covariance: NDArray
-    residual: NDArray
-    error: NDArray
-    deviation: NDArray
+    offset: Floats
+    covariance: Floats
+    residual: Floats
+    error: Floats
+    deviation: Floats
     floor: float
     chi2: float
-    rotation: NDArray
-    rotation_error: NDArray
+    rotation: Floats
+    rotation_error: Floats
 
 
 @one_thread()
-def star_shifts(fit: Fit, parts: list[FrameEquations], most: int = MOST) -> StarShifts:
+def star_shifts(fit: Fit, parts: list[FrameEquations], most: int = MAX_STARS) -> StarShifts:
     """Free every star's position (of the `most` informative) in every exposure and solve, linearly, about the fit."""
     n, stars = len(fit.frames), len(fit.sky)
     shift, covariance = np.full((n, stars, 2), np.nan), np.full((n, stars, 2, 2), np.nan)
@@ -104,7 +107,7 @@ def star_shifts(fit: Fit, parts: list[FrameEquations], most: int = MOST) -> Star
     return StarShifts(shift, covariance)
 
 
-def adjust(shifts: StarShifts, sky: NDArray, reference: int, least: float = 0.0) -> Adjustment:
+def adjust(shifts: StarShifts, sky: Floats, reference: int, least: float = 0.0) -> Adjustment:
     """Weighted mean of the stars' shifts with outliers down-weighted and an error floor found from their scatter.
 
     The floor is no less than `least` arcsec.
@@ -136,9 +139,7 @@ def adjust(shifts: StarShifts, sky: NDArray, reference: int, least: float = 0.0)
         residual = d - offset[:, None] - position
         deviation = np.sqrt(np.einsum("ika,ikab,ikb->ik", residual, inverse, residual))
         before = trust, floor
-        trust = np.where(
-            shared, np.where(deviation < 3, 1.0, np.where(deviation < 6, 3 / np.maximum(deviation, 3), 0)), 0
-        )
+        trust = np.where(shared, _trusted(deviation), 0)
         typical = shared & sharp
         freedom = _freedom(shared) * typical.sum()
         if not shared.any() or freedom < 2 * n:
@@ -159,20 +160,28 @@ def adjust(shifts: StarShifts, sky: NDArray, reference: int, least: float = 0.0)
     )
 
 
-def _sharp(covariance: NDArray, shared: NDArray) -> NDArray:
+def _trusted(deviation: Floats) -> Floats:
+    """Weights of shifts that deviate by so many errors."""
+    less = np.where(deviation < OUTLYING, TRUSTED / np.maximum(deviation, TRUSTED), 0)
+    return np.where(deviation < TRUSTED, 1.0, less)
+
+
+def _sharp(covariance: Floats, shared: Bools) -> Bools:
     """The quarter (at least 12) of all shifts with the smallest photon noise: the only ones in which a floor shows."""
     error = np.where(shared, np.trace(covariance, axis1=2, axis2=3), np.inf)
-    limit = np.sort(error[shared])[max(shared.sum() // 4, min(12, shared.sum()) - 1)] if shared.any() else 0.0
+    limit = (
+        np.sort(error[shared])[max(shared.sum() // 4, min(MIN_SHARP_SHIFTS, shared.sum()) - 1)] if shared.any() else 0.0
+    )
     return error <= limit
 
 
-def _freedom(shared: NDArray) -> float:
+def _freedom(shared: Bools) -> float:
     """Degrees of freedom that each shift has left: two, less its share of positions and offsets."""
     exposures, stars = int(shared.any(1).sum()), int(shared.any(0).sum())
     return 2 * (1 - (stars + exposures - 1) / max(int(shared.sum()), 1))
 
 
-def _rotation(residual: NDArray, weight: NDArray, sky: NDArray) -> tuple[NDArray, NDArray]:
+def _rotation(residual: Floats, weight: Floats, sky: Floats) -> tuple[Floats, Floats]:
     """Rotation [deg] of each exposure about the stars' centre, from north towards east, and its error."""
     n = len(residual)
     rotation, error = np.full(n, np.nan), np.full(n, np.nan)
@@ -188,7 +197,7 @@ def _rotation(residual: NDArray, weight: NDArray, sky: NDArray) -> tuple[NDArray
     return rotation, error
 
 
-def count_shown(fit: Fit) -> NDArray:
+def count_shown(fit: Fit) -> Ints:
     """Count, for each exposure, the stars on its data that the others show clearly, and those of them that it shows.
 
     Returns
@@ -205,7 +214,7 @@ def count_shown(fit: Fit) -> NDArray:
     return counts
 
 
-def count_shown_at(fit: Fit, frame: Frame, offset: NDArray) -> tuple[int, int]:
+def count_shown_at(fit: Fit, frame: Frame, offset: Floats) -> tuple[int, int]:
     """Count the fit's stars that fall on the data of another frame at an offset, and those that it shows there."""
     stars = fit.active.sum(0) > 1
     flux, weight = frame.fluxes_at(fit.sky[stars] + offset, frame.map)
@@ -215,15 +224,15 @@ def count_shown_at(fit: Fit, frame: Frame, offset: NDArray) -> tuple[int, int]:
     return _count((flux * np.sqrt(weight))[inside], flux[inside], *others)
 
 
-def _fluxes(fit: Fit) -> NDArray:
+def _fluxes(fit: Fit) -> Floats:
     """Flux of every star in every exposure (n, K), in a unit that all share."""
     return np.array([frame.amplitude * frame.seeing**2 for frame in fit.frames])
 
 
-def _count(own: NDArray, flux: NDArray, others: NDArray, their_flux: NDArray) -> tuple[int, int]:
+def _count(own: Floats, flux: Floats, others: Floats, their_flux: Floats) -> tuple[int, int]:
     """How many stars others show clearly, and how many of them are seen at significance `own` with some of the flux."""
-    clear = others > BRIGHT
-    return int(clear.sum()), int((clear & (own > SEEN) & (flux > FAINT * their_flux)).sum())
+    clear = others > MIN_SIGMA_OTHERS
+    return int(clear.sum()), int((clear & (own > MIN_SIGMA) & (flux > MIN_FLUX * their_flux)).sum())
 
 
 def with_rejected(stars: Adjustment, before: Adjustment, limit: float) -> Adjustment:

@@ -2,38 +2,42 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import ndimage
 
 from muse_nb.kernels.scan import scan_offsets
+from muse_nb.steps.offsets.starfit.arrays import Bools, Floats, Ints
 from muse_nb.steps.offsets.starfit.detect import stack_peaks
 from muse_nb.steps.offsets.starfit.frame import Frame
 from muse_nb.steps.offsets.starfit.transients import transients
 
-__all__ = ["ENOUGH", "Placement", "Sources", "place_all", "scan", "stack_sources"]
+__all__ = ["MIN_MARGIN", "Placement", "Sources", "place_all", "scan", "stack_sources"]
 
-ENOUGH = 7.0  # margin in ln L over any other offset: 6 of 380 with stars of 3 to 12 sigma were wrong, 0 of 700 others
-TOLD = 1.5  # margin without which what sources say on an empty image is not asked
-SOURCES = 80  # more do not help
-LEAST, CAP, STEP = -4.0, 20.0, 0.25  # of significances: beyond its ends a source tells no more
-DUE, SEEN = np.arange(0, CAP + STEP / 2, STEP)[:, None], np.arange(LEAST, CAP + STEP / 2, STEP)
-ALONE = np.maximum(DUE * SEEN - DUE**2 / 2, -3)  # what is seen says so much for a source on an empty image
-OUTSHINES = 50.0  # times as bright as the others are: a star that alone places an exposure
-DOUBT = 0.25  # of a source's flux: neighbours and seeing change it
+# margins in ln L over any other offset
+MIN_MARGIN = 7.0  # to be sure: 6 of 380 with stars of 3 to 12 sigma were wrong, 0 of 700 others
+MIN_MARGIN_ASKED = 1.5  # without which what sources say on an empty image is not asked
+MAX_SOURCES = 80  # more do not help
+MAX_REFERENCES = 8  # exposures that the others are tried against
+MIN_SIGMA, MAX_SIGMA, STEP = -4.0, 20.0, 0.25  # of significances: beyond its ends a source tells no more
+DUE, SEEN = np.arange(0, MAX_SIGMA + STEP / 2, STEP)[:, None], np.arange(MIN_SIGMA, MAX_SIGMA + STEP / 2, STEP)
+MIN_LOGL = -3.0  # ln L of one source, so that no outlier can veto
+LOGL_EMPTY_SKY = np.maximum(DUE * SEEN - DUE**2 / 2, MIN_LOGL)  # of a source due and seen on an empty image
+OUTSHINING = 50.0  # times as bright as the others are: a star that alone places an exposure
+FLUX_ERROR = 0.25  # of a source's flux: neighbours and seeing change it
 
 
 @dataclass(frozen=True)
 class Sources:
     """Sources on the sky plane (K, 2) and their amplitudes in an image of FWHM `width` arcsec."""
 
-    sky: NDArray
-    amplitude: NDArray
+    sky: Floats
+    amplitude: Floats
     width: float
 
-    def take(self, which: NDArray) -> Sources:
+    def take(self, which: Bools | Ints) -> Sources:
         """Those that a mask or an index picks."""
         return Sources(self.sky[which], self.amplitude[which], self.width)
 
@@ -46,17 +50,17 @@ class Sources:
 class Placement:
     """The most likely offset of an exposure, its margin in ln L over the next best, and how many sources it shows."""
 
-    offset: NDArray
+    offset: Floats
     margin: float
     matched: int
 
     @property
     def sure(self) -> bool:
         """Whether the offset can be trusted."""
-        return self.margin > ENOUGH
+        return self.margin > MIN_MARGIN
 
 
-def scan(frame: Frame, sources: Sources, radius: float = 6.0, doubt: float = DOUBT) -> Placement:
+def scan(frame: Frame, sources: Sources, radius: float = 6.0, doubt: float = FLUX_ERROR) -> Placement:
     """Find the offset (arcsec, within `radius`) at which `frame` shows the sources best.
 
     ln L(o) = sum over sources of ln N(s; q, 1 + (doubt q)^2) / p(s), with q the significance each should have, s the
@@ -66,23 +70,23 @@ def scan(frame: Frame, sources: Sources, radius: float = 6.0, doubt: float = DOU
     # very bright stars would all be capped, over all their wings: then as if the noise were larger
     peaks = frame.peaks.significance
     strong = peaks[frame.peaks.strong] if len(peaks) else 0.0
-    placement = _scan(frame, sources, radius, doubt, max(1.0, strong / CAP))
-    if not placement.sure and strong and peaks[0] > OUTSHINES * strong:  # its wings hide the others
-        placement = _scan(frame, sources, radius, doubt, peaks[0] / CAP)
+    placement = _scan(frame, sources, radius, doubt, max(1.0, strong / MAX_SIGMA))
+    if not placement.sure and strong and peaks[0] > OUTSHINING * strong:  # its wings hide the others
+        placement = _scan(frame, sources, radius, doubt, peaks[0] / MAX_SIGMA)
     return placement
 
 
 def _scan(frame: Frame, sources: Sources, radius: float, doubt: float, noise: float) -> Placement:
     """Scan as if the noise were that many times as large."""
-    significance = np.clip(frame.map.significance / noise, LEAST, CAP)
+    significance = np.clip(frame.map.significance / noise, MIN_SIGMA, MAX_SIGMA)
     inverse_error = np.sqrt(frame.map.denominator) / noise
     amplitude = 0.88 * sources.amplitude * (sources.width / frame.seeing) ** 2
     worth = _worth(significance[frame.map.denominator > 0], doubt)
     position = frame.plane.pixel(sources.sky)
 
-    def likelihood(offset: NDArray, worth: NDArray) -> tuple[NDArray, NDArray]:
+    def likelihood(offset: Floats, worth: Floats) -> tuple[Floats, Ints]:
         shift = offset @ frame.plane.matrix.T
-        return scan_offsets(shift, position, amplitude, significance, inverse_error, worth, (LEAST, CAP))
+        return scan_offsets(shift, position, amplitude, significance, inverse_error, worth, (MIN_SIGMA, MAX_SIGMA))
 
     side = np.arange(-radius, radius + 0.1, 0.2)
     grid = np.stack(np.meshgrid(side, side), axis=-1).reshape(-1, 2)
@@ -91,31 +95,31 @@ def _scan(frame: Frame, sources: Sources, radius: float, doubt: float, noise: fl
     best = grid[top]
     away = np.hypot(*(grid - best).T) / (1.6 * frame.seeing)
 
-    def margin(value: NDArray) -> float:
+    def margin(value: Floats) -> float:
         return float(value[away < 0.5].max() - max(value[away > 1].max(initial=0.0), 0.0))
 
     sure = margin(value)
-    if TOLD < sure < ENOUGH:  # few sources: what they say on an empty image decides
-        sure = max(sure, margin(likelihood(grid, ALONE)[0]))
+    if MIN_MARGIN_ASKED < sure < MIN_MARGIN:  # few sources: what they say on an empty image decides
+        sure = max(sure, margin(likelihood(grid, LOGL_EMPTY_SKY)[0]))
     for step in (0.1, 0.05, 0.025):
         near = step * np.stack(np.meshgrid([-2, -1, 0, 1, 2], [-2, -1, 0, 1, 2]), axis=-1).reshape(-1, 2) + best
-        best = near[np.argmax(likelihood(near, ALONE)[0])]
+        best = near[np.argmax(likelihood(near, LOGL_EMPTY_SKY)[0])]
     return Placement(best, sure, int(matched[top]))
 
 
-def _worth(significance: NDArray, doubt: float) -> NDArray:
+def _worth(significance: Floats, doubt: float) -> Floats:
     """Table (due, seen) of what it says for a source that a significance is seen where another is due."""
-    count = np.bincount(np.round((significance - LEAST) / STEP).astype(int), minlength=SEEN.size).astype(float)
+    count = np.bincount(np.round((significance - MIN_SIGMA) / STEP).astype(int), minlength=SEEN.size).astype(float)
     common = ndimage.gaussian_filter1d(count, 1 / STEP) / STEP / max(significance.size, 1)
     common = np.maximum(common, np.exp(-(SEEN**2) / 2) / np.sqrt(2 * np.pi))
     variance = 1 + (doubt * DUE) ** 2
     worth = -((SEEN - DUE) ** 2) / variance / 2 - np.log(2 * np.pi * variance) / 2 - np.log(common)
-    worth = np.maximum(worth, -3)
+    worth = np.maximum(worth, MIN_LOGL)
     worth[0] = 0  # no data
-    return worth
+    return np.asarray(worth)
 
 
-def place_all(frames: list[Frame], radius: float = 6.0) -> list[Placement]:
+def place_all(frames: Sequence[Frame], radius: float = 6.0) -> list[Placement]:
     """Place every frame: against the one that places most others, then all against the stack of those placed.
 
     Returns
@@ -126,7 +130,7 @@ def place_all(frames: list[Frame], radius: float = 6.0) -> list[Placement]:
     quality = np.array([frame.information for frame in frames])
     nowhere = Placement(np.zeros(2), 0.0, 0)
     best: list[Placement] = []
-    candidates = [i for i in np.argsort(-quality, kind="stable") if quality[i] > 0][:8]
+    candidates = [i for i in np.argsort(-quality, kind="stable") if quality[i] > 0][:MAX_REFERENCES]
     for reference in candidates:  # one that holds a false source places nothing: try the next
         sources = _sources(frames[reference])
         trial = _against(frames, sources, radius, skip=reference)
@@ -143,17 +147,17 @@ def place_all(frames: list[Frame], radius: float = 6.0) -> list[Placement]:
         return [nowhere] * len(frames)
     if len(frames) == 1:
         return best
-    return _against(frames, _in_several(frames, best, sources).first(SOURCES), radius, skip=-1)
+    return _against(frames, _in_several(frames, best, sources).first(MAX_SOURCES), radius, skip=-1)
 
 
-def stack_sources(frames: list[Frame], placements: list[Placement]) -> Sources:
+def stack_sources(frames: Sequence[Frame], placements: list[Placement]) -> Sources:
     """What is seen on the stack of the frames that could be placed."""
     placed = [i for i, placement in enumerate(placements) if placement.sure]
     peaks, width = stack_peaks([frames[i] for i in placed], [placements[i].offset for i in placed])
     return Sources(peaks.position, peaks.amplitude, width)
 
 
-def _in_several(frames: list[Frame], placements: list[Placement], sources: Sources) -> Sources:
+def _in_several(frames: Sequence[Frame], placements: list[Placement], sources: Sources) -> Sources:
     """Sources that are not in one exposure alone."""
     placed = [i for i, placement in enumerate(placements) if placement.sure]
     shown, offsets = [frames[i] for i in placed], [placements[i].offset for i in placed]
@@ -162,10 +166,10 @@ def _in_several(frames: list[Frame], placements: list[Placement], sources: Sourc
 
 
 def _sources(frame: Frame) -> Sources:
-    peaks = frame.peaks.first(SOURCES)
+    peaks = frame.peaks.first(MAX_SOURCES)
     return Sources(frame.plane.sky(peaks.position), peaks.amplitude, frame.seeing)
 
 
-def _against(frames: list[Frame], sources: Sources, radius: float, skip: int) -> list[Placement]:
+def _against(frames: Sequence[Frame], sources: Sources, radius: float, skip: int) -> list[Placement]:
     home = Placement(np.zeros(2), np.inf, len(sources.amplitude))
     return [home if i == skip else scan(frame, sources, radius) for i, frame in enumerate(frames)]

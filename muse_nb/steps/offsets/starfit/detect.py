@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from muse_nb.kernels.detect import add_maps
+from muse_nb.steps.offsets.starfit.arrays import Floats
 from muse_nb.steps.offsets.starfit.frame import Frame
 from muse_nb.steps.offsets.starfit.matched_filter import Map, Peaks, find_peaks, without_lobes
 
@@ -15,7 +15,7 @@ __all__ = ["from_grid", "sky_grid", "stack_peaks"]
 
 
 def stack_peaks(
-    frames: Sequence[Frame], offsets: Sequence[NDArray], left: Sequence[Map] | None = None, threshold: float = 5.0
+    frames: Sequence[Frame], offsets: Sequence[Floats], left: Sequence[Map] | None = None, threshold: float = 5.0
 ) -> tuple[Peaks, float]:
     """Sources above `threshold` sigma in all frames together.
 
@@ -48,7 +48,7 @@ def stack_peaks(
     return Peaks(low + scale * peaks.position, peaks.significance, peaks.amplitude), sharpest
 
 
-def sky_grid(frames: Sequence[Frame], offsets: Sequence[NDArray]) -> tuple[NDArray, tuple[int, int], float]:
+def sky_grid(frames: Sequence[Frame], offsets: Sequence[Floats]) -> tuple[Floats, tuple[int, int], float]:
     """South-west corner [arcsec], shape (ny, nx) and pixel [arcsec] of a grid on the sky that holds all frames."""
     scale = min(frame.plane.scale for frame in frames)
     corner = np.concatenate([_corners(frame) - offset for frame, offset in zip(frames, offsets, strict=True)])
@@ -56,11 +56,11 @@ def sky_grid(frames: Sequence[Frame], offsets: Sequence[NDArray]) -> tuple[NDArr
     return corner.min(0), (int(ny), int(nx)), scale
 
 
-def from_grid(frame: Frame, offset: NDArray, low: NDArray, scale: float) -> tuple[NDArray, NDArray]:
+def from_grid(frame: Frame, offset: Floats, low: Floats, scale: float) -> tuple[Floats, Floats]:
     """Matrix and zero of (y, x) of the frame = matrix @ (row, column) of the grid + zero."""
     return scale * frame.plane.matrix[::-1, ::-1], frame.plane.pixel(low + offset)[::-1]
 
 
-def _corners(frame: Frame) -> NDArray:
+def _corners(frame: Frame) -> Floats:
     ny, nx = frame.shape
     return frame.plane.sky(np.array([[0, 0], [nx, 0], [0, ny], [nx, ny]], float))

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
+
+from muse_nb.steps.offsets.starfit.arrays import Bools, Floats
 
 __all__ = ["without_fill"]
 
-MANY = 9  # pixels that have a value
-COMMON = 8.0  # times as many as have the next value: noise spreads over neighbouring values evenly
+MIN_PIXELS = 9  # that have a value
+MIN_EXCESS = 8.0  # times as many as have the next value: noise spreads over neighbouring values evenly
 
 
-def without_fill(image: NDArray) -> NDArray:
+def without_fill(image: Floats) -> Floats:
     """Put NaN for all pixels of a low value that is far too common, in an image that has noise elsewhere.
 
     Parameters
@@ -34,7 +35,7 @@ def without_fill(image: NDArray) -> NDArray:
     return measured if _noisy(measured) else image
 
 
-def _repeated(image: NDArray) -> set[float]:
+def _repeated(image: Floats) -> set[float]:
     """Zero, and what neighbours below the middle share most often; flat tops of saturated stars are left to the fit."""
     shared = image[:, 1:][image[:, 1:] == image[:, :-1]]
     if not len(shared):
@@ -43,19 +44,19 @@ def _repeated(image: NDArray) -> set[float]:
     return {0.0, *values[np.argsort(-count)[:3]].tolist()}
 
 
-def _too_common(image: NDArray, value: float) -> NDArray:
+def _too_common(image: Floats, value: float) -> Bools:
     """Pixels of the value; none, if about as many have the next or, in coarse whole numbers, it is the sky's."""
     same = image == value
     number = int(same.sum())
-    if number < MANY:
+    if number < MIN_PIXELS:
         return np.zeros_like(same)
     away = np.abs(image - value)
     following = int((away == np.nanmin(np.where(same, np.nan, away), initial=np.inf)).sum())
-    alone = number > COMMON * following and (following < MANY or number < 0.5 * np.isfinite(image).sum())
-    return same & alone
+    alone = number > MIN_EXCESS * following and (following < MIN_PIXELS or number < 0.5 * np.isfinite(image).sum())
+    return np.asarray(same & alone)
 
 
-def _noisy(image: NDArray) -> bool:
+def _noisy(image: Floats) -> bool:
     """Whether neighbouring second differences have opposite signs, as those of noise have and of smooth light not."""
     second = np.diff(image, 2, axis=1)
     product = second[:, 1:] * second[:, :-1]

@@ -7,7 +7,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
+
+from muse_nb.steps.offsets.starfit.arrays import Floats
 
 if TYPE_CHECKING:
     from astropy.wcs import WCS
@@ -17,7 +18,7 @@ __all__ = ["ARCSEC", "Plane", "from_tangent", "nearest", "to_tangent"]
 ARCSEC = 206264.80624709636  # in a radian
 
 
-def to_tangent(ra: NDArray, dec: NDArray, origin: tuple[float, float]) -> NDArray:
+def to_tangent(ra: Floats, dec: Floats, origin: tuple[float, float]) -> Floats:
     """Gnomonic projection of `ra`, `dec` [deg] about `origin`: (..., 2) arcsec east and north."""
     a, d = np.radians(np.asarray(ra, float) - origin[0]), np.radians(np.asarray(dec, float))
     d0 = np.radians(origin[1])
@@ -27,7 +28,7 @@ def to_tangent(ra: NDArray, dec: NDArray, origin: tuple[float, float]) -> NDArra
     return np.stack([east / depth, north / depth], axis=-1) * ARCSEC
 
 
-def from_tangent(sky: NDArray, origin: tuple[float, float]) -> tuple[NDArray, NDArray]:
+def from_tangent(sky: Floats, origin: tuple[float, float]) -> tuple[Floats, Floats]:
     """Inverse of `to_tangent`: RA and Dec in degrees."""
     east, north = np.moveaxis(np.asarray(sky, float) / ARCSEC, -1, 0)
     d0 = np.radians(origin[1])
@@ -37,7 +38,7 @@ def from_tangent(sky: NDArray, origin: tuple[float, float]) -> tuple[NDArray, ND
     return (origin[0] + np.degrees(a)) % 360, np.degrees(dec)
 
 
-def nearest(points: NDArray, others: NDArray) -> NDArray:
+def nearest(points: Floats, others: Floats) -> Floats:
     """From each of the points (N, 2) to the nearest of the others (K, 2); infinite where there are none."""
     from scipy.spatial import cKDTree
 
@@ -48,8 +49,8 @@ def nearest(points: NDArray, others: NDArray) -> NDArray:
 class Plane:
     """Affine map of one exposure: pixel = matrix @ sky + zero, with the sky in arcsec on the common tangent plane."""
 
-    matrix: NDArray
-    zero: NDArray
+    matrix: Floats
+    zero: Floats
 
     @classmethod
     def of(cls, wcs: WCS, shape: tuple[int, int], origin: tuple[float, float]) -> Plane:
@@ -61,11 +62,11 @@ class Plane:
         solution = np.linalg.lstsq(np.c_[sky, np.ones(5)], np.c_[x, y], rcond=None)[0]
         return cls(solution[:2].T.copy(), solution[2].copy())
 
-    def pixel(self, sky: NDArray) -> NDArray:
+    def pixel(self, sky: Floats) -> Floats:
         """Sky (..., 2) to 0-based pixel (..., 2)."""
         return sky @ self.matrix.T + self.zero
 
-    def sky(self, pixel: NDArray) -> NDArray:
+    def sky(self, pixel: Floats) -> Floats:
         """0-based pixel (..., 2) to sky (..., 2)."""
         return (pixel - self.zero) @ np.linalg.inv(self.matrix).T
 

@@ -9,14 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from muse_nb.kernels.detect import convolve
+from muse_nb.steps.offsets.starfit.arrays import Bools, Floats, Ints
 from muse_nb.steps.offsets.starfit.psf import kernel
 
 __all__ = ["NEIGHBOURS", "Map", "Peaks", "filter_map", "find_peaks", "without_lobes"]
 
-NONE = 0.01  # of the third peak's significance: no peak, where there is hardly any noise
-SHADE, WINGS, BRIGHT = 20.0, 10.0, 50  # times as high; FWHM; of the strongest peaks
-COVERAGE = 0.4  # of the profile's square that must fall on data
-LOBE, LOBES = 0.06, 3.5  # of a star under the sharp filter: twice their height over the star's, and how many FWHM off
+MIN_SHARE = 0.01  # of the third peak's significance: less is no peak, where there is hardly any noise
+SHADING_RATIO, SHADING_RADIUS = 20.0, 10.0  # of a peak that hides others in its wings: times as high; FWHM
+MAX_SHADING = 50  # of the strongest peaks that hide others
+MIN_COVERAGE = 0.4  # of the profile's square that must fall on data
+LOBE_HEIGHT, LOBE_RADIUS = 0.06, 3.5  # of a star under the sharp filter: twice theirs over the star's; FWHM
 NEIGHBOURS = [(dy, dx) for dy in (-1, 0, 1) for dx in (-1, 0, 1) if dy or dx]
 
 
@@ -24,11 +26,11 @@ NEIGHBOURS = [(dy, dx) for dy in (-1, 0, 1) for dx in (-1, 0, 1) if dy or dx]
 class Map:
     """Best amplitude = numerator / denominator, significance = numerator / sqrt(denominator); 0 where without data."""
 
-    numerator: NDArray
-    denominator: NDArray
+    numerator: Floats
+    denominator: Floats
 
     @cached_property
-    def significance(self) -> NDArray:
+    def significance(self) -> Floats:
         """Amplitude over its error, (ny, nx)."""
         return self.numerator / np.sqrt(np.maximum(self.denominator, 1e-300)) * (self.denominator > 0)
 
@@ -41,9 +43,9 @@ class Map:
 class Peaks:
     """Local maxima of a map, the most significant first: position (n, 2) as x, y; significance; amplitude."""
 
-    position: NDArray
-    significance: NDArray
-    amplitude: NDArray
+    position: Floats
+    significance: Floats
+    amplitude: Floats
 
     def __len__(self) -> int:
         """How many."""
@@ -52,26 +54,26 @@ class Peaks:
     @property
     def strong(self) -> int:
         """Index of a peak that is strong and yet no exception: the tenth, or the middle one of fewer."""
-        counted = int((self.significance > NONE * self.significance[:3][-1]).sum())
+        counted = int((self.significance > MIN_SHARE * self.significance[:3][-1]).sum())
         return min((counted - 1) // 2, 9)
 
     def apart(self, width: float) -> Peaks:
         """Those that do not lie in the wings of a much brighter one, where photon noise makes many."""
-        first = self.first(BRIGHT)
+        first = self.first(MAX_SHADING)
         away = np.hypot(*(self.position[:, None] - first.position).T).T
-        shaded = (away <= WINGS * width) & (SHADE * self.amplitude[:, None] <= first.amplitude)
+        shaded = (away <= SHADING_RADIUS * width) & (SHADING_RATIO * self.amplitude[:, None] <= first.amplitude)
         return self.take(~shaded.any(1))
 
     def first(self, n: int) -> Peaks:
         """The `n` most significant."""
         return Peaks(self.position[:n], self.significance[:n], self.amplitude[:n])
 
-    def take(self, which: NDArray) -> Peaks:
+    def take(self, which: Bools | Ints) -> Peaks:
         """Those that a mask or an index picks."""
         return Peaks(self.position[which], self.significance[which], self.amplitude[which])
 
 
-def filter_map(data: NDArray, weight: NDArray, width: float, sharp: bool = False) -> Map:
+def filter_map(data: Floats, weight: Floats, width: float, sharp: bool = False) -> Map:
     """Filter `data` under inverse variances `weight` for stars of FWHM `width` [pixel].
 
     A `sharp` filter sees no light that changes smoothly, up to its second derivatives, over two FWHM to each side.
@@ -82,11 +84,11 @@ def filter_map(data: NDArray, weight: NDArray, width: float, sharp: bool = False
     relative, root = weight / most, np.sqrt(most)  # single precision does not hold the weights of every unit
     covered = convolve(valid, square)
     denominator = covered if (relative[valid] == 1).all() else convolve(relative, square)
-    enough = covered >= COVERAGE * square.sum()
+    enough = covered >= MIN_COVERAGE * square.sum()
     return Map(root * convolve(relative * (root * data), profile) * enough, most * denominator * enough)
 
 
-def _without_smooth_light(profile: NDArray) -> NDArray:
+def _without_smooth_light(profile: NDArray[np.floating]) -> NDArray[np.floating]:
     """What is left of a profile when a parabola is fitted to it in a disc: its product with any parabola is 0."""
     reach = len(profile) // 2
     y, x = np.mgrid[-reach : reach + 1, -reach : reach + 1]
@@ -103,11 +105,11 @@ def without_lobes(peaks: Peaks, width: float) -> Peaks:
 
     if not len(peaks):
         return peaks
-    pairs = cKDTree(peaks.position).query_pairs(LOBES * width, output_type="ndarray")
+    pairs = cKDTree(peaks.position).query_pairs(LOBE_RADIUS * width, output_type="ndarray")
     amplitude = peaks.amplitude[pairs]
     fainter = pairs[np.arange(len(pairs)), amplitude.argmin(1)]
     keep = np.ones(len(peaks), bool)
-    keep[fainter[amplitude.min(1) < LOBE * amplitude.max(1)]] = False
+    keep[fainter[amplitude.min(1) < LOBE_HEIGHT * amplitude.max(1)]] = False
     return peaks.take(keep)
 
 
@@ -130,7 +132,7 @@ def find_peaks(maps: Map, threshold: float, margin: int = 2) -> Peaks:
     return Peaks(position, at, maps.numerator[y, x] / maps.denominator[y, x])
 
 
-def _vertex(left: NDArray, middle: NDArray, right: NDArray) -> NDArray:
+def _vertex(left: Floats, middle: Floats, right: Floats) -> Floats:
     """Where the parabola through three equidistant points peaks, from the middle one."""
     bend = left - 2 * middle + right
     return np.where(bend < 0, np.clip(0.5 * (left - right) / np.minimum(bend, -1e-12), -0.6, 0.6), 0.0)

@@ -10,9 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from muse_nb.kernels.normal import Normal
+from muse_nb.steps.offsets.starfit.arrays import Floats, Ints
 from muse_nb.steps.offsets.starfit.small import inverse_2x2
 
 __all__ = ["Equations", "FrameEquations", "Step"]
@@ -36,28 +36,28 @@ class FrameEquations:
     shape_block, shape_gradient : ndarray, shapes (5, 5) and (5,)
     """
 
-    active: NDArray
-    row: NDArray
-    column: NDArray
-    block: NDArray
-    border: NDArray
-    gradient: NDArray
-    shape_block: NDArray
-    shape_gradient: NDArray
+    active: Ints
+    row: Ints
+    column: Ints
+    block: Floats
+    border: Floats
+    gradient: Floats
+    shape_block: Floats
+    shape_gradient: Floats
 
-    def diagonal(self) -> NDArray:
+    def diagonal(self) -> Floats:
         """Each star's own 3x3 block."""
         owner = np.repeat(np.arange(len(self.active)), np.diff(self.row))
-        return self.block[owner == self.column]
+        return np.asarray(self.block[owner == self.column])
 
 
 @dataclass(frozen=True)
 class Step:
     """Change of all unknowns: amplitude (n, K), sky (K, 2) [arcsec], frame (n, 7) with the offset [arcsec] last."""
 
-    amplitude: NDArray
-    sky: NDArray
-    frame: NDArray
+    amplitude: Floats
+    sky: Floats
+    frame: Floats
 
 
 class Equations:
@@ -98,7 +98,7 @@ class Equations:
         )
         return Step(amplitude.reshape(n, stars), sky.reshape(stars, 2), frame.reshape(n, SHAPE + 2))
 
-    def offset_covariance(self) -> NDArray:
+    def offset_covariance(self) -> Floats:
         """Covariance (n, 2, n, 2) of the offsets, all other unknowns free; 0 for the reference and where no star is."""
         n, stars = self.n, self.stars
         free = np.array([i for i in range(n) if i != self.reference and self.active[i]], int)
@@ -112,7 +112,7 @@ class Equations:
         covariance[free] = frame[..., SHAPE:]
         return (covariance + covariance.transpose(2, 3, 0, 1)) / 2
 
-    def _factors(self, diagonal: NDArray) -> tuple[NDArray, ...]:
+    def _factors(self, diagonal: Floats) -> tuple[Floats, ...]:
         """Eliminate amplitudes, then positions, then invert what is left for PSFs and offsets."""
         n, stars = self.n, self.stars
         a = diagonal[:, :, 0, 0] * (1 + 1e-9)

@@ -1,0 +1,1 @@
+"""Commands on the exposures of a target: from OBJECT_RED to one cube."""

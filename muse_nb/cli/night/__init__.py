@@ -1,0 +1,1 @@
+"""Commands on a folder of files: what is there, and from raw frames to products."""

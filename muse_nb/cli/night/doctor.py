@@ -1,0 +1,34 @@
+"""``muse-nb doctor``: what would go wrong in a folder."""
+
+from __future__ import annotations
+
+import argparse
+
+from muse_nb.cli.common import add_json, print_json
+
+__all__ = ["add_arguments", "run"]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    parser.epilog = "exit status: 0 nothing found, 1 findings\nexample: muse-nb doctor night"
+    parser.add_argument("folder", metavar="DIR", help="raw frames, calibrations, products, OFFSET_LISTs")
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--data", action="store_true", default=None, help="look at the values, however large the files")
+    which.add_argument("--headers", action="store_false", dest="data", help="look at headers only")
+    add_json(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Look; exit status 1 where something would go wrong."""
+    from muse_nb.core.progress import on_terminal
+    from muse_nb.steps.doctor.doctor import doctor
+
+    with on_terminal("check") as progress:
+        found = doctor(args.folder, data=args.data, progress=progress)
+    if args.json:
+        told = {"folder": str(found.folder), "files": found.files, "data": found.data}
+        print_json(told | {"findings": found.rows(), "notes": found.rows(found.notes)})
+    else:
+        print(found)
+    return 1 if found.findings else 0

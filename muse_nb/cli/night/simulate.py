@@ -1,0 +1,58 @@
+"""``muse-nb simulate DIR``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from muse_nb.cli.common import add_force, add_json, print_json
+
+__all__ = ["add_arguments", "run"]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    parser.epilog = "example: muse-nb simulate night --exposures 4 --products"
+    parser.add_argument("folder", metavar="DIR", help="where to write raw, calib, truth and reduced")
+    parser.add_argument("--exposures", type=int, default=19, metavar="N", help="how many (default: 19)")
+    parser.add_argument("--layout", default="micro", help="micro, mini, fov or full (default: micro)")
+    parser.add_argument("--seed", type=int, default=1, metavar="N", help="same seed, same bytes (default: 1)")
+    parser.add_argument("--products", action="store_true", help="also what the recipes would make of the frames")
+    parser.add_argument("--no-raw", action="store_true", help="no raw frames")
+    add_force(parser, "make every file again")
+    add_json(parser)
+
+
+def run(args: argparse.Namespace) -> int | None:
+    """Simulate and say what was made."""
+    from muse_nb.core.progress import on_terminal
+    from muse_nb.simulator.night import disk_needed, simulate
+
+    size = disk_needed(args.layout, args.exposures, raw=not args.no_raw, products=args.products)
+    print(f"{args.folder}: about {size / 1e6:.0f} MB", file=sys.stderr)
+    with on_terminal("file") as progress:
+        night = simulate(
+            args.folder,
+            args.exposures,
+            args.layout,
+            args.seed,
+            raw=not args.no_raw,
+            products=args.products,
+            force=args.force,
+            progress=progress,
+        )
+    if args.json:
+        result = {
+            "folder": night.folder,
+            "layout": night.layout.name,
+            "seed": night.seed,
+            "made": night.made,
+            "exposures": night.labels,
+            "raw": night.raw,
+            "calibrations": night.calibrations,
+            "reduced": night.reduced,
+        }
+        print_json(result, indent=2)
+    else:
+        print(f"{night.folder}: {len(night.labels)} exposures, {night.made} files made")
+    return 0

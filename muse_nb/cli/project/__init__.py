@@ -1,0 +1,1 @@
+"""Commands on notebooks, and the demo."""

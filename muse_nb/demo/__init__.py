@@ -1,0 +1,1 @@
+"""A simulated night, from raw frames to a combined cube and rendered notebooks."""
