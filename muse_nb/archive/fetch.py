@@ -6,6 +6,7 @@ import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from muse_nb.archive.associations import associations, told
 from muse_nb.archive.listing import TYPICAL, ArchiveFile, Listing, size_text
@@ -112,18 +113,12 @@ def fetch(
     output: str | Path,
     listing: Listing | None = None,
     *,
-    target: str = "",
-    position: tuple[float, float, float] | None = None,
-    programme: str = "",
-    night: str = "",
-    mode: str = "",
-    calibrations: str = "none",
     logs: bool = True,
-    limit: int = 1000,
-    archive: str | None = None,
     workers: int = 4,
+    archive: str | None = None,
     progress: Progress | None = None,
     cancel: Stop | None = None,
+    **words: Any,
 ) -> Fetched:
     """Fetch MUSE exposures from ESO's archive, with calibrations and night logs.
 
@@ -137,16 +132,18 @@ def fetch(
         Folder.
     listing
         What to fetch; by default what the words below find, as `list_archive` does.
-    target, position, programme, night, mode, calibrations, limit, archive
-        As of `list_archive`.
     logs
         Fetch the night logs of the exposures, too.
     workers
         Files at a time.
+    archive
+        Another base for all of the archive's addresses.
     progress
         Told of bytes, and of pauses.
     cancel
         Stops it; what is there is kept.
+    **words
+        ``target``, ``position``, ``programme``, ``night``, ``mode``, ``calibrations`` and ``limit`` of `list_archive`.
 
     Returns
     -------
@@ -160,18 +157,9 @@ def fetch(
     """
     folder, tell = Path(output), progress or silent
     if listing is None:
-        listing = list_archive(
-            target=target,
-            position=position,
-            programme=programme,
-            night=night,
-            mode=mode,
-            calibrations=calibrations,
-            limit=limit,
-            archive=archive,
-            progress=progress,
-            cancel=cancel,
-        )
+        listing = list_archive(archive=archive, progress=progress, cancel=cancel, **words)
+    elif words:
+        raise TypeError(f"a listing is given: {', '.join(sorted(words))} would ask again")
     if not listing.files:
         raise MuseError(listing.notes[0] if listing.notes else "there is nothing to fetch: the list is empty")
     if listing.truncated:

@@ -19,6 +19,7 @@ import urllib3
 
 from muse_nb.archive.session import TRIES, Archive, Refused
 from muse_nb.core.errors import MuseError
+from muse_nb.core.reading import looking_around
 from muse_nb.core.text import printable
 from muse_nb.products.fits.blocks import hdus
 
@@ -363,7 +364,7 @@ def _ending(path: Path) -> str:
     with path.open("rb") as file:
         start = file.read(30)
     if start.startswith(b"SIMPLE  ="):
-        with suppress(MuseError):
+        with suppress(MuseError), looking_around():
             return ".fits.fz" if any(unit.cards.get("ZIMAGE") is True for unit in hdus(path)) else ".fits"
         return ".fits"
     return ".fits.gz" if start.startswith(b"\x1f\x8b") else ".txt"
@@ -380,6 +381,7 @@ def _check(path: Path, name: str) -> None:
     if zipped:
         return
     try:
-        hdus(path)
+        with looking_around():
+            hdus(path)
     except MuseError as error:
         raise _Broken(str(error).replace(str(path), "it").partition(";")[0].partition(": copy")[0]) from None

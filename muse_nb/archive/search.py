@@ -14,7 +14,7 @@ from muse_nb.archive.session import Archive, Refused
 from muse_nb.archive.votable import plain
 from muse_nb.core.errors import MuseError
 from muse_nb.core.text import printable
-from muse_nb.products.nights import bounds
+from muse_nb.products.night.clock import bounds
 
 if TYPE_CHECKING:
     from pyvo.dal import TAPResults

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import ncompress
 import pytest
-from conftest import BIAS, FLAT, GEOMETRY, SCIENCE, frame
+from holdings import BIAS, FLAT, GEOMETRY, SCIENCE, frame
 from server import Remote, Server, State
 
 import muse_nb

@@ -8,7 +8,7 @@ import sys
 import time
 from pathlib import Path
 
-from conftest import frame
+from holdings import frame
 from server import Remote, Server, State
 
 KILLS = 6

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from conftest import BIAS, ELSEWHERE, FLAT, GEOMETRY, SCIENCE, row
+from holdings import BIAS, ELSEWHERE, FLAT, GEOMETRY, SCIENCE, row
 from server import Server, State, tree
 
 import muse_nb

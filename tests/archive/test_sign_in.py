@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import SCIENCE
+from holdings import SCIENCE
 from server import Server, State
 
 import muse_nb

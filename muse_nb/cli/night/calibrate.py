@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import json
 
+from muse_nb.cli.common import add_force, add_json, print_json, save_figure
 from muse_nb.core.progress import on_terminal
 
 __all__ = ["add_arguments", "run"]
@@ -18,8 +18,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--plan", action="store_true", help="say what makes what and what serves what, and run nothing")
     parser.add_argument("--no-dark", action="store_true", help="use no MASTER_DARK, which is optional")
     parser.add_argument("--plot", metavar="PNG", help="draw the plan as a graph")
-    parser.add_argument("--json", action="store_true", help="print the result for scripts")
-    parser.add_argument("--force", action="store_true", help="replace outputs that are there")
+    add_json(parser)
+    add_force(parser)
     parser.epilog = "example: muse-nb calibrate raw --plan --plot plan.png"
     parser.set_defaults(usage_error=parser.error)
 
@@ -36,16 +36,11 @@ def plan(args: argparse.Namespace) -> int:
     with on_terminal("file") as progress:
         found = plan_calibrations(args.source, dark=not args.no_dark, progress=progress)
     if args.plot:
-        import matplotlib as mpl
-
-        from muse_nb.core.atomic import atomic_write
-
-        mpl.use("Agg")
-        figure = found.plot().get_figure(root=True)
-        assert figure is not None
-        with atomic_write(args.plot, force=args.force) as part:
-            figure.savefig(part, dpi=150, format="png")
-    print(json.dumps(found.summary(), indent=1) if args.json else found)
+        save_figure(found.plot, args.plot, force=args.force)
+    if args.json:
+        print_json(found.summary())
+    else:
+        print(found)
     return 0
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
+from typing import Any
 
+from muse_nb.cli.common import add_json, print_json
 from muse_nb.core.progress import on_terminal
 
 __all__ = ["add_arguments", "run"]
@@ -35,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--archive", metavar="URL", help="another base for all of the archive's addresses")
     parser.add_argument("-o", "--output", metavar="DIR", help="folder to fetch to; its manifest is written, too")
     parser.add_argument("--no-manifest", action="store_true", help=f"write no {MANIFEST} into the folder")
-    parser.add_argument("--json", action="store_true", help="print the result for scripts")
+    add_json(parser)
     parser.epilog = (
         "examples: muse-nb fetch --target 'NGC 6397' --night 2014-07-27 --calibrations raw --list\n"
         "          muse-nb fetch --target 'NGC 6397' --night 2014-07-27 --calibrations raw -o raw\n\n"
@@ -68,7 +69,7 @@ def run(args: argparse.Namespace) -> int:
             progress=progress,
         )
         if args.list:
-            print(json.dumps(listing.summary(), indent=1) if args.json else listing)
+            _print(listing, args.json)
             return 0
         progress(listing.headline, 0, 0)
         found = fetch(
@@ -81,15 +82,23 @@ def run(args: argparse.Namespace) -> int:
         )
     if not args.no_manifest and (found.files or not (found.folder / MANIFEST).exists()):
         _write_manifest(found.folder)
-    print(json.dumps(found.summary(), indent=1) if args.json else found)
+    _print(found, args.json)
     return 1 if found.failed else 0
+
+
+def _print(found: Any, as_json: bool) -> None:
+    if as_json:
+        print_json(found.summary())
+    else:
+        print(found)
 
 
 def _write_manifest(folder: Path) -> None:
     """Keep the folder's manifest, with the archive's names; one that is not ours stays as it is."""
     from muse_nb.core.errors import MuseError
     from muse_nb.products.manifest import read_manifest
-    from muse_nb.steps.survey.survey import survey, write_surveys
+    from muse_nb.steps.survey.result import write_surveys
+    from muse_nb.steps.survey.survey import survey
 
     path = folder / MANIFEST
     if path.exists():

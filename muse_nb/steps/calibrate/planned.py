@@ -78,7 +78,7 @@ class CalibrationPlan(Shown, Plan):
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Draw the graph: tasks by time, a row a recipe, and lines from what serves to what is served."""
-        from muse_nb.steps.calibrate.plan_figures import plot_plan
+        from muse_nb.steps.calibrate.associate.figures import plot_plan
 
         return plot_plan([asdict(task) for task in self.tasks], self.times, self.outside, ax)
 

@@ -57,7 +57,9 @@ class ExposureTable(Viewer):
         self.survey = found if isinstance(found, Survey) else survey(found)
         super().__init__(
             columns=headings(self.survey),
-            rows=[cells(exposure, self.survey.categories) for exposure in self.survey.exposures],
+            rows=[
+                cells(exposure, self.survey.categories, logged=self.survey.logged) for exposure in self.survey.exposures
+            ],
             findings=self.survey.findings,
             **options,
         )

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from muse_nb.core.errors import MuseError
+from muse_nb.core.reading import looking_around
 from muse_nb.core.text import listed, printable
 from muse_nb.products.fits.blocks import hdus
-from muse_nb.products.nights import evening, mjd_of
+from muse_nb.products.night.clock import evening, mjd_of
 from muse_nb.steps.calibrate.associate.rules import SERVES, STATIC
 from muse_nb.steps.survey.files import fits_files, relative
 
@@ -107,11 +108,12 @@ def from_folder(
     found = []
     for number, path in enumerate(paths, 1):
         try:
-            found.append(_file(relative(path, folder), _cards(path)))
+            with looking_around():
+                found.append(_file(relative(path, folder), _cards(path)))
         except MuseError as error:
             said.append(f"{printable(error)}: it is left out of the plan")
         if progress is not None:
-            progress("headers", number, len(paths))
+            progress("headers read", number, len(paths))
     return found, said
 
 
