@@ -46,6 +46,7 @@ _HOME = {
     "PixelTable": "muse_nb.products.pixtable",
     "ObjectRed": "muse_nb.products.object_red",
     "ImageFov": "muse_nb.products.image_fov",
+    "ArchiveTable": "muse_nb.widgets.archive.table",
     "ExposureTable": "muse_nb.widgets.exposures.table",
     "ObjectRedViewer": "muse_nb.widgets.object_red.viewer",
     "NanViewer": "muse_nb.widgets.nans.viewer",
