@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from muse_nb.core.errors import MuseError
 from muse_nb.core.process import Stop
 from muse_nb.core.progress import Progress, silent
 from muse_nb.core.text import printable
+from muse_nb.products.night.clock import mjd_of
 
 __all__ = ["Fetched", "Listing", "fetch", "list_archive"]
 
@@ -80,9 +82,16 @@ def list_archive(
         notes.append("the archive has no exposure that matches: check the spelling, or ask for less")
     more: list[ArchiveFile] = []
     if calibrations != "none" and files:
+        if any(_is_proprietary(file) for file in files):
+            place.sign_in()  # the archive hides the calibrations of proprietary data from others
         more, said = _calibrations(place, [file.dp_id for file in files], calibrations)
         notes += said
     return Listing((*files, *more), tuple(notes), cut)
+
+
+def _is_proprietary(file: ArchiveFile) -> bool:
+    released = mjd_of((file.release or "")[:19])
+    return released > mjd_of(datetime.now(UTC).isoformat()[:19])
 
 
 def _calibrations(place: Archive, names: list[str], kind: str) -> tuple[list[ArchiveFile], list[str]]:

@@ -156,7 +156,8 @@ class Listing(Shown):
         unknown = sum(file.bytes is None for file in self.files)
         guess = f" and {unknown} of unknown size" if unknown else ""
         said = ", ".join(f"{number} {printable(kind)}" for kind, number in kinds.most_common())
-        return f"{len(self.files)} files, {size_text(self.bytes)}{guess}" + (f": {said}" if said else "")
+        number = len(self.files)
+        return f"{number} file{'s' * (number != 1)}, {size_text(self.bytes)}{guess}" + (f": {said}" if said else "")
 
     def __str__(self) -> str:
         """Tell it in lines, a line a file."""

@@ -7,6 +7,7 @@ from muse_nb.archive.votable import rows_of
 
 __all__ = ["log_address"]
 
+TRIES = 3  # a log is not worth a long wait
 SEMANTICS = "eso#night_log"
 
 
@@ -18,7 +19,7 @@ def log_address(archive: Archive, dp_id: str) -> str | None:
     MuseError
         The archive does not answer, or names an address elsewhere.
     """
-    answer = archive.request("GET", archive.datalink(dp_id))
+    answer = archive.request("GET", archive.datalink(dp_id), tries=TRIES)
     if answer.status_code >= 400:
         return None
     for row in rows_of(answer.content, f"what belongs to {dp_id}"):

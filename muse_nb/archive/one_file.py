@@ -267,10 +267,13 @@ def _described(answer: requests.Response, dp_id: str, start: int) -> _Begun | No
         return None
     length: int | None = None
     if answer.status_code == 206:
-        found = re.fullmatch(r"bytes (\d+)-(\d+)/(\d+|\*)", headers.get("Content-Range", "").strip())
+        told = headers.get("Content-Range", "").strip() or f"bytes {start}-{start}/*"
+        found = re.fullmatch(r"bytes (\d+)-(\d+)/(\d+|\*)", told)
         if not found or int(found[1]) != start:
             return None
         length = None if found[3] == "*" else int(found[3])
+        if length is None and headers.get("Content-Length", "").isdigit():
+            length = start + int(headers["Content-Length"])
     elif headers.get("Content-Length", "").isdigit() and not headers.get("Content-Encoding"):
         length = int(headers["Content-Length"])
     tag = headers.get("ETag", "")

@@ -62,8 +62,9 @@ class Fetched(Shown):
     def headline(self) -> str:
         """Numbers and size in a sentence."""
         failed = f", {len(self.failed)} could not be had" if self.failed else ""
+        number = len(self.files)
         return (
-            f"{len(self.files)} files fetched to {printable(self.folder)}, {size_text(self.bytes)};"
+            f"{number} file{'s' * (number != 1)} fetched to {printable(self.folder)}, {size_text(self.bytes)};"
             f" {len(self.kept)} were there{failed}"
         )
 

@@ -105,6 +105,8 @@ class Question:
 
     def fits(self, row: dict[str, Any]) -> bool:
         """Hold a row against what ADQL says too loosely: NGC 63 is not NGC 6397, nor one programme another."""
+        if str(row.get("dp_cat") or "SCIENCE") != "SCIENCE":
+            return False
         if self.target:
             known = [str(row[name]) for name in ("target", "object") if row.get(name)]
             if known and not any(_holds(name, self.target) for name in known):

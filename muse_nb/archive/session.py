@@ -148,7 +148,9 @@ class Archive:
         session: requests.Session = self._local.session
         return session
 
-    def request(self, method: str, url: str, *, sign: bool = True, **options: Any) -> requests.Response:
+    def request(
+        self, method: str, url: str, *, sign: bool = True, tries: int = TRIES, **options: Any
+    ) -> requests.Response:
         """Ask, and ask again after a pause while the archive is busy or out of reach; sign in where it wants that.
 
         Parameters
@@ -157,6 +159,8 @@ class Archive:
             As of `requests.Session.request`.
         sign
             Show a token where there is one, and get one where the archive answers 401.
+        tries
+            How often to ask.
         **options
             As of `requests.Session.request`.
 
@@ -173,13 +177,13 @@ class Archive:
             It cannot be reached, or the work was cancelled.
         """
         signed = False
-        for attempt in range(1, TRIES + 1):
+        for attempt in range(1, tries + 1):
             self.check()
             token = self._fresh_token() if sign else None
             try:
                 answer = self.session.request(method, url, auth=_Bearer(token), **options)
             except requests.RequestException as error:
-                if attempt == TRIES or not _passing(error):
+                if attempt >= tries or not _passing(error):
                     raise MuseError(_unreachable(url, error)) from None
                 self.wait(self.delay(attempt), f"{_host(url)} is out of reach")
                 continue
@@ -190,7 +194,7 @@ class Archive:
                 signed = True
                 if self.sign_in(token):
                     continue
-            if answer.status_code not in BUSY or attempt == TRIES:
+            if answer.status_code not in BUSY or attempt >= tries:
                 raise Refused(_refusal(url, answer.status_code, self._token is not None), answer.status_code)
             self.wait(_asked(answer) or self.delay(attempt), f"{_host(url)} is busy ({answer.status_code})")
         raise MuseError(f"{_host(url)} stays busy: try again later")

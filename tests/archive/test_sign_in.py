@@ -83,6 +83,16 @@ def test_without_an_account_the_sentence_says_how_to_sign_in(proprietary: Server
     assert "is not public: sign in with ESO_USERNAME and ESO_PASSWORD" in found.failed[SCIENCE[0]]
 
 
+def test_who_may_see_proprietary_data_signs_in_before_asking_for_their_calibrations(
+    proprietary: Server, state: State, tmp_path, monkeypatch
+) -> None:
+    from_environment(monkeypatch, tmp_path)
+    state.rows[0]["release_date"] = "2999-01-01T00:00:00Z"
+    muse_nb.list_archive(target="NGC 6397", calibrations="raw", archive=proprietary.url)
+    (asked,) = [headers for _, path, headers in state.requests if "calselector" in path]
+    assert asked["Authorization"].startswith("Bearer ")
+
+
 def test_a_wrong_password_is_a_sentence_without_it(proprietary: Server, tmp_path, monkeypatch) -> None:
     monkeypatch.setenv("ESO_USERNAME", NAME)
     monkeypatch.setenv("ESO_PASSWORD", "wr0ng-Wort")

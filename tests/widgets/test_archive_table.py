@@ -31,7 +31,7 @@ def test_choices_say_what_they_cost_and_take_their_calibrations_along(listing: L
     assert {len(row) for row in table.rows} == {len(table.columns)}
     assert table.headline.startswith("3 files, 750 MB")
     table.chosen = [TWO]
-    assert table.headline.startswith("1 files, 350 MB")
+    assert table.headline.startswith("1 file, 350 MB")
     assert [file.dp_id for file in table.listing.files] == [TWO]
     table.chosen = [TWO, ONE]
     assert table.chosen == [ONE, TWO]

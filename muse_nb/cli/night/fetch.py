@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from muse_nb.cli.common import add_json, print_json
+from muse_nb.cli.common import add_json, print_error, print_json
 from muse_nb.core.progress import on_terminal
 
 __all__ = ["add_arguments", "run"]
@@ -83,6 +83,9 @@ def run(args: argparse.Namespace) -> int:
     if not args.no_manifest and (found.files or not (found.folder / MANIFEST).exists()):
         _write_manifest(found.folder)
     _print(found, args.json)
+    if found.failed:
+        number, first = len(found.failed), next(iter(found.failed.values()))
+        print_error("fetch", f"{number} of {len(found.listing.files)} files could not be had: {first}")
     return 1 if found.failed else 0
 
 
