@@ -291,7 +291,7 @@ def _same(begun: _Begun, fresh: _Begun, answer: requests.Response) -> bool:
 def _write(answer: requests.Response, file: IO[bytes], count: Callable[[int], object], archive: Archive) -> str:
     """Append an answer's bytes; say why it ended early, if it did.
 
-    read1, because read would keep up to a whole piece to itself when the connection breaks.
+    read1 gives bytes as they come, so that a kill loses few of them; read would wait for a whole piece.
     """
     decode = bool(answer.headers.get("Content-Encoding"))
     try:

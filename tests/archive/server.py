@@ -80,6 +80,7 @@ class State:
     faults: dict[str, list[tuple[int, dict[str, str]]]] = field(default_factory=dict)  # path's start: status, headers
     breaks: dict[str, list[int]] = field(default_factory=dict)  # dp_id: bytes after which the connection breaks
     ranges: bool = True
+    if_range: bool = True  # whether If-Range is understood
     names: bool = True  # Content-Disposition
     pace: float = 0.0  # seconds between two pieces
     most: int = 10**9  # rows that TAP gives at most
@@ -227,7 +228,8 @@ class Handler(BaseHTTPRequestHandler):
             self._send(401, b"denied", "text/plain")
             return
         start, wanted = 0, re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
-        if wanted and state.ranges and self.headers.get("If-Range", remote.etag) == remote.etag:
+        same = not state.if_range or self.headers.get("If-Range", remote.etag) == remote.etag
+        if wanted and state.ranges and same:
             start = int(wanted[1])
             if start >= remote.size:
                 self._send(416, b"", "text/plain", {"Content-Range": f"bytes */{remote.size}"})

@@ -104,7 +104,11 @@ def test_an_archive_without_ranges_begins_again(server: Server, state: State, tm
     assert same(state, tmp_path, list(SCIENCE))
 
 
-def test_a_file_that_was_replaced_meanwhile_is_not_mixed(server: Server, state: State, tmp_path: Path) -> None:
+@pytest.mark.parametrize("if_range", [True, False])
+def test_a_file_that_was_replaced_meanwhile_is_not_mixed(
+    server: Server, state: State, tmp_path: Path, if_range: bool
+) -> None:
+    state.if_range = if_range
     state.breaks[SCIENCE[0]] = [50_000] + [0] * 6
     fetch(server, tmp_path)
     state.breaks.clear()

@@ -225,6 +225,12 @@ def test_a_fault_is_told_and_the_best_of_the_rest_is_taken(fault: str, tmp_path:
     assert plan.task(name).calibrations.get(tag, "") == value
 
 
+def test_of_attached_flats_within_two_hours_the_closest_temperature_serves(tmp_path: Path) -> None:
+    colder = with_changed(lambda row: row["filename"].startswith("MUSE.2017-06-16T01:25:02"), INS_TEMP7_VAL="12.1")
+    plan = planned(tmp_path / "night.csv", colder())
+    assert plan.task(SCIENCE).calibrations["ILLUM"] == "MUSE.2017-06-16T01:57:38.868.fits.fz"  # later, and as warm
+
+
 def test_the_rows_order_does_not_matter(real: CalibrationPlan, tmp_path: Path) -> None:
     assert planned(tmp_path / "night.csv", rows()[::-1]).summary() == real.summary()
 
