@@ -14,6 +14,7 @@ import random
 import re
 import shutil
 import signal
+import subprocess
 import sys
 import tempfile
 import time
@@ -31,9 +32,15 @@ from muse_nb.cli import load
 
 KILLS = 600
 SHARE = {"survey": 4, "inspect": 2, "nans": 4, "offsets": 2, "combine": 6, "cube": 8, "doctor": 6}
-SHARE |= {"share": 1, "simulate": 0.5, "reduce": 0.5, "combine eso": 0.5}  # of the kills: the slow ones get fewer
+SHARE |= {
+    "fetch": 4,
+    "share": 1,
+    "simulate": 0.5,
+    "reduce": 0.5,
+    "combine eso": 0.5,
+}  # of the kills: the slow ones get fewer
 AT_A_TIME = 20  # kills before the rerun
-HIDDEN = re.compile(r"\.(part|muse_nb|combine)-")
+HIDDEN = re.compile(r"\.(part|muse_nb|combine|fetch)-")
 VARIES = re.compile(rb"(DATE    |CHECKSUM|DATASUM |PIPEFILE|DATAMD5 )= .{70}")
 STAMP = re.compile(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[.\d]*|\d\d:\d\d:\d\d|\d+(\.\d+)? s\b")
 
@@ -125,7 +132,7 @@ def hidden(*folders: Path) -> list[str]:
     return [str(p) for folder in folders for p in folder.rglob(".*") if HIDDEN.match(p.name)]
 
 
-def trials(work: Path) -> list[Trial]:
+def trials(work: Path, url: str) -> list[Trial]:
     """Write small inputs, and say which commands to try on them."""
     from muse_nb import simulate
     from muse_nb.core.progress import silent
@@ -146,6 +153,7 @@ def trials(work: Path) -> list[Trial]:
         Trial("cube", lambda o: ["cube", tables[0], "-o", o / "C.fits", "--threads", "1", "--force"]),
         Trial("nans", lambda o: ["nans", work / "one.fits", "--pixtable", tables[0], "-o", o / "n.csv", "--force"]),
         Trial("simulate", lambda o: ["simulate", o / "night", "--exposures", "1", "--no-raw"]),
+        Trial("fetch", lambda o: ["fetch", "--target", "NGC 6397", "--archive", url, "-o", o]),
         Trial("share", lambda o: ["share", book, "-o", o, "--no-run", "--force", "--jobs", "1"]),
     ]
     if any(way.usable for way in available().values()):
@@ -156,6 +164,7 @@ def trials(work: Path) -> list[Trial]:
         found.append(Trial("combine eso", lambda o: ["combine", *tables[:2], "-o", o / "C.fits", *eso]))
     for module in ("survey", "doctor", "inspect", "offsets", "combine", "cube", "nans", "simulate", "share", "reduce"):
         load(module)
+    load("fetch")
     undisturbed(Trial("one", lambda o: ["cube", tables[0], "-o", work / "one.fits", "--threads", "1"]), work / "ones")
     warm_up()
     return found
@@ -209,6 +218,8 @@ def warm_up() -> None:
         "muse_nb.steps.offsets.starfit.solve",
         "tqdm",
         "filelock",
+        "muse_nb.archive.fetch",
+        "pyvo",
     ):
         import_module(name)
 
@@ -287,8 +298,13 @@ def run(kills: int, seed: int) -> Counts:
         temporary = work / "tmp"
         temporary.mkdir()
         os.environ["TMPDIR"] = tempfile.tempdir = str(temporary)
+        archive = subprocess.Popen(
+            [sys.executable, "-m", "benchmarks.archive", "serve"], stdout=subprocess.PIPE, text=True
+        )
         try:
-            every = trials(work)
+            assert archive.stdout is not None
+            url = archive.stdout.readline().strip()
+            every = trials(work, url)
             inputs = {path: path.read_bytes() for path in work.rglob("*.fits") if path.stat().st_size < 1e8}
             for number, trial in enumerate(every):
                 undisturbed(trial, work / f"right-{number}")
@@ -301,6 +317,8 @@ def run(kills: int, seed: int) -> Counts:
                     left[trial.name] -= times
             counts.lost += [f"input {path.name}" for path, raw in inputs.items() if path.read_bytes() != raw]
         finally:
+            archive.kill()
+            archive.wait()
             tempfile.tempdir = None
     return counts
 

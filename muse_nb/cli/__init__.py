@@ -20,9 +20,11 @@ __all__ = ["load", "main"]
 # folder -> name -> one line for the overview; the module muse_nb.cli.FOLDER.NAME has add_arguments and run(args)
 COMMANDS = {
     "night": {
+        "fetch": "a night and its calibrations from ESO's archive",
         "survey": "what is in a folder of MUSE files; write or verify its manifest",
         "doctor": "what the recipes would get wrong in a folder without a word",
         "simulate": "a small MUSE night with known truth",
+        "calibrate": "which raw files make which master calibrations, and for which exposure",
         "reduce": "raw frames to pixel tables, cubes and images, by ESO's recipes",
     },
     "exposures": {

@@ -38,6 +38,8 @@ class Entry:
         The last recipe that made it, and what that was given; inputs separated by blanks.
     folder : str
         The folder that was surveyed, as seen from the manifest's own, or ``package:NAME/PATH``.
+    archive : str
+        Name in ESO's archive, by ARCFILE or the file's own; older manifests lack this column.
     """
 
     file: str
@@ -53,6 +55,7 @@ class Entry:
     recipe: str
     inputs: str
     folder: str = "."
+    archive: str = ""
 
 
 def sha256(path: Path, progress: Callable[[int], object] | None = None) -> str:
@@ -111,11 +114,11 @@ def read_manifest(path: str | Path) -> list[Entry]:
     try:
         reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
         rows = list(reader)
-        if set(reader.fieldnames or ()) != names or any(None in row for row in rows):
+        if set(reader.fieldnames or ()) | {"archive"} != names or any(None in row for row in rows):
             raise MuseError(
                 f"{path} is no manifest: its columns are not {', '.join(sorted(names))}; survey the folder again"
             )
-        cells = [{name: _unescape(row[name] or "") for name in names} for row in rows]
+        cells = [{name: _unescape(row.get(name) or "") for name in names} for row in rows]
         return [Entry(**{**row, "size": int(row["size"])}) for row in cells]  # type: ignore[arg-type]
     except (csv.Error, KeyError, ValueError) as error:
         raise MuseError(f"{path} is damaged ({error}): survey the folder again") from error

@@ -26,16 +26,18 @@ BELOW = {  # room -> the rooms it may import beside itself
     "recipes": FILES,
     "simulator": FILES,
     "steps": WORK - {"steps"},
-    "widgets": WORK,
+    "archive": GROUND | {"products"},  # the only one that opens the network
+    "widgets": WORK | {"archive"},
     "sharing": WORK - {"recipes"},
     "demo": WORK | {"widgets", "sharing"},
-    "cli": WORK | {"widgets", "sharing", "demo"},
+    "cli": WORK | {"archive", "widgets", "sharing", "demo"},
     "": WORK | {"widgets", "sharing", "demo", "cli"},
 }
 WINGS = {  # wing of steps -> the wings it may import
     "badpix": {"nans", "combine"},
     "nans": {"combine"},
     "doctor": {"survey", "offsets"},
+    "calibrate": {"survey"},
 }
 LARGE_FOLDERS = {"muse_nb/steps/offsets/starfit", "muse_nb/simulator", "muse_nb/kernels"}
 MAX_MODULES, MAX_OF_A_PREFIX = 15, 2

@@ -10,6 +10,7 @@ from muse_nb.cli.common import add_force, add_json, print_json
 from muse_nb.core.text import printable
 
 if TYPE_CHECKING:
+    from muse_nb.steps.survey.exposures import Exposure
     from muse_nb.steps.survey.result import Survey
 
 __all__ = ["add_arguments", "run"]
@@ -98,6 +99,8 @@ def _summary(found: Survey) -> dict[str, Any]:
             "exptime": e.exptime,
             "ins_mode": e.ins_mode,
             "ifus": e.ifus,
+            "seeing": e.seeing,
+            "sky": e.sky,
             "files": e.categories,
         }
         for e in found.exposures
@@ -111,9 +114,17 @@ def _text(found: Survey) -> str:
     for e in found.exposures:
         angle = "?" if e.posang is None else f"{e.posang:g}"
         kinds = ", ".join(f"{number} {name}" for name, number in e.categories.items())
-        lines.append(f"  {e.label}  pointing {e.pointing or '?'}  angle {angle}  {len(e.ifus)} IFUs  {kinds}")
+        lines.append(
+            f"  {e.label}  pointing {e.pointing or '?'}  angle {angle}  {len(e.ifus)} IFUs  {kinds}{_logged(e)}"
+        )
     others = Counter(fact.category for fact in found.facts if not fact.date_obs)
     if others:
         lines.append("  besides: " + ", ".join(f"{number} {name}" for name, number in sorted(others.items())))
     lines += [f"finding: {text}" for text in found.findings]
     return "\n".join(printable(line) for line in lines)
+
+
+def _logged(exposure: Exposure) -> str:
+    """What the night log says."""
+    seeing = "" if exposure.seeing is None else f'  seeing {exposure.seeing:.2f}"'
+    return f"{seeing}  {exposure.sky}" if exposure.sky else seeing

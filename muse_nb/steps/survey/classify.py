@@ -57,6 +57,8 @@ class FileFacts:
         What its headers say that cannot be, each the rest of a sentence that starts with its name.
     exposures : int
         How many it was made of.
+    archive : str
+        ARCFILE without its ending, or the archive's name as the file has it: the raw frame's, of a product.
     """
 
     path: Path
@@ -77,6 +79,7 @@ class FileFacts:
     incomplete: tuple[str, ...] = ()
     impossible: tuple[str, ...] = ()
     exposures: int = 1
+    archive: str = ""
 
 
 def classify(path: Path) -> FileFacts:
@@ -117,7 +120,13 @@ def classify(path: Path) -> FileFacts:
         incomplete=_incomplete(category, units),
         impossible=tuple(fault.sentence for fault in examine_file(Frame(path, category, cards))),
         exposures=count,
+        archive=_archive(cards, path),
     )
+
+
+def _archive(cards: dict[str, object], path: Path) -> str:
+    named = re.match(r"(?:M\.)?MUSE\.\d{4}-\d\d-\d\dT\d\d[:_]\d\d[:_]\d\d\.\d{3}", path.name)
+    return _text(cards, "ARCFILE").removesuffix(".fits") or (named[0].replace("_", ":") if named else "")
 
 
 def _text(cards: dict[str, object], keyword: str) -> str:

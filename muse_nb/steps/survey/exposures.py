@@ -30,6 +30,10 @@ class Exposure:
     ins_mode, object : str
     facts : tuple of FileFacts
         Its files.
+    seeing : float or None
+        Of the seeing monitor (DIMM), by the night log [arcsec].
+    sky : str
+        What the observer saw of it, by the night log; empty where there is none.
     """
 
     date_obs: str
@@ -42,6 +46,8 @@ class Exposure:
     ins_mode: str
     object: str
     facts: tuple[FileFacts, ...] = field(repr=False)
+    seeing: float | None = None
+    sky: str = ""
 
     def files(self, category: str) -> list[Path]:
         """List the exposure's files of a category, as in ``OBJECT_RED``, by name."""

@@ -82,6 +82,11 @@ class Survey(Shown):
         return sorted(names, key=lambda name: (not name.startswith("RAW"), name))
 
     @property
+    def logged(self) -> bool:
+        """Whether a night log says something of an exposure."""
+        return any(exposure.seeing is not None or exposure.sky for exposure in self.exposures)
+
+    @property
     def pointings(self) -> int:
         """Number of pointings."""
         return max((exposure.pointing for exposure in self.exposures), default=0)
@@ -141,7 +146,9 @@ class Survey(Shown):
         return (
             f"<p><b>{len(self.exposures)} exposures</b>, {self.pointings} pointing{'s' * (self.pointings != 1)},"
             f" {len(self.facts)} files, {size / 1e9:.2f} GB</p>"
-            + table_html(head, [_row(e, self.categories) for e in self.exposures], style="white-space:nowrap")
+            + table_html(
+                head, [_row(e, self.categories, self.logged) for e in self.exposures], style="white-space:nowrap"
+            )
             + (f"<p>Look at this:</p>{found}" if found else "<p>✓ Nothing is missing or out of place.</p>")
         )
 
@@ -161,6 +168,7 @@ class Survey(Shown):
             recipe=fact.recipe,
             inputs=" ".join(fact.inputs),
             folder=seen_from,
+            archive=fact.archive if _is_in_archive(fact) else "",
         )
 
 
@@ -191,13 +199,20 @@ def write_surveys(
     write_manifest(path, rows, force=force)
 
 
+def _is_in_archive(fact: FileFacts) -> bool:
+    """Whether the archive's name is the file's own, not that of a frame that it was made from."""
+    plain = fact.path.name.replace("_", ":")
+    return fact.category.startswith("RAW") or bool(fact.archive and plain.startswith(fact.archive))
+
+
 def headings(survey: Survey) -> list[str]:
-    """Name the columns: those of every exposure, then one a category of files."""
-    return ["exposure", "object", "pointing", "angle [°]", "time [s]", "mode", "IFUs", *survey.categories]
+    """Name the columns: those of every exposure, what night logs say of it, then one a category of files."""
+    logged = ["seeing [″]", "sky"] if survey.logged else []
+    return ["exposure", "object", "pointing", "angle [°]", "time [s]", "mode", "IFUs", *logged, *survey.categories]
 
 
-def cells(exposure: Exposure, categories: Sequence[str]) -> list[str]:
-    """Give an exposure's row, as text; ``?`` where the headers do not say."""
+def cells(exposure: Exposure, categories: Sequence[str], *, logged: bool = False) -> list[str]:
+    """Give an exposure's row, as text; ``?`` where headers and night log do not say."""
     counts = exposure.categories
     return [
         exposure.label or printable(exposure.date_obs),
@@ -207,13 +222,14 @@ def cells(exposure: Exposure, categories: Sequence[str]) -> list[str]:
         "?" if exposure.exptime is None else f"{exposure.exptime:.4g}",
         printable(exposure.ins_mode) or "?",
         str(len(exposure.ifus) or "–"),
+        *(["?" if exposure.seeing is None else f"{exposure.seeing:.2f}", printable(exposure.sky) or "?"] * logged),
         *(str(counts.get(name, "–")) for name in categories),
     ]
 
 
-def _row(exposure: Exposure, categories: Sequence[str]) -> list[str]:
+def _row(exposure: Exposure, categories: Sequence[str], logged: bool) -> list[str]:
     """Add to an exposure's cells an arrow to where the field's top points: POSANG from north through east."""
-    row = cells(exposure, categories)
+    row = cells(exposure, categories, logged=logged)
     if exposure.posang is not None:
         turned = f"display:inline-block;transform:rotate({-exposure.posang:.0f}deg)"
         row[3] = Html(f"{escape(row[3])} <span style='{turned}'>↑</span>")

@@ -13,13 +13,14 @@ from muse_nb.steps.survey.classify import UNREADABLE, FileFacts, classify
 from muse_nb.steps.survey.exposures import group
 from muse_nb.steps.survey.files import fits_files, locate
 from muse_nb.steps.survey.findings import judge
+from muse_nb.steps.survey.logs import read_logs, with_logs
 from muse_nb.steps.survey.result import Survey
 
 __all__ = ["survey"]
 
 
 def survey(folder: str | Path, *, progress: Progress | None = None) -> Survey:
-    """Look through a folder and its subfolders for MUSE files; only their headers are read.
+    """Look through a folder and its subfolders for MUSE files; only their headers are read, and night logs.
 
     Parameters
     ----------
@@ -49,8 +50,9 @@ def survey(folder: str | Path, *, progress: Progress | None = None) -> Survey:
                 findings.append(printable(str(error).replace(f"{place}{os.sep}", "", 1)))
             if progress is not None:
                 progress("headers read", number, len(paths))
-    exposures = group(facts)
-    return Survey(place, tuple(facts), exposures, findings + judge(place, facts, exposures), str(folder))
+    logs, unread = read_logs(place)
+    exposures = with_logs(group(facts), logs)
+    return Survey(place, tuple(facts), exposures, findings + unread + judge(place, facts, exposures), str(folder))
 
 
 def _size(path: Path) -> int:

@@ -19,9 +19,6 @@ from muse_nb.widgets.shared.front_end import MimeBundle
 
 __all__ = ["ExposureTable"]
 
-PICTURED = 40  # rows of the static picture
-ROW, SPACE = 20, 22  # its pixels
-
 
 class ExposureTable(Viewer):
     """Exposures of a survey as a table; a click selects one.
@@ -57,7 +54,9 @@ class ExposureTable(Viewer):
         self.survey = found if isinstance(found, Survey) else survey(found)
         super().__init__(
             columns=headings(self.survey),
-            rows=[cells(exposure, self.survey.categories) for exposure in self.survey.exposures],
+            rows=[
+                cells(exposure, self.survey.categories, logged=self.survey.logged) for exposure in self.survey.exposures
+            ],
             findings=self.survey.findings,
             **options,
         )
@@ -83,23 +82,5 @@ class ExposureTable(Viewer):
 
     def picture(self) -> bytes:
         """PNG of the table's first rows."""
-        from PIL import Image, ImageDraw, ImageFont
-
-        font = ImageFont.load_default(size=12)
-        lines = [list(self.columns), *self.rows[:PICTURED]]
-        widths = [max(font.getlength(line[k]) for line in lines) + SPACE for k in range(len(self.columns))]
-        left = len(self.rows) - PICTURED
-        notes = ([f"and {left} more"] if left > 0 else []) + [
-            f"{len(self.findings)} finding{'s' * (len(self.findings) != 1)}"
-        ]
-        page = Image.new("RGB", (int(sum(widths)), ROW * (len(lines) + len(notes)) + 8), picture.PAPER)
-        pen = ImageDraw.Draw(page)
-        for number, line in enumerate(lines):
-            if number and line[0] == self.selected:
-                pen.rectangle((0, number * ROW + 2, page.width, (number + 1) * ROW + 2), fill=(30, 60, 100))
-            for k, text in enumerate(line):
-                place = (int(sum(widths[:k])) + SPACE // 2, number * ROW + 4)
-                pen.text(place, text, fill=picture.INK if number else (150, 150, 155), font=font)
-        for number, text in enumerate(notes, len(lines)):
-            pen.text((SPACE // 2, number * ROW + 4), text, fill=(150, 150, 155), font=font)
-        return picture.as_png(page)
+        number = len(self.findings)
+        return picture.of_table(self.columns, self.rows, {self.selected}, [f"{number} finding{'s' * (number != 1)}"])

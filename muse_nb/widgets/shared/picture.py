@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,8 +12,10 @@ from numpy.typing import NDArray
 from muse_nb.widgets.shared.base import colour_map
 from muse_nb.widgets.shared.limits import ASINH, LOG
 
-__all__ = ["as_png", "coloured", "font", "marked", "part_seen", "png", "rgb", "stretched"]
+__all__ = ["as_png", "coloured", "font", "marked", "of_table", "part_seen", "png", "rgb", "stretched"]
 
+_PICTURED = 40  # rows of a table's picture
+_ROW, _SPACE = 20, 22  # its pixels
 NAN_COLOUR, PAPER, INK, SOFT = (64, 64, 71), (22, 23, 27), (225, 225, 225), (165, 168, 176)
 
 
@@ -86,3 +88,28 @@ def as_png(page: Any) -> bytes:
     stream = io.BytesIO()
     page.save(stream, "PNG", compress_level=6)
     return stream.getvalue()
+
+
+def of_table(
+    columns: Sequence[str], rows: Sequence[Sequence[str]], chosen: Container[str], notes: Sequence[str]
+) -> bytes:
+    """PNG of a table's first rows, those marked whose first cell is chosen, and lines below it."""
+    from PIL import Image, ImageDraw, ImageFont
+
+    written = ImageFont.load_default(size=12)
+    lines = [list(columns), *rows[:_PICTURED]]
+    widths = [max(written.getlength(line[k]) for line in lines) + _SPACE for k in range(len(columns))]
+    left = len(rows) - _PICTURED
+    below = ([f"and {left} more"] if left > 0 else []) + list(notes)
+    width = max(sum(widths), *(written.getlength(text) + _SPACE for text in below), 1.0)
+    page = Image.new("RGB", (int(width), _ROW * (len(lines) + len(below)) + 8), PAPER)
+    pen = ImageDraw.Draw(page)
+    for number, line in enumerate(lines):
+        if number and line[0] in chosen:
+            pen.rectangle((0, number * _ROW + 2, page.width, (number + 1) * _ROW + 2), fill=(30, 60, 100))
+        for k, text in enumerate(line):
+            place = (int(sum(widths[:k])) + _SPACE // 2, number * _ROW + 4)
+            pen.text(place, text, fill=INK if number else SOFT, font=written)
+    for number, text in enumerate(below, len(lines)):
+        pen.text((_SPACE // 2, number * _ROW + 4), text, fill=SOFT, font=written)
+    return as_png(page)

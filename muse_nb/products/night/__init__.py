@@ -1,0 +1,1 @@
+"""A night: when it begins, and what its log says."""

@@ -1,0 +1,1 @@
+"""From raw calibrations to masters: what makes what, and which exposure it serves."""
