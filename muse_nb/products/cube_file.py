@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from muse_nb.core.errors import MuseError
+from muse_nb.products.axes.wcs import celestial_wcs, full_wcs
 from muse_nb.products.fits.blocks import hdus
 from muse_nb.products.fits.planes import StoredPlanes
 from muse_nb.products.header import axes_of, read_all
-from muse_nb.products.sky_axes import celestial_wcs, full_wcs
 from muse_nb.products.spectral_axis import SpectralAxis
 
 if TYPE_CHECKING:

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from muse_nb.core.atomic import atomic_write
 from muse_nb.core.errors import MuseError
+from muse_nb.products.axes.wcs import celestial_wcs
 from muse_nb.products.fits.planes import read_image
 from muse_nb.products.header import axes_of, need, number_of, read_all
-from muse_nb.products.sky_axes import celestial_wcs
 
 if TYPE_CHECKING:
     from astropy.io.fits import Header

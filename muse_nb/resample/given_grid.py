@@ -10,10 +10,10 @@ from pathlib import Path
 
 from muse_nb.core.atomic import atomic_write
 from muse_nb.core.errors import MuseError
+from muse_nb.products.axes.sky import SkyAxes
 from muse_nb.products.fits.blocks import hdus
 from muse_nb.products.fits.cards import card, header_block
 from muse_nb.products.header import number_of
-from muse_nb.products.sky_axes import SkyAxes
 from muse_nb.products.spectral_axis import SpectralAxis
 from muse_nb.resample.grid import CubeGrid
 
@@ -47,8 +47,8 @@ def _grid(cards: Mapping[str, object], path: Path) -> CubeGrid:
 
     sky, wave = SkyAxes.of(cards, path), SpectralAxis.of(cards, path)
     if not sky.on_tangent_plane:
-        kind = f"{sky.system} {sky.projection}, LONPOLE {sky.lonpole:g}"
-        raise MuseError(f"{path}: the sky is {kind}, our engine makes RA---TAN, DEC--TAN only: use the engine eso")
+        kind = f"CTYPE1 is {str(cards.get('CTYPE1')).strip()!r}, LONPOLE {sky.lonpole:g}"
+        raise MuseError(f"{path}: {kind}, our engine makes RA---TAN, DEC--TAN only: use the engine eso")
     if not sky.upright:
         raise MuseError(
             f"{path}: the grid is not north up with square spaxels, and our engine makes no other: use the engine eso"

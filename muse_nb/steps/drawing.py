@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from muse_nb.core.errors import MuseError
+from muse_nb.products.axes.sky import SkyAxes
 from muse_nb.products.image_fov import ImageFov
-from muse_nb.products.sky_axes import SkyAxes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -1,4 +1,4 @@
-"""Protects the one reading of wavelengths and of the sky's axes: every spelling of the same axes gives the same numbers."""
+"""Protects the one reading of wavelengths and of the sky's axes: every spelling gives the same numbers."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from astropy.io import fits
 from astropy.wcs import WCS
 
 from muse_nb.core.errors import MuseError
+from muse_nb.products.axes.sky import SkyAxes
+from muse_nb.products.axes.wcs import celestial_wcs
 from muse_nb.products.cube_file import CubeFile
 from muse_nb.products.image_fov import ImageFov
-from muse_nb.products.sky_axes import SkyAxes, celestial_wcs
 from muse_nb.products.spectral_axis import SpectralAxis
 from muse_nb.resample.given_grid import read_grid
 
@@ -135,7 +136,8 @@ def test_the_sky_is_that_of_wcslib(name: str) -> None:
     np.testing.assert_allclose(axes.matrix, matrix, atol=1e-12)
     np.testing.assert_allclose(axes.scale, np.hypot(*right.pixel_scale_matrix) * 3600, rtol=1e-9)
     step = axes.matrix @ axes.north
-    assert step[1] > 0 and abs(step[0]) < 1e-9 * step[1]
+    assert step[1] > 0
+    assert abs(step[0]) < 1e-9 * step[1]
     assert (axes.matrix @ axes.east)[0] > 0
     assert axes.upright is (name == "narrow field")
 
@@ -185,7 +187,7 @@ def test_a_sky_that_is_not_understood_is_refused_in_a_sentence(more: dict[str, A
         ({**CD, "CD3_3": 1.25, "CTYPE3": "AWAV-LOG"}, "CTYPE3 is 'AWAV-LOG'"),
         ({**CD, "CD3_3": -1.25}, "wavelengths fall"),
         ({**CD, "CD3_3": 1.25, "LONPOLE": 90.0}, "LONPOLE 90"),
-        ({**CD, "CD3_3": 1.25, "CTYPE1": "RA---SIN", "CTYPE2": "DEC--SIN"}, "the sky is RA SIN"),
+        ({**CD, "CD3_3": 1.25, "CTYPE1": "RA---SIN", "CTYPE2": "DEC--SIN"}, "CTYPE1 is .RA---SIN."),
     ],
 )
 def test_a_grid_that_only_the_recipe_makes_is_refused(more: dict[str, Any], says: str, tmp_path: Path) -> None:

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from muse_nb.core.errors import MuseError
 from muse_nb.kernels.nans import Grid, Place, Rows, place_rows
+from muse_nb.products.axes.sky import SkyAxes
 from muse_nb.products.header import need
 from muse_nb.products.history import RecipeRun, history
 from muse_nb.products.pixtable import PixelTable
-from muse_nb.products.sky_axes import SkyAxes
 from muse_nb.products.spectral_axis import SpectralAxis
 
 __all__ = ["OURS", "Placement", "Resampling", "read_resampling"]

@@ -12,8 +12,8 @@ import numpy as np
 import traitlets
 
 from muse_nb.core.errors import MuseError
+from muse_nb.products.axes.sky import SkyAxes
 from muse_nb.products.header import label
-from muse_nb.products.sky_axes import SkyAxes
 from muse_nb.steps.nans.audit import audit_nans
 from muse_nb.steps.nans.causes import CODES, MEANING, Cause
 from muse_nb.steps.nans.marked import Voxel, check_holes, read_holes

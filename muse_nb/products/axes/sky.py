@@ -4,24 +4,19 @@ from __future__ import annotations
 
 import math
 import re
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from muse_nb.core.errors import MuseError
 from muse_nb.products.header import number_of
-from muse_nb.products.spectral_axis import SpectralAxis, unit_scale
+from muse_nb.products.spectral_axis import unit_scale
 
-if TYPE_CHECKING:
-    from astropy.io.fits import Header
-    from astropy.wcs import WCS
-
-__all__ = ["SkyAxes", "celestial_wcs", "full_wcs", "has_cd"]
+__all__ = ["SkyAxes"]
 
 _LONGITUDES = ("RA", "GLON", "ELON", "HLON", "SLON")
 _PAIRS = dict(zip(_LONGITUDES, ("DEC", "GLAT", "ELAT", "HLAT", "SLAT"), strict=True))
@@ -133,7 +128,7 @@ def _unit(vector: NDArray[np.floating]) -> NDArray[np.float64]:
     return np.asarray(vector / math.hypot(*vector), float)
 
 
-def has_cd(header: Mapping[str, Any], axes: str = r"\d") -> bool:
+def _has_cd(header: Mapping[str, Any], axes: str = r"\d") -> bool:
     """Say whether the steps of these axes (a pattern) stand in a CD matrix, so that PC and CDELT do not count."""
     return any(re.fullmatch(rf"CD{axes}_\d", str(key)) for key in header)
 
@@ -152,7 +147,7 @@ def _steps(header: Mapping[str, Any], path: str | Path) -> NDArray[np.float64]:
     for tilt in (f"{m}{a}_{b}" for m in ("CD", "PC") for a, b in ((1, 3), (2, 3), (3, 1), (3, 2))):
         if number(tilt, 0.0):
             raise MuseError(f"{path}: {tilt} ties the sky to the wavelength: resample the cube to upright axes")
-    if has_cd(header, "[12]"):
+    if _has_cd(header, "[12]"):
         return np.array([[number(f"CD{i}_{j}", 0.0) for j in (1, 2)] for i in (1, 2)])
     if header.get("CDELT1") is None and header.get("PC1_1") is None:
         raise MuseError(f"{path} lacks CD1_1 (or CDELT1): {_REMEDY}")
@@ -172,64 +167,3 @@ def _degrees(header: Mapping[str, Any], axis: int, path: str | Path) -> float:
     if found is None:
         raise MuseError(f"{path}: CUNIT{axis} {text!r} is no unit of an angle: {_REMEDY}")
     return found
-
-
-def celestial_wcs(header: Header, path: str | Path) -> WCS:
-    """Make astropy's WCS of the two celestial axes, without a word from wcslib.
-
-    Raises
-    ------
-    MuseError
-        As of `SkyAxes.of`, or wcslib does not know the projection.
-    """
-    return _made(_cleaned(header, path), path)
-
-
-def full_wcs(header: Header, path: str | Path) -> WCS:
-    """Make astropy's WCS of all axes of a cube, its wavelengths in m, without a word from wcslib.
-
-    Raises
-    ------
-    MuseError
-        As of `celestial_wcs` and `SpectralAxis.of`.
-    """
-    clean, axis = _cleaned(header, path), SpectralAxis.of(header, path)
-    kind = {"air": "AWAV", "vacuum": "WAVE"}.get(axis.medium, "WAVE")
-    clean["WCSAXES"] = 3
-    clean["CTYPE3"], clean["CUNIT3"] = kind + ("-LOG" if axis.logarithmic else ""), "m"
-    clean["CRPIX3"], clean["CRVAL3"], clean["CD3_3"] = axis.reference, 1e-10 * axis.start, 1e-10 * axis.step
-    return _made(clean, path)
-
-
-def _cleaned(header: Header, path: str | Path) -> Header:
-    """Keep of a header what concerns the sky, in degrees and with a CD matrix."""
-    axes = SkyAxes.of(header, path)
-    clean = header.copy()
-    gone = re.compile(
-        r"(CTYPE|CUNIT|CRVAL|CRPIX|CDELT|CROTA|CNAME|CRDER|CSYER)[3-9]|(CD|PC|PV|PS)([3-9]_\d+|\d_[3-9])"
-        r"|(CD|PC)\d_\d|CDELT\d|CROTA\d|CUNIT\d|NAXIS\d*|Z?NAXIS\d+|WCSAXES|DATE-OBS|MJD-OBS|SPECSYS|RESTWAV|RESTFRQ"
-        r"|(CTYPE|CUNIT|CRVAL|CRPIX|CDELT|CD|PC|PV|PS|WCSNAME|WCSAXES)(\d*|\d_\d+)[A-Z]"
-    )
-    for key in {key for key in clean if gone.fullmatch(key)}:
-        clean.remove(key, remove_all=True)
-    swapped = str(clean["CTYPE1"]).strip().upper().startswith(("DEC", "GLAT", "ELAT", "HLAT", "SLAT"))
-    rows = axes.matrix[::-1] if swapped else axes.matrix
-    for (i, j), step in np.ndenumerate(rows):
-        clean[f"CD{i + 1}_{j + 1}"] = float(step)
-    values = (axes.dec, axes.ra) if swapped else (axes.ra, axes.dec)
-    for axis, value in enumerate(values, 1):
-        clean[f"CUNIT{axis}"], clean[f"CRVAL{axis}"] = "deg", value
-    clean["WCSAXES"] = 2
-    return clean
-
-
-def _made(header: Header, path: str | Path) -> WCS:
-    from astropy.wcs import WCS
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of dates and other keywords that the axes do without
-        try:
-            return WCS(header)
-        except Exception as error:
-            first = (str(error).strip().splitlines() or ["unknown"])[-1]
-            raise MuseError(f"{path}: its WCS is unreadable ({first}): make the file again") from error
