@@ -91,6 +91,7 @@ def test_the_step_itself_and_its_widget_refuse_or_tell(row: Row, spoiled: Folder
         "not_finite",
         "stars",
         "zero_rows",
+        "row_variance",
     )
 
 
