@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,9 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from muse_nb.core.errors import MuseError
+from muse_nb.products.axes.wcs import celestial_wcs, full_wcs
 from muse_nb.products.fits.blocks import hdus
 from muse_nb.products.fits.planes import StoredPlanes
-from muse_nb.products.header import axes_of, number_of, read_all
+from muse_nb.products.header import axes_of, read_all
+from muse_nb.products.spectral_axis import SpectralAxis
 
 if TYPE_CHECKING:
     from astropy.io.fits import Header
@@ -163,39 +164,50 @@ class CubeFile:
 
     @cached_property
     def wcs(self) -> WCS:
-        """Celestial and spectral WCS of the data."""
-        from astropy.wcs import WCS, FITSFixedWarning
+        """Celestial and spectral WCS of the data, in degrees and m.
 
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", FITSFixedWarning)
-            try:
-                return WCS(self.header)
-            except Exception as error:
-                raise MuseError(f"{self.path}: its WCS is unreadable ({error}): make the cube again") from error
+        Raises
+        ------
+        MuseError
+            The header has none, or one that is not understood.
+        """
+        return full_wcs(self.header, self.path)
+
+    @cached_property
+    def celestial(self) -> WCS:
+        """Celestial WCS of the data, whatever its third axis is.
+
+        Raises
+        ------
+        MuseError
+            The header has none.
+        """
+        return celestial_wcs(self.header, self.path)
+
+    @cached_property
+    def axis(self) -> SpectralAxis:
+        """The wavelengths.
+
+        Raises
+        ------
+        MuseError
+            The header does not say, or what it says is not understood.
+        """
+        return SpectralAxis.of(self.header, self.path)
 
     @overload
     def wavelength(self, plane: float) -> float: ...
     @overload
     def wavelength(self, plane: NDArray[Any]) -> NDArray[np.float64]: ...
     def wavelength(self, plane: float | NDArray[Any]) -> float | NDArray[np.float64]:
-        """Return the wavelength [Angstrom] of a plane (from 0), or of many, from the header's linear spectral axis.
+        """Return the wavelength [Angstrom] of a plane (from 0), or of many, as the header has it (see `axis`).
 
         Raises
         ------
         MuseError
             The header does not say.
         """
-        step, start = (
-            number_of(self.header.get(*keys)) for keys in (("CD3_3", self.header.get("CDELT3")), ("CRVAL3",))
-        )
-        if step is None or start is None:
-            raise MuseError(f"{self.path} lacks CRVAL3 or CD3_3: its wavelengths are unknown; make the cube again")
-        unit = str(self.header.get("CUNIT3", "Angstrom")).strip().lower()
-        scale = {"angstrom": 1.0, "nm": 10.0, "um": 1e4, "m": 1e10}.get(unit, 1.0)
-        first = number_of(self.header.get("CRPIX3"))
-        found: float | NDArray[np.float64] = scale * (
-            start + (np.asarray(plane) + 1 - (1.0 if first is None else first)) * step
-        )
+        found: float | NDArray[np.float64] = self.axis.wavelength(plane)
         return found
 
 

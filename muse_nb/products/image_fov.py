@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 
 from muse_nb.core.atomic import atomic_write
 from muse_nb.core.errors import MuseError
+from muse_nb.products.axes.wcs import celestial_wcs
 from muse_nb.products.fits.planes import read_image
 from muse_nb.products.header import axes_of, need, number_of, read_all
 
@@ -93,17 +93,7 @@ class ImageFov:
         MuseError
             The header has none.
         """
-        from astropy.wcs import WCS, FITSFixedWarning
-
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", FITSFixedWarning)
-            try:
-                wcs = WCS(self.header).celestial
-            except Exception as error:
-                raise MuseError(f"{self.path}: its WCS is unreadable ({error}): make the image again") from error
-        if not wcs.has_celestial:
-            raise MuseError(f"{self.path} lacks a celestial WCS (CTYPE1, CTYPE2): make the image again")
-        return wcs
+        return celestial_wcs(self.header, self.path)
 
     @property
     def date_obs(self) -> str:

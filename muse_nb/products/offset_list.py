@@ -36,7 +36,7 @@ class OffsetList:
         Position that the header assigns less the true one [deg]; RA_OFFSET is a difference of right ascensions, without
         cos(dec). muse_exp_combine subtracts them.
     flux_scale : tuple of float
-        Factor on the flux; NaN leaves it as it is.
+        Factor on the flux; NaN and 0 leave it as it is.
     """
 
     date_obs: tuple[str, ...]

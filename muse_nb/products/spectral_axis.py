@@ -14,10 +14,10 @@ from numpy.typing import ArrayLike, NDArray
 from muse_nb.core.errors import MuseError
 from muse_nb.products.header import number_of
 
-__all__ = ["SpectralAxis"]
+__all__ = ["SpectralAxis", "unit_scale"]
 
 _REMEDY = "its wavelengths are unknown; make the cube again"
-_MEDIUM = {"AWAV": "air", "WAVE": "vacuum", "LINEAR": "unknown", "": "unknown"}
+_MEDIUM = {"AWAV": "air", "WAVE": "vacuum", **dict.fromkeys(("LINEAR", "LAMBDA", "WAVELENGTH", ""), "unknown")}
 _OPTICAL = (1e3, 1e6)  # Angstrom that a wavelength without a unit must lie between to be taken for Angstrom
 
 
@@ -71,9 +71,8 @@ class SpectralAxis:
             raise MuseError(f"{path}: {tilted} ties the sky to the wavelength: resample the cube to upright axes")
         scale = _angstrom(header, start, path)
         reference = number_of(header.get("CRPIX3"))
-        return cls(
-            scale * start, scale * step, 1.0 if reference is None else reference, _MEDIUM[name], algorithm == "LOG"
-        )
+        start, step = (_rounded(scale, value) for value in (start, step))
+        return cls(start, step, 1.0 if reference is None else reference, _MEDIUM[name], algorithm == "LOG")
 
     def wavelength(self, plane: ArrayLike) -> Any:
         """Wavelength [Angstrom] of planes counted from 0, as the header has it (see `medium`)."""
@@ -98,28 +97,50 @@ class SpectralAxis:
         return range(int(inside[0]), int(inside[-1]) + 1) if len(inside) else range(0)
 
 
+def _rounded(scale: float, value: float) -> float:
+    """Convert to Angstrom, without the last bits that a change of unit leaves."""
+    return value if scale == 1 else float(f"{scale * value:.13g}")
+
+
 def _step(header: Mapping[str, Any]) -> float | None:
     """CD3_3, else PC3_3 (1 where it is missing) times CDELT3; in the unit of CUNIT3."""
-    if any(key.startswith("CD") and key[2:3].isdigit() and "_" in key for key in header):
+    if header.get("CD3_3") is not None:
         return number_of(header.get("CD3_3"))
-    factor, step = number_of(header.get("PC3_3")), number_of(header.get("CDELT3"))
-    return None if step is None else step * (1.0 if factor is None else factor)
+    # a CD matrix of the sky alone beside CDELT3 is common; wcslib would take 1 for the step
+    factor = None if any(str(key).startswith("CD1_") for key in header) else header.get("PC3_3")
+    step = number_of(header.get("CDELT3"))
+    if factor is None:
+        return step
+    if number_of(factor) is None:
+        return None
+    return float(factor) * (1.0 if header.get("CDELT3") is None else step or 0.0)
 
 
 def _angstrom(header: Mapping[str, Any], start: float, path: str | Path) -> float:
     """Angstrom in the unit of the axis."""
-    import astropy.units as u
-
     text = str(header.get("CUNIT3") or "").strip()
     if not text:
         if _OPTICAL[0] <= abs(start) <= _OPTICAL[1]:
             return 1.0
         raise MuseError(f"{path} lacks CUNIT3, and CRVAL3 {start:g} is no wavelength in Angstrom: {_REMEDY}")
-    for name in (text, text.lower(), text.capitalize()):
+    found = unit_scale(text, "AA")
+    if found is None:
+        raise MuseError(f"{path}: CUNIT3 {text!r} is no unit of length: {_REMEDY}")
+    return found
+
+
+def unit_scale(text: str, wanted: str) -> float | None:
+    """How many of a unit `wanted` a unit in a header is, by any name that astropy knows; None where it is no such unit.
+
+    Headers write units in capitals, and in the plural, too.
+    """
+    import astropy.units as u
+
+    for name in dict.fromkeys((text, text.lower(), text.capitalize(), text.lower().removesuffix("s"))):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of units that FITS does not know
             try:
-                return float(u.Unit(name).to(u.AA))
+                return float(u.Unit(name).to(u.Unit(wanted)))
             except (ValueError, TypeError, u.UnitConversionError):
                 continue
-    raise MuseError(f"{path}: CUNIT3 {text!r} is no unit of length: {_REMEDY}")
+    return None

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,8 +14,9 @@ from muse_nb.core.errors import MuseError
 from muse_nb.products.cube_file import CubeFile
 from muse_nb.products.fits.blocks import hdus
 
-__all__ = ["Voxels"]
+__all__ = ["ValueSample", "Voxels", "sample_values"]
 
+_SAMPLED_ROWS = 40  # of each plane, at least, that are looked at
 _TYPES: dict[object, str] = {-64: ">f8", -32: ">f4", 8: "u1", 16: ">i2", 32: ">i4"}
 
 
@@ -38,6 +42,11 @@ class Voxels:
         self.shape = cube.shape
         self._cube, self._name = cube, name
         self._array = _mapped(cube, name)
+
+    @property
+    def mapped(self) -> bool:
+        """Whether boxes are read without reading what lies between them."""
+        return self._array is not None
 
     def __getitem__(self, box: tuple[slice, slice, slice]) -> NDArray[Any]:
         """Read planes, rows and columns: the file's numbers in this machine's byte order, scaled as the header says.
@@ -67,3 +76,62 @@ def _mapped(cube: CubeFile, name: str) -> NDArray[Any] | None:
     if kind is None or {"BSCALE", "BZERO", "BLANK", "ZIMAGE"} & set(hdu.cards) or cube.path.suffix in (".gz", ".fz"):
         return None
     return np.memmap(cube.path, np.dtype(kind), "r", hdu.offset, cube.shape)
+
+
+@dataclass(frozen=True)
+class ValueSample:
+    """Voxels of some rows of every plane, other rows in each, counted by what they hold; arrays of shape (nz,).
+
+    Attributes
+    ----------
+    share : float
+        Of all voxels that were looked at.
+    finite, zero : numpy.ndarray
+        Voxels with finite data, and those whose data are exactly 0.
+    no_variance, no_finite_variance : numpy.ndarray
+        Voxels with finite data other than 0 whose STAT is 0 or negative, and infinite or NaN; 0 where there is no STAT.
+    """
+
+    share: float
+    finite: NDArray[np.int64]
+    zero: NDArray[np.int64]
+    no_variance: NDArray[np.int64]
+    no_finite_variance: NDArray[np.int64]
+
+
+def sample_values(cube: CubeFile) -> ValueSample:
+    """Count what voxels of a cube hold that no reduction makes of light: exact zeros, no variance, an infinite one.
+
+    Raises
+    ------
+    MuseError
+        It cannot be read.
+    """
+    nz, ny, _ = cube.shape
+    step = max(1, ny // _SAMPLED_ROWS)
+    counts = np.zeros((4, nz), np.int64)
+    with _rows(cube, "DATA") as read, _rows(cube, "STAT") as variance:
+        for k in range(nz):
+            data = read(k, k % step, step)
+            good = np.isfinite(data)
+            zero = good & (data == 0)
+            counts[:2, k] = np.count_nonzero(good), np.count_nonzero(zero)
+            if cube.has("STAT"):
+                stat = variance(k, k % step, step)[good & ~zero]
+                finite = np.isfinite(stat)
+                counts[2:, k] = np.count_nonzero(finite & ~(stat > 0)), np.count_nonzero(~finite)
+    return ValueSample(1 / step, *counts)
+
+
+@contextmanager
+def _rows(cube: CubeFile, name: str) -> Iterator[Callable[[int, int, int], NDArray[Any]]]:
+    """Give a function from plane, first row and step to the rows of an extension."""
+    if not cube.has(name):
+        yield lambda plane, first, step: np.zeros((0, 0))
+        return
+    voxels = Voxels(cube, name)
+    if voxels.mapped:
+        yield lambda plane, first, step: voxels[slice(plane, plane + 1), slice(first, None, step), slice(None)][0]
+        return
+    with cube.reader(name) as read:
+        yield lambda plane, first, step: read(plane)[first::step]

@@ -10,16 +10,16 @@ from pathlib import Path
 
 from muse_nb.core.atomic import atomic_write
 from muse_nb.core.errors import MuseError
+from muse_nb.products.axes.sky import SkyAxes
 from muse_nb.products.fits.blocks import hdus
 from muse_nb.products.fits.cards import card, header_block
 from muse_nb.products.header import number_of
+from muse_nb.products.spectral_axis import SpectralAxis
 from muse_nb.resample.grid import CubeGrid
 
 __all__ = ["cut_planes", "read_grid", "write_output_wcs"]
 
 BLOCK = 2880
-_UNITS = {"Angstrom": 1.0, "nm": 10.0, "um": 1e4, "m": 1e10}
-_TURNED = 1e-6  # of a step, by which an axis may lean
 
 
 def read_grid(path: str | Path) -> CubeGrid:
@@ -28,48 +28,47 @@ def read_grid(path: str | Path) -> CubeGrid:
     Raises
     ------
     MuseError
-        There is none, or it is one that only muse_exp_combine can make: not north up, of other projections, of
-        logarithmic or vacuum wavelengths.
+        There is none, it is not understood, or it is one that only muse_exp_combine can make: not north up, of other
+        projections, of logarithmic or vacuum wavelengths.
     """
     path = Path(path)
     for hdu in hdus(path):
-        if "CTYPE3" in hdu.cards and "NAXIS3" in hdu.cards:
+        if "CTYPE3" in hdu.cards and ("NAXIS3" in hdu.cards or "ZNAXIS3" in hdu.cards):
             return _grid(hdu.cards, path)
     raise MuseError(f"{path} holds no grid of a cube (CTYPE3, NAXIS3): give a cube, or an OUTPUT_WCS with three axes")
 
 
 def _grid(cards: Mapping[str, object], path: Path) -> CubeGrid:
-    def number(*keywords: str, default: float | None = None) -> float:
-        found = next((v for key in keywords if (v := number_of(cards.get(key))) is not None), default)
-        if found is None:
-            raise MuseError(f"{path} lacks {keywords[0]}: its grid is unknown, give another file")
-        return found
+    def number(keyword: str, default: float | None = None) -> float:
+        found = number_of(cards.get(keyword))
+        if found is None and default is None:
+            raise MuseError(f"{path} lacks {keyword}: its grid is unknown, give another file")
+        return float(default or 0.0) if found is None else found
 
-    for axis, wanted in ((1, "RA---TAN"), (2, "DEC--TAN"), (3, "AWAV")):
-        kind = str(cards.get(f"CTYPE{axis}", "")).strip()
-        if kind != wanted:
-            raise MuseError(f"{path}: CTYPE{axis} is {kind!r}, our engine makes {wanted} only: use the engine eso")
-    west, north = (number(f"CD{n}_{n}", f"CDELT{n}") for n in (1, 2))
-    lean = max(abs(number(key, default=0.0)) for key in ("CD1_2", "CD2_1", "PC1_2", "PC2_1"))
-    if not west < 0 < north or lean > _TURNED * north or abs(west + north) > 1e-4 * north:
+    sky, wave = SkyAxes.of(cards, path), SpectralAxis.of(cards, path)
+    if not sky.on_tangent_plane:
+        kind = f"CTYPE1 is {str(cards.get('CTYPE1')).strip()!r}, LONPOLE {sky.lonpole:g}"
+        raise MuseError(f"{path}: {kind}, our engine makes RA---TAN, DEC--TAN only: use the engine eso")
+    if not sky.upright:
         raise MuseError(
             f"{path}: the grid is not north up with square spaxels, and our engine makes no other: use the engine eso"
         )
-    unit = str(cards.get("CUNIT3", "Angstrom")).strip()
-    if unit not in _UNITS:
-        raise MuseError(f"{path}: CUNIT3 is {unit!r}, no unit of a wavelength: give Angstrom")
-    scale = _UNITS[unit]
-    shape = tuple(int(number(f"NAXIS{axis}")) for axis in (3, 2, 1))
+    if wave.medium != "air" or wave.logarithmic or wave.step < 0:
+        kind = str(cards.get("CTYPE3", "")).strip()
+        what = f"CTYPE3 is {kind!r}" if wave.step > 0 else "wavelengths fall from plane to plane"
+        raise MuseError(f"{path}: {what}, our engine makes rising AWAV only: use the engine eso")
+    prefix = "Z" if cards.get("ZIMAGE") else ""
+    shape = tuple(int(number(f"{prefix}NAXIS{axis}")) for axis in (3, 2, 1))
     if min(shape) < 1:
         raise MuseError(
             f"{path}: the grid has {shape[2]} x {shape[1]} spaxels and {shape[0]} planes: give another file"
         )
     return CubeGrid(
         shape,  # type: ignore[arg-type]
-        (number("CRVAL1"), number("CRVAL2"), number("CRVAL3") * scale),
-        (number("CRPIX1"), number("CRPIX2"), number("CRPIX3", default=1.0)),
-        north,
-        number("CD3_3", "CDELT3") * scale,
+        (sky.ra, sky.dec, wave.start),
+        (number("CRPIX1"), number("CRPIX2"), wave.reference),
+        float(sky.matrix[1, 1]),
+        wave.step,
     )
 
 

@@ -136,7 +136,7 @@ def lay_out(exposures: list[Input]) -> CubeGrid:
         The exposures lie too far apart for one cube.
     """
     first = exposures[0]
-    step = FINE_STEP if str(first.table.header.get("ESO INS MODE", "")).startswith("NFM") else STEP
+    step = spaxel_of(first.table.header)
     low_ra, high_ra, low_dec, high_dec = _corners(exposures)
     x1, y1 = _tangent_plane(_f4(low_ra + first.ra), _f4(low_dec + first.dec), first.ra, first.dec)
     x2, y2 = _tangent_plane(_f4(high_ra + first.ra), _f4(high_dec + first.dec), first.ra, first.dec)
@@ -160,10 +160,16 @@ def lay_out(exposures: list[Input]) -> CubeGrid:
 
 
 def drop_size(header: Mapping[str, object]) -> tuple[float, float]:
-    """Return the size of a detector pixel along both axes [deg], 0.2 arcsec where the table does not say."""
+    """Return the size of a detector pixel along both axes [deg], that of the mode where the table does not say."""
     cd = [[number_of(header.get(f"CD{i}_{j}")) or 0.0 for j in (1, 2)] for i in (1, 2)]
     x, y = (math.hypot(*row) for row in cd)
-    return (x or STEP, y or STEP)
+    usual = spaxel_of(header)
+    return (x or usual, y or usual)
+
+
+def spaxel_of(header: Mapping[str, object]) -> float:
+    """Spaxel [deg] that the recipes make in the mode of an exposure: 0.2 arcsec, 0.025 in the narrow-field mode."""
+    return FINE_STEP if str(header.get("ESO INS MODE") or "").startswith("NFM") else STEP
 
 
 def _corners(exposures: list[Input]) -> tuple[float, float, float, float]:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from muse_nb.core.errors import MuseError
+from muse_nb.products.axes.sky import SkyAxes
 from muse_nb.products.image_fov import ImageFov
 
 if TYPE_CHECKING:
@@ -78,11 +80,8 @@ def plot_images(images: Mapping[str, str | Path | ImageFov]) -> Figure:
 
 def _directions(image: ImageFov) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
     """Unit vectors to north and east in pixels, and the pixel's size [arcsec]."""
-    matrix = image.wcs.pixel_scale_matrix * 3600
-    scale = float(np.sqrt(abs(np.linalg.det(matrix))))
-    to_pixels = np.linalg.inv(matrix)
-    north, east = to_pixels @ np.array([0.0, 1.0]), to_pixels @ np.array([1.0, 0.0])
-    return north / np.hypot(*north), east / np.hypot(*east), scale
+    axes = SkyAxes.of(image.header, image.path)
+    return axes.north, axes.east, float(np.sqrt(axes.scale[0] * axes.scale[1]))
 
 
 def _compass(ax: Axes, north: NDArray[np.float64], east: NDArray[np.float64], side: float) -> None:
@@ -111,11 +110,9 @@ def draw_map(ax: Axes, fraction: NDArray[np.floating], header: Mapping[str, Any]
 def _arcsec(header: Mapping[str, Any]) -> tuple[float, float]:
     """Size of a spaxel [arcsec]; (1, 1) when the header does not say."""
     try:
-        x = np.hypot(float(header["CD1_1"]), float(header.get("CD2_1", 0)))
-        y = np.hypot(float(header["CD2_2"]), float(header.get("CD1_2", 0)))
-    except (KeyError, TypeError, ValueError):
+        return SkyAxes.of(header, "").scale
+    except MuseError:
         return 1, 1
-    return 3600 * x, 3600 * y
 
 
 def _corner_compass(ax: Axes, header: Mapping[str, Any]) -> None:
@@ -124,12 +121,12 @@ def _corner_compass(ax: Axes, header: Mapping[str, Any]) -> None:
 
     outline = [withStroke(linewidth=2.5, foreground="black")]
     try:
-        cd = np.array([[float(header.get(f"CD{i}_{j}", 0)) for j in (1, 2)] for i in (1, 2)])
-        east, north = np.linalg.inv(cd).T
-    except np.linalg.LinAlgError:
+        sky = SkyAxes.of(header, "")
+    except MuseError:  # nothing is said of directions then
         return
+    east, north = sky.east, sky.north
     for name, vector in (("N", north), ("E", east)):
-        vector = 0.12 * vector / np.hypot(*vector)
+        vector = 0.12 * vector
         start = (0.86, 0.08)
         arrow = {"arrowstyle": "->", "color": "white", "lw": 1.2}
         end = (start[0] + vector[0], start[1] + vector[1])

@@ -182,6 +182,22 @@ def short_flat(folder: Path, night: Any) -> None:
         opened.append(fits.BinTableHDU.from_columns(columns, name="PIXTABLE_FLAT_FIELD"))
 
 
+def odd_cube(change: Callable[[np.ndarray, np.ndarray], object]) -> Callable[[Path, Any], object]:
+    """A cube whose DATA and STAT are changed."""
+
+    def make(folder: Path, night: Any) -> None:
+        cube(folder / "C.fits")
+        with fits.open(folder / "C.fits", mode="update") as opened:
+            change(opened["DATA"].data, opened["STAT"].data)
+
+    return make
+
+
+def rows_without_variance(folder: Path, night: Any) -> None:
+    with fits.open(tables(folder)[1], mode="update") as opened:
+        opened["stat"].data[::50, 0] = 0
+
+
 LIMITS = "ESO__DRS__MUSE__PIXTABLE__LIMITS__LAMBDA__"
 LINE = 6300.304  # Angstrom, the sky line by whose own wavelength muse_scibasic moves the light
 
@@ -392,6 +408,37 @@ SILENT = [
         moved_planes,
         "has 40 planes from 5000 to 11300 Angstrom, beyond what MUSE sees",
         "lambda_planes",
+    ),
+    Row(
+        "planes without variance",
+        odd_cube(lambda data, stat: stat.__setitem__(slice(10, 15), 0)),
+        "STAT that is 0 or negative in 5 planes with data, from 5012 to 5018 Angstrom",
+        "cube_variance",
+    ),
+    Row(
+        "planes of infinite variance",
+        odd_cube(lambda data, stat: stat.__setitem__(slice(20, 22), np.inf)),
+        "STAT that is infinite or NaN in 2 planes with data",
+        "cube_variance",
+    ),
+    Row(
+        "spaxels without variance",
+        odd_cube(lambda data, stat: stat.__setitem__((slice(None), slice(3, 5), slice(4, 6)), -1)),
+        "STAT that is 0 or negative in about 2.6 % of the voxels with data",
+        "cube_variance",
+    ),
+    Row(
+        "zeros for no data",
+        odd_cube(lambda data, stat: data.__setitem__((slice(None), slice(0, 2), slice(0, 2)), 0)),
+        "exactly 0 in about 2.6 % of its voxels: they look like no data",
+        "zero_voxels",
+    ),
+    Row(
+        "rows without variance",
+        rows_without_variance,
+        "stat 0 or negative in about 2 % of its rows",
+        "row_variance",
+        **TABLES,
     ),
     Row("bad pixels, binned", bad_pixels(lambda x, y: (x // 2 + 1, y // 2 + 1)), "another binning", "badpix", **RAW),
     Row("bad pixels, unbinned", bad_pixels(lambda x, y: (2 * x, 2 * y)), "another binning", "badpix", **RAW),

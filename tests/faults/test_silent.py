@@ -16,7 +16,9 @@ from rows import SILENT, Row
 from muse_nb import RecipeRunner, doctor, survey
 from muse_nb.cli import main
 from muse_nb.core.errors import MuseError, MuseWarning
+from muse_nb.products.offset_list import OffsetList
 from muse_nb.recipes.checks.every import AFTER, BEFORE
+from muse_nb.recipes.checks.sets import judge_offsets
 from muse_nb.steps.doctor import runs as doctor_runs
 
 NOTES = ("mixed angles",)
@@ -89,6 +91,7 @@ def test_the_step_itself_and_its_widget_refuse_or_tell(row: Row, spoiled: Folder
         "not_finite",
         "stars",
         "zero_rows",
+        "row_variance",
     )
 
 
@@ -137,3 +140,9 @@ def test_a_folder_without_files_and_no_folder_are_one_sentence(tmp_path: Path, c
     assert main(["doctor", str(tmp_path)]) == 1
     assert main(["doctor", str(tmp_path / "none")]) == 1
     assert len(capsys.readouterr().err.splitlines()) == 2
+
+
+@pytest.mark.parametrize(("scale", "faults"), [(0.0, 0), (float("nan"), 0), (1.0, 0), (1.2, 1)])
+def test_a_flux_scale_that_both_engines_leave_is_no_finding(scale: float, faults: int) -> None:
+    given = OffsetList(("2014-07-27T03:12:00.000",), (0.0,), (0.0,), (0.0,), (scale,))
+    assert len(list(judge_offsets(given, given.date_obs))) == faults

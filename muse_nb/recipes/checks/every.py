@@ -13,6 +13,7 @@ from muse_nb.recipes.checks import flat as check_flat
 from muse_nb.recipes.checks import headers as check_headers
 from muse_nb.recipes.checks import products as check_products
 from muse_nb.recipes.checks import sets as check_sets
+from muse_nb.recipes.checks import values as check_values
 from muse_nb.recipes.checks import wavelengths as check_wavelengths
 from muse_nb.recipes.checks.faults import Check, Fault, Frame, Reads, Run, Severity
 
@@ -38,6 +39,7 @@ BEFORE: dict[str, Check] = {
     "flat_reach": check_flat.flat_reach,
     "zero_rows": check_flat.zero_rows,
     "not_finite": check_data.not_finite,
+    "row_variance": check_values.row_variance,
     "runaway_image": check_data.runaway_image,
 }
 AFTER: dict[str, Check] = {
@@ -49,6 +51,8 @@ AFTER: dict[str, Check] = {
     "lambda_planes": check_wavelengths.lambda_planes,
     "runaway_cube": check_data.runaway_cube,
     "zero_planes": check_flat.zero_planes,
+    "cube_variance": check_values.cube_variance,
+    "zero_voxels": check_values.zero_voxels,
 }
 DATA = frozenset(name for name, check in (BEFORE | AFTER).items() if check.reads is Reads.PIXELS)
 """Checks that open more than headers: what is not to be done where headers alone are to be read."""

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import math
 import time
+import warnings
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from muse_nb.core.errors import MuseError
+from muse_nb.core.errors import MuseError, MuseWarning
 from muse_nb.core.work import work_folder
 from muse_nb.products.fits.planes import StoredPlanes
+from muse_nb.products.header import number_of
+from muse_nb.recipes.checks.products import SUMMED
 from muse_nb.recipes.joining import exp_combine
 from muse_nb.recipes.run import RecipeResult
 from muse_nb.resample.cube_writer import CubeWriter, Images
@@ -26,6 +29,7 @@ from muse_nb.steps.combine.verify import check_cube
 
 __all__ = ["run_eso"]
 
+_EXPTIME = "has an EXPTIME of"  # in the sentence of the check of it, which does not hold in the end
 _SHARE = 0.8  # of the free memory that a range may take
 # A plane needs the rejected rows of the planes beside it, and these the rows of the planes beside them; beyond the
 # outermost plane the recipe puts rows into that plane. So the third plane from a border is right.
@@ -69,9 +73,35 @@ def run_eso(job: Job) -> Combination:
         seconds=time.monotonic() - started,
         cpu_seconds=sum(result.cpu_seconds for result in results),
         peak_memory=max((result.peak_memory for result in results), default=0),
-        findings=list(dict.fromkeys([*job.notes, *(note for result in results for note in result.findings)])),
+        findings=list(dict.fromkeys([*job.notes, *_notes(job, results)])),
         checks=checks,
     )
+
+
+def _notes(job: Job, results: list[RecipeResult]) -> list[str]:
+    """What the recipe's runs were told, of the files that are there in the end; EXPTIME has been put right."""
+    names: dict[str, str] = {}
+    for result in results:
+        names |= {str(path): str(job.output) for path in result.products.get("DATACUBE_FINAL", [])}
+        images = zip(result.products.get("IMAGE_FOV", []), job.images.values(), strict=False)
+        names |= {str(made): str(final) for made, final in images}
+    notes = [note for result in results for note in result.findings if _EXPTIME not in note]
+    for made, final in names.items():
+        notes = [note.replace(made, final) for note in notes]
+    return notes
+
+
+def _sum_exptime(path: Path, job: Job) -> None:
+    """Put the sum over the exposures in the place of the EXPTIME that the recipe keeps, the first exposure's."""
+    from astropy.io import fits
+
+    total = sum(number_of(table.header["EXPTIME"]) or 0.0 for table in job.tables)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of other people's keywords
+        with fits.open(path, mode="update", memmap=True) as opened:
+            opened[0].header["EXPTIME"] = (total, "[s] sum over the exposures")
+            opened[0].header[f"HIERARCH {SUMMED}"] = (True, "EXPTIME is the sum")
+            opened[0].add_checksum()
 
 
 def _refuse_too_large(ahead: Forecast, ranges: int) -> None:
@@ -103,16 +133,18 @@ def _run(
     low, high = limits
     more = {"lambdamin": low, "lambdamax": high, "save": "cube", "filter": ",".join(images)}
     filter_list = job.settings.filter_list
-    return exp_combine(
-        [table.path for table in job.tables],
-        listed,
-        folder,
-        parameters=job.parameters | more,
-        filter_list=Path(filter_list) if filter_list else None,
-        output_wcs=output_wcs,
-        threads=job.resampling.threads,
-        cancel=job.cancel,
-    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", MuseWarning)  # of files that have other names in the end: see `_notes`
+        return exp_combine(
+            [table.path for table in job.tables],
+            listed,
+            folder,
+            parameters=job.parameters | more,
+            filter_list=Path(filter_list) if filter_list else None,
+            output_wcs=output_wcs,
+            threads=job.resampling.threads,
+            cancel=job.cancel,
+        )
 
 
 def _in_one_piece(job: Job, work: Path, listed: Path | None) -> Made:
@@ -124,7 +156,9 @@ def _in_one_piece(job: Job, work: Path, listed: Path | None) -> Made:
     result = _run(job, work / "made", listed, (s.low, s.high), images=job.images, output_wcs=wcs)
     made = result.products.get("IMAGE_FOV", [])
     for source, target in zip(made, job.images.values(), strict=False):
+        _sum_exptime(source, job)
         source.replace(target)
+    _sum_exptime(result.products["DATACUBE_FINAL"][0], job)
     result.products["DATACUBE_FINAL"][0].replace(job.output)
     result.log.replace(job.output.with_suffix(".log"))
     checks = []

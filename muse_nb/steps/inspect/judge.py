@@ -87,6 +87,7 @@ def judge_frame(frame: FrameStatistics, limit: Limits) -> list[Finding]:
     if not np.isfinite(frame.level):
         add("flagged", 1.0, "no pixel is usable: all are flagged or not finite")
         return found
+    _judge_values(frame, limit, add)
     if frame.ifu is None:
         return found
     _judge_quadrants(frame, limit, add)
@@ -132,6 +133,18 @@ def _judge_quadrants(frame: FrameStatistics, limit: Limits, add: Add) -> None:
         text = f"a quadrant's gain is wrong: the signal changes by a factor {left:.3f} over the middle row at left,"
         text += f" {right:.3f} at right (limit {100 * limit['quadrant_step']:.0f} % apart)"
         add("quadrant_step", abs(left / right - 1), text)
+
+
+def _judge_values(frame: FrameStatistics, limit: Limits, add: Add) -> None:
+    if frame.no_variance > limit["no_variance"]:
+        text = f"STAT is 0, negative or not finite in {100 * frame.no_variance:.2g} % of its good pixels"
+        text += f" (limit {100 * limit['no_variance']:g} %): errors that are taken from it are wrong there"
+        add("no_variance", frame.no_variance, text)
+    if frame.zeros > limit["zeros"]:
+        text = (
+            f"{100 * frame.zeros:.2g} % of its values are exactly 0 (limit {100 * limit['zeros']:g} %): they look like"
+        )
+        add("zeros", frame.zeros, f"{text} no data, and means and noise take them for light")
 
 
 def _judge_noise(frame: FrameStatistics, limit: Limits, add: Add) -> None:

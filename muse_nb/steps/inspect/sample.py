@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -107,7 +108,8 @@ def _plain(path: Path) -> Frame:
 
     headers = read_all(path)
     try:
-        with fits.open(path, memmap=False) as opened:
+        with warnings.catch_warnings(), fits.open(path, memmap=False) as opened:
+            warnings.simplefilter("ignore")  # of keywords that do not matter here
             images = (fits.PrimaryHDU, fits.ImageHDU, fits.CompImageHDU)  # a damaged header makes none of these
             known = [hdu for hdu in opened if isinstance(hdu, images)]
             usable = [hdu for hdu in known if len(hdu.shape) in (2, 3) and 0 not in hdu.shape]

@@ -96,6 +96,10 @@ class FrameStatistics:
         Small float32 picture of the IFU's part of the field, see `field.picture_of_channel`.
     assumed : bool
         Whether it is taken for an OBJECT_RED by its extensions alone: it has no PRO CATG.
+    no_variance : float
+        Share of the good pixels looked at whose STAT is 0, negative or not finite; 0 without STAT.
+    zeros : float
+        Share of the good pixels looked at that are exactly 0; 0 for whole numbers, of which many are.
     """
 
     file: str
@@ -123,6 +127,8 @@ class FrameStatistics:
     thumbnail: np.ndarray = field(repr=False)
     channel: np.ndarray = field(repr=False)
     assumed: bool = False
+    no_variance: float = 0.0
+    zeros: float = 0.0
 
     @property
     def level(self) -> float:
@@ -169,7 +175,25 @@ def frame_statistics(frame: Frame) -> FrameStatistics:
         thumbnail=thumbnail(sample),
         channel=picture_of_channel(sample, slices),
         assumed=frame.assumed,
+        no_variance=_without_variance(sample),
+        zeros=_zeros(frame, sample),
     )
+
+
+def _zeros(frame: Frame, sample: Sample) -> float:
+    """Share of the good pixels that are exactly 0; 0 for whole numbers, of which many are."""
+    if frame.data.dtype.kind != "f":
+        return 0.0
+    return int(np.count_nonzero(sample.good & (sample.data == 0))) / max(1, int(np.count_nonzero(sample.good)))
+
+
+def _without_variance(sample: Sample) -> float:
+    """Share of the good pixels with data other than 0 whose variance is 0, negative or not finite."""
+    if sample.stat is None:
+        return 0.0
+    good = sample.good & (sample.data != 0)
+    bad = good & ~((sample.stat > 0) & np.isfinite(sample.stat))
+    return int(np.count_nonzero(bad)) / max(1, int(np.count_nonzero(good)))
 
 
 def _named(bits: np.ndarray, red: bool) -> dict[str, int]:

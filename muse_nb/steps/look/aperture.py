@@ -50,7 +50,7 @@ class Aperture:
         MuseError
             The region has no area, or none of it lies on the cube.
         """
-        wcs = cube.wcs.celestial
+        wcs = cube.celestial
         pixel: Any = region.to_pixel(wcs) if hasattr(region, "to_pixel") else region
         whole, (y, x) = _fractions(pixel, region)
         _, ny, nx = cube.shape

@@ -34,8 +34,8 @@ def wavelength_axis(axis: SpectralAxis) -> Header:
 
 def sky_axes(cube: CubeFile) -> Header:
     """Write a cube's celestial axes as those of an image, with its OBJECT and DATE-OBS."""
-    header = cube.wcs.celestial.to_header()
-    matrix = cube.wcs.celestial.pixel_scale_matrix
+    header = cube.celestial.to_header()
+    matrix = cube.celestial.pixel_scale_matrix
     for key in [key for key in header if key.startswith(("PC", "CDELT"))]:
         del header[key]
     for (i, j), value in np.ndenumerate(matrix):

@@ -16,6 +16,7 @@ from muse_nb.kernels.nans import Coverage
 from muse_nb.products.badpix_table import BadpixTable
 from muse_nb.products.cube_file import CubeFile
 from muse_nb.products.pixtable import PixelTable
+from muse_nb.recipes.checks.values import odd_values
 from muse_nb.steps.nans.causes import Holes
 from muse_nb.steps.nans.dq_causes import has_dq_causes, read_dq_causes, slice_centres
 from muse_nb.steps.nans.layout import Empty, border, explain_empty, put_edge_outside
@@ -113,6 +114,7 @@ def _audit(
         count=coverage.count,
         missing=coverage.missing,
         infinite=coverage.infinite,
+        odd_values=tuple(odd_values(cube)),
         empty=empty,
         holes=holes,
         source=source,

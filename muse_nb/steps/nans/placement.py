@@ -12,17 +12,16 @@ from numpy.typing import NDArray
 
 from muse_nb.core.errors import MuseError
 from muse_nb.kernels.nans import Grid, Place, Rows, place_rows
-from muse_nb.products.header import need, number_of
+from muse_nb.products.axes.sky import SkyAxes
+from muse_nb.products.header import need
 from muse_nb.products.history import RecipeRun, history
 from muse_nb.products.pixtable import PixelTable
+from muse_nb.products.spectral_axis import SpectralAxis
 
 __all__ = ["OURS", "Placement", "Resampling", "read_resampling"]
 
 DEG = 180 / np.pi
-WCS = ("CRVAL1", "CRVAL2", "CRVAL3", "CRPIX1", "CRPIX2", "CRPIX3", "CD1_1", "CD2_2", "CD3_3")
-READABLE_AXES = {"CTYPE1": "RA---TAN", "CTYPE3": "AWAV", "CUNIT3": "Angstrom"}
 PIXEL_STEP = 1.25  # Angstrom: what the recipes take a detector pixel for, whatever the cube's step
-REMEDY = "make the cube again, or leave the pixel tables out"
 OURS = "muse_nb"  # as the recipe's ID in the header of a cube that this package made
 RESAMPLERS = {"muse_scipost": 15.0, "muse_scipost_make_cube": 15.0, "muse_exp_combine": 10.0}  # default crsigma
 
@@ -123,23 +122,24 @@ class Placement:
         MuseError
             The cube is not on a tangent plane with a linear axis of wavelengths in air, in Angstrom.
         """
-        axes = [str(header.get(name, readable)).strip() for name, readable in READABLE_AXES.items()]
-        if axes != list(READABLE_AXES.values()):
+        try:
+            sky, wave = SkyAxes.of(header, path), SpectralAxis.of(header, path)
+        except MuseError as error:
+            raise MuseError(f"{error}; the pixel tables cannot be placed on it: leave them out") from error
+        if not sky.on_tangent_plane or wave.medium != "air" or wave.logarithmic:
+            axes = ", ".join(repr(str(header.get(f"CTYPE{axis}", "")).strip()) for axis in (1, 2, 3))
             raise MuseError(
-                f"{path}: {', '.join(READABLE_AXES)} are {', '.join(map(repr, axes))}, not"
-                f" {', '.join(READABLE_AXES.values())}, so that the pixel tables cannot be placed on it: leave them out"
+                f"{path}: CTYPE1, CTYPE2, CTYPE3 are {axes}, not RA---TAN, DEC--TAN, AWAV, so that the pixel tables"
+                " cannot be placed on it: leave them out"
             )
         how = read_resampling(primary, len(tables))
         if how.method != "drizzle":
             raise MuseError(
                 f"{path} was resampled with {how.method!r}: NaN are traced for drizzle only, leave the pixel tables out"
             )
-        for name in WCS:
-            if number_of(need(header, name, path, REMEDY)) is None:
-                raise MuseError(f"{path}: {name} is {header[name]!r}, not a number: {REMEDY}")
         first = next((t for t in tables if t.header.get("DATE-OBS") == primary.get("DATE-OBS")), tables[0])
         posang = abs(float(primary.get("ESO INS DROT POSANG", 0.0)))
-        return cls.on(header, shape, how, _offsets(primary, len(tables)), first, posang)
+        return cls.on(header, shape, how, _offsets(primary, len(tables)), first, posang, path)
 
     @classmethod
     def on(
@@ -150,6 +150,7 @@ class Placement:
         offsets: dict[str, tuple[float, float]],
         first: PixelTable,
         posang: float,
+        path: str | Path = "the grid",
     ) -> Placement:
         """Make the placement on a grid.
 
@@ -163,22 +164,25 @@ class Placement:
             As the attributes.
         first
             The pixel table that the size of the drops is taken from.
+        path
+            The file of the grid, for messages.
         """
-        wcs = {name: float(header[name]) for name in WCS}
-        wcs |= {name: float(header.get(name, 0)) for name in ("CD1_2", "CD2_1")}
+        sky, wave = SkyAxes.of(header, path), SpectralAxis.of(header, path)
+        wcs = {"CRVAL1": sky.ra, "CRVAL2": sky.dec, "CRPIX1": sky.x, "CRPIX2": sky.y}
+        wcs |= {f"CD{i + 1}_{j + 1}": float(value) for (i, j), value in np.ndenumerate(sky.matrix)}
         ra, dec = _spaxel_centres(wcs, shape[1:])
         pixel = _pixel_scales(first)
         grid = Grid(
             shape=shape,
-            crval3=wcs["CRVAL3"],
-            cd33=wcs["CD3_3"],
-            crpix3=wcs["CRPIX3"],
+            crval3=wave.start,
+            cd33=wave.step,
+            crpix3=wave.reference,
             drop_x=how.pixfrac[0] * pixel[0],
             drop_y=how.pixfrac[1] * pixel[1],
             drop_z=how.pixfrac[2] * PIXEL_STEP,
-            size_x=abs(wcs["CD1_1"]),
-            size_y=abs(wcs["CD2_2"]),
-            size_z=abs(wcs["CD3_3"]),
+            size_x=sky.scale[0] / 3600,
+            size_y=sky.scale[1] / 3600,
+            size_z=abs(wave.step),
             ra=ra,
             dec=dec,
             cosdec=np.cos(dec / DEG),

@@ -48,6 +48,8 @@ class NanAudit(Shown):
         NaN in each plane, shape (nz,).
     infinite : int
         Voxels that are infinite; they are not NaN and have no cause.
+    odd_values : tuple of str
+        What of the values that are there cannot be right, each the rest of a sentence that starts with the cube.
     empty : Empty
         Why some spaxels have no data at all.
     holes : Holes
@@ -65,6 +67,7 @@ class NanAudit(Shown):
     infinite: int
     empty: Empty = field(repr=False)
     holes: Holes = field(repr=False)
+    odd_values: tuple[str, ...] = ()
     source: Tables | None = field(default=None, repr=False)
     reach: Reach | None = field(default=None, repr=False)
 
@@ -182,6 +185,7 @@ class NanAudit(Shown):
             said.append(f"{cause[0].upper() + cause[1:]}: {share} ({MEANING[Cause(cause)]}){self._most(cause)}.")
         if self.infinite:
             said.append(f"{self.infinite} voxels are infinite, not NaN: the pixel tables hold data that overflow.")
+        said += [f"The cube {what}." for what in self.odd_values]
         if not self.exact:
             said.append(
                 "Without the pixel tables, flags, gaps between slices, missing IFUs, rejected cosmic rays and data that"

@@ -46,8 +46,10 @@ function view({ model, el }) {
   const settle = later(() => { const voxel = traits.get("voxel"); if (voxel.length === 3) traits.set("voxel", [voxel[0], voxel[1], traits.get("plane")]); }, 150);
   const [first, last] = cube.wavelength.length ? cube.wavelength : [0, cube.nz - 1];
   const axis = cube.wavelength.length ? "wavelength [Å]" : "plane";
-  const waveOf = (k) => (cube.nz > 1 ? first + ((last - first) * k) / (cube.nz - 1) : first);
-  const planeOf = (v) => Math.max(0, Math.min(cube.nz - 1, Math.round(((v - first) / (last - first || 1)) * (cube.nz - 1))));
+  const part = (k) => (cube.nz > 1 ? k / (cube.nz - 1) : 0);
+  const waveOf = (k) => (cube.logarithmic ? first * (last / first) ** part(k) : first + (last - first) * part(k));
+  const partOf = (v) => (cube.logarithmic ? Math.log(v / first) / (Math.log(last / first) || 1) : (v - first) / (last - first || 1));
+  const planeOf = (v) => Math.max(0, Math.min(cube.nz - 1, Math.round(partOf(v) * (cube.nz - 1))));
   const waves = Float64Array.from({ length: cube.nz }, (_, k) => waveOf(k));
 
   // ---- planes

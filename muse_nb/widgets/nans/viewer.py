@@ -12,6 +12,7 @@ import numpy as np
 import traitlets
 
 from muse_nb.core.errors import MuseError
+from muse_nb.products.axes.sky import SkyAxes
 from muse_nb.products.header import label
 from muse_nb.steps.nans.audit import audit_nans
 from muse_nb.steps.nans.causes import CODES, MEANING, Cause
@@ -199,8 +200,13 @@ class NanViewer(Viewer):
         audit, (nz, ny, nx) = self.audit, self.audit.shape
         try:
             wavelength = [float(audit.cube.wavelength(k)) for k in (0, nz - 1)]
+            logarithmic = audit.cube.axis.logarithmic
         except MuseError:
-            wavelength = []
+            wavelength, logarithmic = [], False
+        try:
+            compass = SkyAxes.of(audit.cube.header, audit.cube.path).matrix.ravel().tolist()
+        except MuseError:
+            compass = [0.0] * 4
         totals = audit.totals()
         header = audit.cube.header
         return {
@@ -210,9 +216,10 @@ class NanViewer(Viewer):
             "nz": nz,
             "bin": self._bins,
             "wavelength": wavelength,
+            "logarithmic": logarithmic,
             "unit": str(header.get("BUNIT", "")).strip(),
             "exact": audit.exact,
-            "compass": [float(header.get(f"CD{i}_{j}", 0.0)) for i in (1, 2) for j in (1, 2)],
+            "compass": compass,
             "fraction": audit.nan_fraction,
             "fraction_in_field": audit.nan_fraction_in_field,
             "causes": [

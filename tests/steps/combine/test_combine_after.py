@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from astropy.io import fits
 from numpy.testing import assert_allclose
 
 from benchmarks.tables import write_tables
@@ -95,8 +96,6 @@ def test_a_jump_between_slabs_shows(tables: list[Path], tmp_path: Path) -> None:
     opened = [PixelTable.open(path) for path in tables]
     with Inputs(opened, None, [1.0] * 4, 4000, 10000, 1) as inputs:
         grid = lay_out(inputs.exposures)
-        from astropy.io import fits
-
         with fits.open(made.path, mode="update") as cube:
             cube["DATA"].data[7:] += np.sqrt(np.nanmedian(cube["STAT"].data)) * 2
         found = checks(check_cube(made.path, inputs, grid, Settings(), borders=[4, 7]))
@@ -137,3 +136,89 @@ def test_images_of_noise_or_of_other_fields_have_no_shift() -> None:
     assert image_shift(random.normal(size=(80, 80)), random.normal(size=(80, 80))) is None
     assert image_shift(crowd((0.0, 0.0), 1)[::-1], crowd((0.0, 0.0), 2)) is None
     assert image_shift(np.full((80, 80), np.nan), crowd((0.0, 0.0), 2)) is None
+
+
+def without(tables: list[Path], folder: Path, cut: dict[int, tuple[float, float]]) -> list[Path]:
+    """Copies of the tables, the rows of some of them between two fractions of the wavelengths flagged."""
+    paths = []
+    for number, path in enumerate(tables):
+        copy = folder / path.name
+        copy.write_bytes(path.read_bytes())
+        if number in cut:
+            table = PixelTable.open(copy)
+            wavelength = table.read("lambda")
+            low, high = (wavelength.min() + part * np.ptp(wavelength) for part in cut[number])
+            dq = np.where((wavelength > low) & (wavelength < high), 1 << 27, table.read("dq"))
+            with copy.open("r+b") as file:
+                file.seek(table.columns["dq"].offset)
+                file.write(dq.astype(">i4").tobytes())
+        paths.append(copy)
+    return paths
+
+
+def test_planes_are_compared_that_all_exposures_have(tables: list[Path], tmp_path: Path) -> None:
+    """Most wavelengths are flagged in one of two: it still lies where its wrong offset puts it."""
+    paths = without(tables[:2], tmp_path, {1: (0.1, 0.6)})
+    dates = tuple(str(PixelTable.open(path).header["DATE-OBS"]) for path in paths)
+    wrong = OffsetList(dates, (0.0,) * 2, (0.0, 0.6 / 3600), (0.0,) * 2, (np.nan,) * 2)
+    found = checks(combine(paths, wrong, output=tmp_path / "C.fits").checks)
+    assert found["positions"].good is False
+    cosine = np.cos(np.radians(PixelTable.open(paths[0]).header["DEC"]))
+    assert float(found["positions"].text.split(" lies ")[1].split()[0]) == pytest.approx(0.3 * cosine, abs=0.06)
+    paths = changed(paths, tmp_path, "data", lambda data: data + 60, (1,))
+    assert checks(combine(paths, output=tmp_path / "D.fits").checks)["fields"].good is False
+
+
+def test_exposures_that_share_no_planes_are_not_vouched_for(tables: list[Path], tmp_path: Path) -> None:
+    paths = without(tables[:2], tmp_path, {0: (0.5, 1.1), 1: (-0.1, 0.5)})
+    found = checks(combine(paths, output=tmp_path / "C.fits").checks)
+    for name in ("widths", "positions", "fluxes", "fields"):
+        assert found[name].good is None, found[name].text
+        assert "not compared" in found[name].text
+    assert not [check.text for check in found.values() if "nan" in check.text.split()]
+
+
+def test_the_exposure_that_could_not_be_compared_is_named(tables: list[Path], tmp_path: Path) -> None:
+    paths = without(tables[:3], tmp_path, {0: (0.6, 1.1), 1: (0.6, 1.1), 2: (-0.1, 0.6)})
+    found = checks(combine(paths, output=tmp_path / "C.fits").checks)
+    for name in ("widths", "positions", "fluxes", "fields"):
+        assert found[name].good is True, found[name].text
+        assert found[name].text.endswith("not compared: 2014-07-27T00:02:00.000"), found[name].text
+    assert "2 of 3 exposures lie within" in found["positions"].text
+
+
+def test_pairs_that_share_other_planes_are_all_compared(tables: list[Path], tmp_path: Path) -> None:
+    paths = without(tables, tmp_path, {0: (0.5, 1.1), 1: (0.5, 1.1), 2: (-0.1, 0.5), 3: (-0.1, 0.5)})
+    assert checks(combine(paths, output=tmp_path / "C.fits").checks)["fields"].text.startswith("sky levels of the exp")
+    paths = changed(paths, tmp_path, "data", lambda data: data + 60, (3,))
+    found = checks(combine(paths, output=tmp_path / "D.fits").checks)
+    assert found["fields"].good is False
+
+
+def test_only_places_count_where_exposures_overlap(tables: list[Path], tmp_path: Path) -> None:
+    """Two pointings share a third of their fields: the sky of one is off, though most of the cube is of one alone."""
+    paths = changed(tables[:2], tmp_path, "data", lambda data: data + 60, (1,))
+    for path in paths:
+        with fits.open(path, mode="update") as opened:
+            opened[0].header["HIERARCH ESO INS DROT POSANG"] = 0.0
+    with fits.open(paths[1], mode="update") as opened:
+        opened[0].header["RA"] += 35 / 3600 / np.cos(np.radians(opened[0].header["DEC"]))
+    found = checks(combine(paths, output=tmp_path / "C.fits").checks)
+    assert found["fields"].good is False
+
+
+def test_pointings_that_do_not_overlap_are_not_vouched_for(tables: list[Path], tmp_path: Path) -> None:
+    paths = changed(tables[:2], tmp_path, "data", lambda data: data, (1,))
+    with fits.open(paths[1], mode="update") as opened:
+        opened[0].header["RA"] += 150 / 3600 / np.cos(np.radians(opened[0].header["DEC"]))
+    found = checks(combine(paths, output=tmp_path / "C.fits").checks)
+    assert [found[name].good for name in ("widths", "positions", "fluxes", "fields")] == [None] * 4
+
+
+def test_a_stat_of_zero_is_not_vouched_for(tables: list[Path], tmp_path: Path) -> None:
+    paths = changed(tables[:2], tmp_path, "stat", lambda stat: 0 * stat, (0, 1))
+    found = checks(combine(paths, output=tmp_path / "C.fits", memory=90e6).checks)
+    assert found["noise"].good is None
+    assert "STAT is 0 or not finite" in found["noise"].text
+    assert found["fields"].good is None
+    assert found["slabs"].good is None

@@ -6,6 +6,7 @@ import math
 import subprocess
 import sys
 import time
+import warnings
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,8 +15,8 @@ import pytest
 from astropy.io import fits
 
 from benchmarks.tables import write_tables
-from muse_nb import combine, forecast
-from muse_nb.core.errors import MuseError
+from muse_nb import combine, doctor, forecast
+from muse_nb.core.errors import MuseError, MuseWarning
 from muse_nb.resample.given_grid import cut_planes, read_grid, write_output_wcs
 from muse_nb.steps.combine.compare import compare_cubes
 
@@ -163,3 +164,20 @@ def test_a_killed_eso_run_leaves_nothing_after_the_next_one(tables: list[Path], 
     assert subprocess.run([*command, *output], capture_output=True).returncode == 0
     names = sorted(path.name for path in tmp_path.iterdir())
     assert names == ["C.fits", "C.log", "C_IMAGE_FOV_white.fits"]
+
+
+@pytest.mark.eso
+@pytest.mark.parametrize("split", [0, 2])
+def test_the_recipes_cube_says_the_time_of_all_exposures(tables: list[Path], tmp_path: Path, split: int) -> None:
+    """The recipe keeps the first exposure's; and no note names a file that is gone."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", MuseWarning)
+        made = combine(tables, output=tmp_path / "eso.fits", engine="eso", checks=False, split=split)
+    total = sum(fits.getheader(path)["EXPTIME"] for path in tables)
+    for path in (made.path, *made.images.values()):
+        assert fits.getheader(path)["EXPTIME"] == total
+    said = [*made.findings, *(str(warning.message) for warning in caught)]
+    assert not [text for text in said if "EXPTIME" in text or ".muse_nb" in text]
+    with fits.open(made.path, checksum=True) as opened:  # a wrong sum is a warning, which is an error here
+        assert opened[0].header["EXPTIME"] == total
+    assert not [text for text in doctor(tmp_path).findings if "EXPTIME" in text]

@@ -1,0 +1,1 @@
+"""The axes of images and cubes: the sky, and WCS objects of what headers say."""
