@@ -39,6 +39,11 @@ class Voxels:
         self._cube, self._name = cube, name
         self._array = _mapped(cube, name)
 
+    @property
+    def mapped(self) -> NDArray[Any] | None:
+        """The file's numbers where they lie, in its byte order, shape (nz, ny, nx); None where it packs or scales them."""
+        return self._array
+
     def __getitem__(self, box: tuple[slice, slice, slice]) -> NDArray[Any]:
         """Read planes, rows and columns: the file's numbers in this machine's byte order, scaled as the header says.
 

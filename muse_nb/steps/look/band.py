@@ -13,6 +13,7 @@ from muse_nb.core.progress import Progress, watched
 from muse_nb.products.cube_file import CubeFile
 from muse_nb.products.spectral_axis import SpectralAxis
 from muse_nb.products.voxels import Voxels
+from muse_nb.steps.look import direct
 from muse_nb.steps.look.headers import sky_axes, unit_of
 from muse_nb.steps.look.result import Band
 
@@ -128,7 +129,10 @@ def _reduced(
     _, ny, nx = cube.shape
     everything = (slice(0, ny), slice(0, nx))
     total, spread, number = np.zeros((ny, nx)), np.zeros((ny, nx)), np.zeros((ny, nx), np.int64)
-    for done, plane in enumerate(planes):
+    quick = direct.possible(data, variance)
+    if quick:
+        direct.add(data, variance, planes, (total, spread, number), step)
+    for done, plane in enumerate([] if quick else planes):
         here = slice(plane, plane + 1)
         values = data[(here, *everything)][0].astype(float)
         good = np.isfinite(values)
