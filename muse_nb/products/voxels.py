@@ -41,7 +41,7 @@ class Voxels:
 
     @property
     def mapped(self) -> NDArray[Any] | None:
-        """The file's numbers where they lie, in its byte order, shape (nz, ny, nx); None where it packs or scales them."""
+        """The file's numbers where they lie, in its byte order, shape (nz, ny, nx); None where they are packed."""
         return self._array
 
     def __getitem__(self, box: tuple[slice, slice, slice]) -> NDArray[Any]:
