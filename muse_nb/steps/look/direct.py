@@ -18,12 +18,18 @@ from muse_nb.steps.look.sums import CLIP, LEAST_AREA, MEDIAN_ERROR, ROUNDS
 __all__ = ["add", "collect", "possible"]
 
 Array = NDArray[np.float64]
-PIECE = 256  # planes between two words of progress
+PIECE = 256  # planes, at least, between two words of progress
+SHARE = 4_000_000  # voxels that are worth a thread, and of an aperture those between two words of progress
 
 
 def possible(data: Voxels, variance: Voxels | None) -> bool:
     """Whether the kernels read these voxels."""
     return takes(data.mapped) and (variance is None or takes(variance.mapped))
+
+
+def _threads(voxels: int) -> int:
+    """Threads that some work is worth: to start one takes longer than to sum up a small aperture."""
+    return min(os.cpu_count() or 1, 1 + voxels // SHARE)
 
 
 def collect(
@@ -54,8 +60,9 @@ def collect(
     """
     nz = data.shape[0]
     flux, error = np.empty(nz), np.empty(nz)
-    for start in range(0, nz, PIECE):
-        planes = range(start, min(nz, start + PIECE))
+    piece = max(PIECE, SHARE // aperture.fraction.size)
+    for start in range(0, nz, piece):
+        planes = range(start, min(nz, start + piece))
         here = slice(planes.start, planes.stop)
         flux[here], error[here] = _piece(how, data, variance, aperture, around, planes)
         if step is not None:
@@ -66,7 +73,8 @@ def collect(
 def _piece(
     how: str, data: Voxels, variance: Voxels | None, aperture: Aperture, around: Aperture | None, planes: range
 ) -> tuple[Array, Array]:
-    stored, spread, threads = data.mapped, None if variance is None else variance.mapped, os.cpu_count() or 1
+    stored, spread = data.mapped, None if variance is None else variance.mapped
+    threads = _threads(len(planes) * aperture.fraction.size)
     assert stored is not None
     rows, columns, fraction = aperture.rows, aperture.columns, aperture.fraction
     found = sums(stored, spread, rows, columns, fraction, planes=planes, threads=threads)
@@ -83,6 +91,7 @@ def _piece(
             value, error = times * found.total / there, times * np.sqrt(found.spread) / there
         if around is not None:
             times = aperture.area if how == "sum" else 1.0
+            threads = _threads(4 * len(planes) * around.fraction.size)
             level, scatter, number = _middle(stored, around, planes, ROUNDS, threads)
             value = value - times * level
             error = np.hypot(error, times * MEDIAN_ERROR * scatter / np.sqrt(number))
@@ -124,6 +133,6 @@ def add(
     assert stored is not None
     for start in range(0, len(planes), PIECE):
         part = np.asarray(planes[start : start + PIECE], np.int64)
-        add_planes(stored, spread, part, *into, threads=os.cpu_count() or 1)
+        add_planes(stored, spread, part, *into, threads=_threads(len(part) * stored[0].size))
         if step is not None:
             step("planes read", start + len(part), len(planes))

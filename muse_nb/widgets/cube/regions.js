@@ -1,7 +1,7 @@
 // Apertures on an image: their outlines, the handles by which they are dragged, and new ones. Spaxels from 0, y up.
-export const SHAPES = [["circle", "○", "Circle (c): drag from its centre"], ["ellipse", "⬭", "Ellipse (e): drag from its centre"],
-  ["rectangle", "▭", "Rectangle (r): drag from its centre"], ["annulus", "◎", "Annulus (a): drag from its centre"],
-  ["polygon", "⬠", "Polygon (g): click its corners, the first one again to close it"]];
+export const SHAPES = [["circle", "Circle (c): drag from its centre"], ["ellipse", "Ellipse (e): drag from its centre"],
+  ["rectangle", "Rectangle (r): drag from its centre"], ["annulus", "Annulus (a): drag from its centre"],
+  ["polygon", "Polygon (g): click its corners, the first one again to close it"]];
 export const REGION_COLOURS = ["#e69f00", "#56b4e9", "#009e73", "#f0e442", "#0072b2", "#d55e00", "#cc79a7"];
 const LEAST = 0.5; // spaxels: no region is smaller
 

@@ -2,7 +2,7 @@
 import { Plot, line, trace } from "../shared/plot.js";
 import { number } from "../shared/ui.js";
 
-const LEFT = 64, RIGHT = 12, TOP = 26, BOTTOM = 34, GRIP = 7;
+const LEFT = 64, RIGHT = 20, TOP = 26, BOTTOM = 34, GRIP = 7;
 const SKY_COLOUR = "#8a6d3b", WINDOW = { band: "#0072b2", continuum: "#d55e00", rgb: ["#d43d3d", "#2f9e44", "#3b6fd4"] };
 
 export class SpectrumPlot {
@@ -130,11 +130,12 @@ export class SpectrumPlot {
     this.labels = [];
     const inside = this.cube.lines.map(([name, rest, kind]) => [name, rest * (1 + z), kind]).filter(([, wave]) => wave > x0 && wave < x1);
     let last = -200;
+    const first = inside.find(([name]) => name === chosen), near = narrow ? 60 : 54;
     for (const [name, wave, kind] of inside.sort((a, b) => a[1] - b[1])) {
       const at = sx(wave), mine = name === chosen;
       context.strokeStyle = kind === "absorption" ? "#cc79a7" : "#009e73"; context.lineWidth = mine ? 2 : 1; context.setLineDash(kind === "absorption" ? [4, 3] : []);
       line(context, at, axes.top, at, axes.bottom); context.setLineDash([]);
-      if (at - last < (narrow ? 60 : 52) && !mine) continue;
+      if (!mine && (at - last < near || (first && Math.abs(sx(first[1]) - at) < near))) continue;
       context.fillStyle = plot.ink; context.textAlign = "center"; context.textBaseline = "middle";
       context.font = `${mine ? "700 " : ""}11px sans-serif`;
       const half = context.measureText(name).width / 2 + 3, place = Math.min(Math.max(at, axes.left + half), axes.right - half);

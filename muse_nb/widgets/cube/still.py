@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from muse_nb.widgets.shared.limits import limits
 
 __all__ = ["Curve", "draw"]
 
-WIDTH, PLOT, ROOM = 900, 250, 56  # pixels: of the page, height of the plot, left of its axis
+WIDTH, PLOT, ROOM = 900, 250, 78  # pixels: of the page, height of the plot, left of its axis
 SIDE = 480
 Curve = tuple[str, NDArray[Any]]
 """Colour and flux."""
@@ -59,9 +60,26 @@ def draw(
         corners = [(left + (x + 0.5) * zoom, image.height - (y + 0.5) * zoom) for x, y in _outline(shape)]
         pen.line([*corners, corners[0]], fill=pictures.rgb(shape.get("colour", "#e69f00")), width=2)
     caption = f"{shown[0].label}   [{readable(shown[0].unit)}]" if shown[0].unit else shown[0].label
-    pen.text((left, image.height + 5), caption, fill=pictures.INK, font=pictures.font(13))
+    pen.text((left, image.height + 5), caption, fill=pictures.INK, font=_font(13))
     _plot(pen, image.height + 34, waves, curves, unit)
     return pictures.as_png(page.quantize(256, dither=Image.Dither.NONE))
+
+
+def _font(size: int) -> Any:
+    """DejaVu Sans, which matplotlib brings along: Pillow's own font lacks Å and raised digits."""
+    import matplotlib
+    from PIL import ImageFont
+
+    path = Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf"
+    return ImageFont.truetype(path, size) if path.exists() else pictures.font(size)
+
+
+def _ticks(low: float, high: float, wanted: int) -> list[float]:
+    """Round numbers inside a range."""
+    rough = (high - low) / wanted
+    power = 10.0 ** math.floor(math.log10(rough)) if rough > 0 else 1.0
+    step = next(m * power for m in (1, 2, 5, 10) if m * power >= rough)
+    return [step * n for n in range(math.ceil(low / step), math.floor(high / step) + 1)]
 
 
 def _coloured(shown: list[Picture], settings: dict[str, Any]) -> NDArray[np.uint8]:
@@ -100,24 +118,24 @@ def _outline(shape: Drawn) -> list[tuple[float, float]]:
 
 def _plot(pen: Any, top: int, waves: NDArray[Any], curves: list[Curve], unit: str) -> None:
     """Spectra in a frame with a few ticks."""
-    right, bottom, font = WIDTH - 14, top + PLOT - 52, pictures.font(12)
+    right, bottom, font = WIDTH - 14, top + PLOT - 52, _font(12)
     pen.rectangle((ROOM, top, right, bottom), outline=pictures.SOFT)
     values = np.concatenate([curve[np.isfinite(curve)] for _, curve in curves]) if curves else np.zeros(0)
     if not values.size:
         pen.text((ROOM + 12, top + 8), "no spectrum: click a spaxel or draw a region", fill=pictures.SOFT, font=font)
         return
-    low, high = np.percentile(values, (0.5, 99.8))
+    low, high = np.percentile(values, (0.5, 100))
     room = 0.08 * (high - low) or 1.0
     low, high = float(low - room), float(high + room)
     first, last = float(waves.min()), float(waves.max())
     span = last - first or 1.0
-    for tick in np.linspace(first, last, 6):
+    for tick in _ticks(first, last, 6):
         at = ROOM + (tick - first) / span * (right - ROOM)
         pen.line((at, bottom, at, bottom + 4), fill=pictures.SOFT)
         pen.text((at, bottom + 6), f"{tick:.0f}", fill=pictures.INK, font=font, anchor="ma")
-    for tick in np.linspace(low, high, 4):
+    for tick in _ticks(low, high, 4):
         at = bottom - (tick - low) / (high - low) * (bottom - top)
-        pen.text((ROOM - 5, at), f"{tick:.3g}", fill=pictures.INK, font=font, anchor="rm")
+        pen.text((ROOM - 5, at), f"{tick:.6g}", fill=pictures.INK, font=font, anchor="rm")
     pen.text(((ROOM + right) / 2, bottom + 24), "wavelength [Å]", fill=pictures.INK, font=font, anchor="ma")
     pen.text((ROOM + 6, top + 4), readable(unit), fill=pictures.INK, font=font)
     for colour, curve in curves:

@@ -12,6 +12,7 @@ from muse_nb.steps.look.aperture import Aperture
 from muse_nb.steps.look.measure import radial_profile, statistics
 from muse_nb.steps.look.result import Extraction
 from muse_nb.steps.look.spectrum import extract
+from muse_nb.widgets.cube.described import readable
 from muse_nb.widgets.cube.looks import Asked, Looks
 from muse_nb.widgets.cube.shapes import Drawn, pixel_region
 
@@ -80,7 +81,7 @@ def measured(looks: Looks, asked: Asked, shape: Drawn) -> dict[str, Any]:
         aperture = Aperture.of(pixel_region(shape), looks.cube)
     except MuseError as problem:
         return {"note": str(problem)}
-    found: dict[str, Any] = {"statistics": _plain(statistics(picture.data, aperture)), "unit": picture.unit}
+    found: dict[str, Any] = {"statistics": _plain(statistics(picture.data, aperture)), "unit": readable(picture.unit)}
     if shape.get("kind") == "circle":
         star = radial_profile(picture.data, float(shape["x"]), float(shape["y"]))
         found["profile"] = _plain({"x": star.x, "y": star.y, "fwhm": star.fwhm, "beta": star.beta}) | {

@@ -39,6 +39,8 @@ class CubeTraits(Viewer):
     xrange = traitlets.List(traitlets.Float(), help="Wavelengths of the plot; empty: all.").tag(sync=True)
     yrange = traitlets.List(traitlets.Float(), help="Fluxes of the plot; empty: what is there.").tag(sync=True)
 
+    per_spaxel = traitlets.Bool(False, help="Plot sums divided by their area.").tag(sync=True)
+
     pointer = traitlets.List(traitlets.Float(), help="Spaxel under the pointer, from 0; link it to share it.").tag(
         sync=True
     )

@@ -6,7 +6,7 @@ import { ColourBar } from "./colourbar.js";
 import { SmallCube } from "./offline.js";
 import { linePanel, numbersPanel, regionList, savePanel } from "./panel.js";
 import { asPng, asSvg } from "./pictures.js";
-import { REGION_COLOURS, SHAPES, drawRegions, hitRegion, isInside, moveBy, moveHandle, resize } from "./regions.js";
+import { REGION_COLOURS, SHAPES, areaOf, drawRegions, hitRegion, isInside, moveBy, moveHandle, resize } from "./regions.js";
 import { arcsecPerSpaxel, compass, scaleBar, sexagesimal, toSky } from "./sky.js";
 import { SpectrumPlot, windowsOf } from "./spectrum.js";
 import { Wire } from "./wire.js";
@@ -24,9 +24,12 @@ function render({ model, el }) {
   // ---- images
   const image = new ImageCanvas(stage, { onhover, onclick, grab, ondraw: decorate });
   image.overlay.setAttribute("role", "img");
-  const state = () => { const info = (seconds && second ? second : frames[0])?.info; return { info, limits: info ? limitsOf(info) : [0, 1], rgba: mapOf(bytes(traits.get("colour_maps")[colours()])), stretch: traits.get("stretch") }; };
+  const state = () => { const info = (seconds && second ? second : frames[0])?.info; return { info, limits: info ? limitsOf(info) : [0, 1], rgba: mapOf(bytes(traits.get("colour_maps")[colours()])), stretch: stretch() }; };
+  const MAPS = () => Object.keys(traits.get("colour_maps")).filter((name) => name !== "RdBu_r");
   const bar = new ColourBar(barHost, traits, state);
-  const colours = () => traits.get("cmap");
+  const velocity = () => traits.get("shown") === "map" && traits.get("map") === "VELOCITY";
+  const colours = () => (velocity() ? "RdBu_r" : traits.get("cmap"));
+  const stretch = () => (velocity() ? "linear" : traits.get("stretch"));
   const limitsOf = (info) => (traits.get("cut").length === 2 ? traits.get("cut") : info.limits[traits.get("limits")]);
   function frameOf(info, data, causes) {
     const frame = new Frame({ nx: info.nx, ny: info.ny, bin: info.bin, code: info.code });
@@ -59,7 +62,7 @@ function render({ model, el }) {
     image.keepView = true;
     image.channels = frames.length === 3 && shown !== second ? frames.map((frame) => ({ frame, limits: frame.info.limits[traits.get("limits")] })) : null;
     image.setMap(mapOf(bytes(traits.get("colour_maps")[colours()])));
-    image.set({ stretch: traits.get("stretch"), limits: limitsOf(shown.info), opacity: 1 });
+    image.set({ stretch: stretch(), limits: limitsOf(shown.info), opacity: 1 });
     image.setFrame(shown);
     barHost.classList.toggle("mnb-off", Boolean(image.channels));
     bar.draw();
@@ -139,7 +142,12 @@ function render({ model, el }) {
   function answer(shape) { const found = smallCube(); if (found) picked.set(shape.id, { flux: found.aperture(shape), error: null }); }
   function curves() {
     const all = [], shapes = traits.get("regions"), spaxel = traits.get("spaxel");
-    const sums = shapes.filter((shape) => ["sum", "psf"].includes(shape.how)), per = (shape) => picked.get(shape.id);
+    const per = (shape) => {
+      const found = picked.get(shape.id);
+      if (!found || !traits.get("per_spaxel") || !["sum", "psf"].includes(shape.how)) return found;
+      const area = areaOf(shape), scaled = (values) => values && Float32Array.from(values, (v) => v / area);
+      return { flux: scaled(found.flux), error: scaled(found.error) };
+    };
     if (spaxel.length === 2 && picked.get(0)) all.push({ ...picked.get(0), colour: "ink", width: 1.4 });
     for (const shape of shapes) if (per(shape)) all.push({ ...per(shape), colour: shape.colour, width: shape.id === traits.get("chosen") ? 1.8 : 1.2 });
     if (under && hovered) all.push({ ...under, colour: shapes.length || spaxel.length === 2 ? "#8a8f98" : "ink", width: 1.1 });
@@ -165,7 +173,7 @@ function render({ model, el }) {
       parts.push(["λ", `${waves[k].toFixed(2)} Å${cube.medium === "unknown" ? "" : ` (${cube.medium})`}, plane ${k + 1}`]);
       if (source?.flux) parts.push(["flux", `${number(source.flux[k], 4)}${source.error ? ` ± ${number(source.error[k], 2)}` : ""} ${cube.unit}`]);
     }
-    readout.replaceChildren(...(parts.length ? parts : [["", `${cube.object ? `${cube.object} · ` : ""}${cube.name} · ${cube.nx} × ${cube.ny} spaxels, ${waves[0].toFixed(1)} to ${waves.at(-1).toFixed(1)} Å${cube.stat ? "" : " · no STAT: errors are not known"}`]]).flatMap(([key, text]) => [key ? h("span", { class: "mnb-key" }, key) : null, h("span", {}, text)]).filter(Boolean));
+    readout.replaceChildren(...(parts.length ? parts : [["", `${cube.object ? `${cube.object} · ` : ""}${cube.name} · ${cube.nx} × ${cube.ny} spaxels, ${waves[0].toFixed(1)} to ${waves.at(-1).toFixed(1)} Å${cube.stat ? "" : " · no STAT: errors are not known"}`]]).map(([key, text]) => h("span", { class: "mnb-pair" }, key ? h("span", { class: "mnb-key" }, key) : null, ` ${text}`)));
     image.overlay.setAttribute("aria-label", `Image of ${cube.name}: ${frames[0]?.info.label ?? ""}, ${shapes.length} regions`);
     plot.canvas.setAttribute("aria-label", `Spectrum, ${plot.xrange().map((v) => v.toFixed(0)).join(" to ")} Å, ${plot.curves.length} curves`);
   }
@@ -179,7 +187,7 @@ function render({ model, el }) {
   function onhover(x, y) {
     const inside = x !== null && x > -0.5 && y > -0.5 && x < cube.nx - 0.5 && y < cube.ny - 0.5;
     hovered = inside ? [x, y] : null;
-    if (sketch) { sketch.end = [x, y]; image.draw(); }
+    if (sketch) { sketch.end = [x, y]; image.drawOver(); }
     clearTimeout(resting);
     if (!inside) { under = null; curves(); return; }
     image.overlay.style.cursor = tool ? "crosshair" : hitRegion(image, traits.get("regions"), traits.get("chosen"), x, y, false) ? "move" : "crosshair";
@@ -205,7 +213,7 @@ function render({ model, el }) {
   function moving(shape) {
     dragged = shape;
     if (alone) { answer(shape); curves(); } else wire.ask("aperture", { shape });
-    image.draw();
+    image.drawOver();
   }
   function fresh(kind, x, y) {
     const all = traits.get("regions"), id = Math.max(0, ...all.map((one) => one.id)) + 1;
@@ -217,13 +225,13 @@ function render({ model, el }) {
         const [u, v] = [Math.abs(px - x), Math.abs(py - y)], r = Math.max(0.6, Math.hypot(u, v));
         return tool === "circle" ? { ...begun, a: r, b: r } : tool === "annulus" ? { ...begun, a: 0.6 * r, b: r } : { ...begun, a: Math.max(0.6, u), b: Math.max(0.6, v) };
       };
-      return { move: (px, py) => moving(grow(px, py)), drop: (px, py) => { choose(null); settle(grow(px, py)); }, cancel: () => { dragged = null; image.draw(); } };
+      return { move: (px, py) => moving(grow(px, py)), drop: (px, py) => { choose(null); settle(grow(px, py)); }, cancel: () => { dragged = null; image.drawOver(); } };
     }
     if (tool) return null;
     const hit = hitRegion(image, traits.get("regions"), traits.get("chosen"), x, y, event.pointerType === "touch");
     if (!hit) return null;
     const [shape, role] = hit, next = (px, py) => (role === null ? moveBy(shape, px - x, py - y) : moveHandle(shape, role, px, py));
-    return { move: (px, py) => moving(next(px, py)), drop: (px, py) => settle(next(px, py)), cancel: () => { dragged = null; keepSpectra(); image.draw(); } };
+    return { move: (px, py) => moving(next(px, py)), drop: (px, py) => settle(next(px, py)), cancel: () => { dragged = null; keepSpectra(); image.drawOver(); } };
   }
   function onclick(x, y, event) {
     if (tool === "polygon") { corner(x, y); return; }
@@ -245,7 +253,7 @@ function render({ model, el }) {
     const points = sketch?.points ?? [], [px, py] = image.toScreen(x, y), at = points.length > 2 ? image.toScreen(...points[0]) : null;
     if (at && Math.hypot(at[0] - px, at[1] - py) < 12) { closePolygon(); return; }
     sketch = { points: [...points, [x, y]], end: [x, y] };
-    image.draw();
+    image.drawOver();
   }
   function closePolygon() {
     const points = sketch?.points ?? [];
@@ -254,7 +262,7 @@ function render({ model, el }) {
       const shape = moveHandle({ ...fresh("polygon", 0, 0), points }, 0, ...points[0]);
       choose(null); settle(shape);
     }
-    image.draw();
+    image.drawOver();
   }
   function choose(kind) {
     tool = tool === kind ? null : kind;
@@ -301,7 +309,7 @@ function render({ model, el }) {
   }
   function legend(context, y) {
     const present = new Set(frames[0].planes.DQ);
-    context.font = "12px sans-serif";
+    context.font = "12px sans-serif"; context.textBaseline = "top"; context.textAlign = "left";
     for (const cause of cube.causes) if (present.has(cause.code)) {
       context.fillStyle = "#000b"; context.fillRect(8, y, 14, 14); context.fillStyle = cause.colour; context.fillRect(9, y + 1, 12, 12);
       context.strokeStyle = "#000c"; context.lineWidth = 3; context.strokeText(cause.name, 27, y + 1); context.fillStyle = "#fff"; context.fillText(cause.name, 27, y + 1);
@@ -349,7 +357,7 @@ function render({ model, el }) {
   }
 
   // ---- layout
-  const tools = SHAPES.map(([kind, text, title]) => button(text, title, () => choose(kind)));
+  const tools = SHAPES.map(([kind, title]) => button(h("span", { class: `mnb-icon mnb-${kind}` }), title, () => choose(kind)));
   const layers = chooser(traits, "layer", "Layer (d)", () => cube.layers.map((name) => [name, name === "NaN" ? "NaN by cause" : name]));
   const shownButtons = [["white", "white", "All wavelengths (1)"], ["plane", "plane", "One plane; click in the spectrum (2)"], ["band", "band", "A band; drag it in the spectrum, or Shift and drag for a new one (3)"], ["rgb", "RGB", "Three bands (4)"], ["map", "map", "Map of a line (5)"]].map(([value, text, title]) => { const one = button(text, title, () => become(value)); one.dataset.value = value; return one; });
   const pressed = () => shownButtons.forEach((one) => { one.setAttribute("aria-pressed", String(one.dataset.value === traits.get("shown"))); one.hidden = one.dataset.value === "map" && !traits.get("cube").maps.length; });
@@ -359,8 +367,8 @@ function render({ model, el }) {
   const continuum = button("− continuum", "Take off the mean of windows beside the band; drag them in the spectrum (w)", besides);
   const drawing = button("new band", "Drag a new band in the spectrum; or Shift and drag (n)", () => { plot.drawing = !plot.drawing; root.dataset.drawing = plot.drawing ? "on" : ""; });
   const controls = h("div", { class: "mnb-bar" }, group("Image", ...shownButtons), group("Band", how, continuum, drawing), group("Layer", layers),
-    group("Stretch", chooser(traits, "stretch", "Stretch (s)", () => STRETCHES.map((s) => [s, s])), chooser(traits, "limits", "Limits (l)", () => LIMITS), chooser(traits, "cmap", "Colour map (m)", () => Object.keys(traits.get("colour_maps")).map((name) => [name, name]))),
-    group("Apertures", ...tools), group("Blink", button("keep", "Keep this image to blink with (k)", setSecond), blinkButton), group("View", button("⤢", "Whole field (f)", () => image.fit()), button("↔", "Whole spectrum (x)", () => plot.whole())));
+    group("Stretch", chooser(traits, "stretch", "Stretch (s)", () => STRETCHES.map((s) => [s, s])), chooser(traits, "limits", "Limits (l)", () => LIMITS), chooser(traits, "cmap", "Colour map (m)", () => MAPS().map((name) => [name, name]))),
+    group("Apertures", ...tools), group("Blink", button("keep", "Keep this image to blink with (k)", setSecond), blinkButton), group("View", button("⤢", "Whole field (f)", () => image.fit()), button("↔", "Whole spectrum (x)", () => plot.whole()), toggle(traits, "per_spaxel", "÷ area", "Sums by their area, beside the spectra of single spaxels (u)")));
   traits.watch("limits", () => { if (traits.get("cut").length) traits.set("cut", []); });
   const numbers = numbersPanel(traits, perSpaxel), pictures = {
     png: () => asPng(`${cube.name.replace(/\.fits.*$/, "")}.png`, image, bar, plot, paper()), svg: () => asSvg(`${cube.name.replace(/\.fits.*$/, "")}.svg`, image, plot, paper()),
@@ -375,18 +383,18 @@ function render({ model, el }) {
     [["1", "2", "3", "4", "5"], "white light, plane, band, RGB, map", (event) => become(["white", "plane", "band", "rgb", "map"][Number(event.key) - 1])],
     [["ArrowLeft", "ArrowRight"], "plane before, next (with shift: 20)", (event) => goto(plot.planeOf(traits.get("wavelength")) + (event.key === "ArrowLeft" ? -1 : 1) * (event.shiftKey ? 20 : 1))],
     [["w"], "windows of continuum beside the band", besides], [["n"], "drag a new band", () => drawing.click()], [["d"], "layer", () => cycle("layer", cube.layers)],
-    ...SHAPES.map(([kind, , title]) => [[{ polygon: "g" }[kind] ?? kind[0]], title.split(" (")[0].toLowerCase(), () => choose(kind)]),
+    ...SHAPES.map(([kind, title]) => [[{ polygon: "g" }[kind] ?? kind[0]], title.split(" (")[0].toLowerCase(), () => choose(kind)]),
     [["Enter"], "close the polygon", closePolygon], [["Delete", "Backspace"], "remove the region", () => { if (mine()) remove(mine().id); }],
     [["Tab"], "", null], [["q"], "next region", () => { const all = traits.get("regions"); if (all.length) traits.set("chosen", all[(all.findIndex((one) => one.id === traits.get("chosen")) + 1) % all.length].id); }],
     [["Ctrl+ArrowLeft", "Ctrl+ArrowRight", "Ctrl+ArrowUp", "Ctrl+ArrowDown"], "move the region", (event) => byKey((shape) => moveBy(shape, { ArrowLeft: -1, ArrowRight: 1 }[event.key] ?? 0, { ArrowDown: -1, ArrowUp: 1 }[event.key] ?? 0))],
     [["[", "]"], "make the region smaller, larger", (event) => byKey((shape) => resize(shape, event.key === "[" ? 1 / 1.1 : 1.1))],
     [["H"], "", () => step(-1, 0)], [["L"], "", () => step(1, 0)], [["J"], "", () => step(0, -1)], [["H", "J", "K", "L"], "clicked spaxel by one", () => step(0, 1)],
     [["i"], "lines at the redshift", () => traits.set("lines_shown", !traits.get("lines_shown"))], [["y"], "lines of the night sky", () => traits.set("sky_shown", !traits.get("sky_shown"))],
-    [["k"], "keep this image", setSecond], [["b"], "blink with it, or with the other cube", () => { if (!blinkButton.disabled) traits.set("blink", !traits.get("blink")); }],
-    [["s"], "stretch", () => cycle("stretch", STRETCHES)], [["l"], "limits", () => cycle("limits", LIMITS.map(([mode]) => mode))], [["m"], "colour map", () => cycle("cmap", Object.keys(traits.get("colour_maps")))],
+    [["u"], "sums divided by their area", () => traits.set("per_spaxel", !traits.get("per_spaxel"))], [["k"], "keep this image", setSecond], [["b"], "blink with it, or with the other cube", () => { if (!blinkButton.disabled) traits.set("blink", !traits.get("blink")); }],
+    [["s"], "stretch", () => cycle("stretch", STRETCHES)], [["l"], "limits", () => cycle("limits", LIMITS.map(([mode]) => mode))], [["m"], "colour map", () => cycle("cmap", MAPS())],
     [["+", "="], "zoom into the image", () => image.zoom(1.5)], [["-", "_"], "zoom out", () => image.zoom(1 / 1.5)], [["f", "0"], "whole field", () => image.fit()],
     [["<", ">"], "zoom into the spectrum, out", (event) => plot.zoom(event.key === "<" ? 1 / 1.5 : 1.5)], [["x"], "whole spectrum", () => plot.whole()],
-    [["Escape"], "let go", () => { if (tool || sketch) choose(null); else traits.setAll({ spaxel: [], chosen: 0 }); image.draw(); }],
+    [["Escape"], "let go", () => { if (tool || sketch) choose(null); else traits.setAll({ spaxel: [], chosen: 0 }); image.drawOver(); }],
   ].filter(([, , action]) => action)));
   el.append(root);
   const height = () => root.style.setProperty("--mnb-height", `${traits.get("height")}px`);
@@ -396,11 +404,12 @@ function render({ model, el }) {
   traits.watch("shown layer band continuum rgb wavelength", () => { trial = {}; pressed(); if (alone) own({}); curves(); });
   traits.watch("cube", pressed);
   traits.watch("stretch limits cut cmap", show);
-  traits.watch("contours chosen", () => image.draw());
+  traits.watch("contours chosen", () => image.drawOver());
   traits.watch("spectra", later(keepSpectra, 0));
-  traits.watch("regions", () => { image.draw(); if (alone) keepSpectra(); else curves(); });
-  traits.watch("spaxel pointer", () => { image.draw(); if (!traits.get("spaxel").length) picked.delete(0); curves(); });
-  traits.watch("pointer", () => { const [x, y] = traits.get("pointer"); if (!hovered && x !== undefined && under && (under.x !== x || under.y !== y)) under = null; });
+  traits.watch("per_spaxel", curves);
+  traits.watch("regions", () => { image.drawOver(); if (alone) keepSpectra(); else curves(); });
+  traits.watch("spaxel", () => { image.drawOver(); if (!traits.get("spaxel").length) picked.delete(0); curves(); });
+  traits.watch("pointer", () => { const [x, y] = traits.get("pointer"); if (!hovered && x !== undefined && under && (under.x !== x || under.y !== y)) under = null; if (!hovered) image.drawOver(); });
   traits.watch("xrange yrange redshift lines_shown sky_shown fitted", () => plot.draw());
   traits.watch("small", () => { small = null; });
   traits.watch("blink", blink);

@@ -22,7 +22,7 @@ from muse_nb.widgets.cube.still import draw
 from muse_nb.widgets.cube.taken import Taken, measured
 from muse_nb.widgets.cube.traits import CubeTraits
 from muse_nb.widgets.cube.wire import packed
-from muse_nb.widgets.shared.base import guarded
+from muse_nb.widgets.shared.base import colour_map, guarded
 from muse_nb.widgets.shared.bundle import module, style
 from muse_nb.widgets.shared.front_end import for_a_page
 
@@ -100,6 +100,7 @@ class CubeViewer(CubeTraits):
         middle = float(self.looks.wavelengths[opened.shape[0] // 2])
         super().__init__(**{"wavelength": middle, "height": 460} | options)
         with self.hold_sync():
+            self.colour_maps = {**self.colour_maps, "RdBu_r": colour_map("RdBu_r")}  # of velocities
             self.cube = described(self.looks, self._second)
             self.waves = self.looks.wavelengths.astype("<f8").tobytes()
             if contours is not None:
