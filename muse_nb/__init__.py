@@ -32,6 +32,7 @@ _HOME = {
     "spectrum": "muse_nb.steps.look.spectrum",
     "band": "muse_nb.steps.look.band",
     "line_map": "muse_nb.steps.look.line_map",
+    "spectra": "muse_nb.steps.look.region_file",
     "share": "muse_nb.sharing.share",
     "simulate": "muse_nb.simulator.night",
     "fetch": "muse_nb.archive.fetch",
@@ -50,6 +51,7 @@ _HOME = {
     "ExposureTable": "muse_nb.widgets.exposures.table",
     "ObjectRedViewer": "muse_nb.widgets.object_red.viewer",
     "NanViewer": "muse_nb.widgets.nans.viewer",
+    "CubeViewer": "muse_nb.widgets.cube.viewer",
     "StarPicker": "muse_nb.widgets.stars.picker",
     "RecipeRunner": "muse_nb.widgets.recipe",
 }

@@ -28,10 +28,19 @@ HOT static double model(const Spectrum *s, const double *p, double m[PARAMETERS]
         memset(r, 0, sizeof(double[PARAMETERS]));
     }
     for (int k = 0; k < s->n; k++) {
-        const double u = (s->x[k] - p[1]) / p[2], g = u * u < 60 ? exp(-.5 * u * u) : 0;
+        const double u = (s->x[k] - p[1]) / p[2], g = u * u < 50 ? exp(-.5 * u * u) : 0;
         const double d = s->y[k] - (p[0] * g + p[3] + p[4] * s->x[k]), w = s->w[k];
         chi2 += w * d * d;
         if (!m) continue;
+        if (g == 0) { // most planes: the line does not reach there
+            const double x = s->x[k];
+            r[3] += w * d;
+            r[4] += w * d * x;
+            m[3][3] += w;
+            m[4][3] += w * x;
+            m[4][4] += w * x * x;
+            continue;
+        }
         const double j[PARAMETERS] = {g, p[0] * g * u / p[2], p[0] * g * u * u / p[2], 1, s->x[k]};
         for (int a = 0; a < PARAMETERS; a++) {
             r[a] += w * d * j[a];

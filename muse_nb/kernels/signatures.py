@@ -65,6 +65,10 @@ SIGNATURES: dict[str, tuple[tuple[type, ...], type | None]] = {  # arguments, re
     "stream_reasons_add": ((_GRID, _RING, _EXPOSURE, _INT), None),
     "stream_reasons_finish": ((_GRID, _RING, _INT, _ARRAY, *[c_uint32] * 3, _ARRAY, _ARRAY), None),
     "stream_slices": ((_GRID, _EXPOSURE, _ARRAY), _INT),
+    # voxels.c
+    "voxels_sums": ((*[_ARRAY] * 2, *[_LONG] * 8, _ARRAY, _INT, *[_ARRAY] * 3), None),
+    "voxels_medians": ((_ARRAY, *[_LONG] * 3, _ARRAY, _LONG, _INT, _REAL, _REAL, _INT, *[_ARRAY] * 3), None),
+    "voxels_planes": ((*[_ARRAY] * 3, _LONG, _LONG, _INT, *[_ARRAY] * 3), None),
     # module.c
     "kernel_sources": ((), c_char_p),
 }

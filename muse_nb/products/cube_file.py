@@ -163,6 +163,11 @@ class CubeFile:
             yield read
 
     @cached_property
+    def mappings(self) -> dict[str, NDArray[Any] | None]:
+        """Memory maps of extensions, as `muse_nb.products.voxels` makes them: a new one costs a page fault a page."""
+        return {}
+
+    @cached_property
     def wcs(self) -> WCS:
         """Celestial and spectral WCS of the data, in degrees and m.
 

@@ -41,7 +41,14 @@ class Voxels:
             raise MuseError(f"{cube.path} has no {name} of the cube's shape")
         self.shape = cube.shape
         self._cube, self._name = cube, name
-        self._array = _mapped(cube, name)
+        if name not in cube.mappings:
+            cube.mappings[name] = _mapped(cube, name)
+        self._array = cube.mappings[name]
+
+    @property
+    def mapped(self) -> NDArray[Any] | None:
+        """The file's numbers where they lie, in its byte order, shape (nz, ny, nx); None where they are packed."""
+        return self._array
 
     @property
     def mapped(self) -> bool:

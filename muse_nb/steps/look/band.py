@@ -13,6 +13,7 @@ from muse_nb.core.progress import Progress, watched
 from muse_nb.products.cube_file import CubeFile
 from muse_nb.products.spectral_axis import SpectralAxis
 from muse_nb.products.voxels import Voxels
+from muse_nb.steps.look import direct
 from muse_nb.steps.look.headers import sky_axes, unit_of
 from muse_nb.steps.look.result import Band
 
@@ -73,10 +74,11 @@ def image_of(
     *,
     continuum: Sequence[tuple[float, float]] = (),
     how: str = "mean",
+    errors: bool = True,
     progress: Progress | None = None,
     cancel: Stop | None = None,
 ) -> Band:
-    """Make the image of a band as plain arrays; everything else is as of `band`."""
+    """Make the image of a band as plain arrays, if need be without `errors`; everything else is as of `band`."""
     if how not in BAND_HOWS:
         raise MuseError(f"how={how!r} is none of {', '.join(BAND_HOWS)}")
     opened = cube if isinstance(cube, CubeFile) else CubeFile.open(cube)
@@ -84,10 +86,10 @@ def image_of(
     planes = _planes(opened, axis, limits)
     beside = sorted({plane for window in continuum for plane in _planes(opened, axis, window)})
     step = watched(progress, cancel, f"the band of {opened.path}")
-    data, variance, number = _reduced(opened, planes, "median" if how == "median" else "mean", step)
+    data, variance, number = _reduced(opened, planes, "median" if how == "median" else "mean", errors, step)
     unit, notes = unit_of(opened), []
     if beside:
-        level, spread, _ = _reduced(opened, beside, "mean", step)
+        level, spread, _ = _reduced(opened, beside, "mean", errors, step)
         data = data - level
         variance = None if variance is None or spread is None else variance + spread
     if how == "sum":
@@ -97,7 +99,7 @@ def image_of(
         width = float(np.sum(widths))
         data, variance = data * width, None if variance is None else variance * width**2
         unit = f"{unit} Angstrom".strip()
-    if variance is None:
+    if errors and variance is None:
         notes.append(f"{opened.path.name} has no STAT: errors are not known")
     short = int(((number > 0) & (number < len(planes))).sum())
     if short:
@@ -120,15 +122,18 @@ def _planes(cube: CubeFile, axis: SpectralAxis, limits: tuple[float, float]) -> 
 
 
 def _reduced(
-    cube: CubeFile, planes: list[int], how: str, step: Progress
+    cube: CubeFile, planes: list[int], how: str, errors: bool, step: Progress
 ) -> tuple[Array, Array | None, NDArray[np.int64]]:
     """Mean or median of planes by spaxel, its variance, and how many of them hold data."""
     data = Voxels(cube)
-    variance = Voxels(cube, "STAT") if cube.has("STAT") else None
+    variance = Voxels(cube, "STAT") if errors and cube.has("STAT") else None
     _, ny, nx = cube.shape
     everything = (slice(0, ny), slice(0, nx))
     total, spread, number = np.zeros((ny, nx)), np.zeros((ny, nx)), np.zeros((ny, nx), np.int64)
-    for done, plane in enumerate(planes):
+    quick = direct.possible(data, variance)
+    if quick:
+        direct.add(data, variance, planes, (total, spread, number), step)
+    for done, plane in enumerate([] if quick else planes):
         here = slice(plane, plane + 1)
         values = data[(here, *everything)][0].astype(float)
         good = np.isfinite(values)

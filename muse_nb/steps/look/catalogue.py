@@ -1,18 +1,23 @@
-"""Lines by their names, and wavelengths between air and vacuum."""
+"""Lines by their names, lines of the night sky, the gap of the laser's filter, and air and vacuum."""
 
 from __future__ import annotations
 
 import csv
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from muse_nb.core.errors import MuseError
 
-__all__ = ["Line", "find_line", "known_lines", "to_air", "to_vacuum"]
+__all__ = ["Line", "find_line", "known_lines", "notch", "sky_lines", "to_air", "to_vacuum"]
+
+NOTCHES = {"WFM-AO-N": (5800.0, 5970.0), "WFM-AO-E": (5750.0, 6010.0), "NFM-AO-N": (5780.0, 6050.0)}
+"""Filter against the light of the adaptive optics' lasers by INS MODE [Angstrom]: MUSE User Manual."""
 
 
 @dataclass(frozen=True)
@@ -83,3 +88,19 @@ def find_line(name: str | float) -> Line:
         f"{name!r} is no line that is known here: give its wavelength at rest in air [Angstrom], or one of"
         f" {', '.join(line.name for line in known_lines())}"
     )
+
+
+@cache
+def _sky() -> tuple[tuple[float, str], ...]:
+    text = (files("muse_nb.steps.look") / "sky_lines.csv").read_text(encoding="utf-8")
+    return tuple((float(row["air"]), row["name"]) for row in csv.DictReader(text.splitlines()))
+
+
+def sky_lines(medium: str) -> list[tuple[float, str]]:
+    """Strong lines of the night sky [Angstrom]: Osterbrock et al. 1996, PASP 108, 277; in ``vacuum``, else in air."""
+    return [(float(to_vacuum(air)) if medium == "vacuum" else air, name) for air, name in _sky()]
+
+
+def notch(primary: Mapping[str, Any]) -> tuple[float, float] | None:
+    """Wavelengths that the laser's filter takes away [Angstrom]; None without adaptive optics, or where nobody says."""
+    return NOTCHES.get(str(primary.get("ESO INS MODE") or "").strip().upper())

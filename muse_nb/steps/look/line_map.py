@@ -17,13 +17,13 @@ from muse_nb.products.spectral_axis import SpectralAxis
 from muse_nb.products.voxels import Voxels
 from muse_nb.steps.look.catalogue import Line, find_line
 from muse_nb.steps.look.headers import sky_axes, unit_of
-from muse_nb.steps.look.line_maps import LineMaps
+from muse_nb.steps.look.line_maps import LineFit, LineMaps
 from muse_nb.steps.look.moments import line_moments
 
 if TYPE_CHECKING:
     from muse_nb.core.process import Stop
 
-__all__ = ["line_map"]
+__all__ = ["line_fit", "line_map"]
 
 Array = NDArray[np.float64]
 C_KM_S = 299792.458
@@ -126,6 +126,65 @@ def line_map(
     return LineMaps(
         opened.path, wanted.name, expected, redshift, method, maps, unit_of(opened), sky_axes(opened), tuple(notes)
     )
+
+
+def line_fit(
+    cube: str | Path | CubeFile,
+    line: str | float,
+    redshift: float,
+    x: int,
+    y: int,
+    *,
+    velocities: float = 600.0,
+    continuum: float = 40.0,
+) -> LineFit:
+    """Fit one spaxel as `line_map` does, and give the curve.
+
+    Parameters
+    ----------
+    x, y
+        The spaxel, from 0.
+    cube, line, redshift, velocities, continuum
+        As of `line_map`.
+
+    Raises
+    ------
+    MuseError
+        The cube cannot be read, the line lies off it or is unknown, or there is no such spaxel.
+    """
+    opened = cube if isinstance(cube, CubeFile) else CubeFile.open(cube)
+    nz, ny, nx = opened.shape
+    if not (0 <= x < nx and 0 <= y < ny):
+        raise MuseError(f"there is no spaxel {x + 1}, {y + 1} in {opened.path}: it has {nx} x {ny}")
+    axis, wanted = SpectralAxis.of(opened.header, opened.path), find_line(line)
+    expected = wanted.rest(axis.medium) * (1 + redshift)
+    reach = velocities / C_KM_S * expected
+    planes = _window(opened, axis, wanted, expected, reach + continuum)
+    at = axis.wavelengths(nz)[planes.start : planes.stop] - expected
+    box = (slice(planes.start, planes.stop), slice(y, y + 1), slice(x, x + 1))
+    values = Voxels(opened)[box].astype(np.float32).reshape(-1, 1)
+    spread = Voxels(opened, "STAT")[box].astype(np.float32).reshape(-1, 1) if opened.has("STAT") else None
+    limits = (0.4 * abs(axis.step), 2 * reach)
+    found = fit_lines(values, spread, at, reach=reach, width=LSF_SIGMA, limits=limits).astype(float)[:, 0]
+    curve = _curve(found, at, values[:, 0].astype(float), None if spread is None else spread[:, 0])
+    to_velocity = C_KM_S / expected
+    names = ("FLUX", "VELOCITY", "DISPERSION", "CONTINUUM", "FLUX_ERR", "VELOCITY_ERR", "DISPERSION_ERR")
+    scales = np.array([1, to_velocity, to_velocity, 1, 1, to_velocity, to_velocity])
+    told = dict(zip(names, (found[:7] * scales).tolist(), strict=True))
+    return LineFit(wanted.name, expected, at + expected, curve, told)
+
+
+def _curve(found: Array, x: Array, values: Array, spread: NDArray[np.float32] | None) -> Array:
+    """The Gaussian that was fitted, on the sloping continuum that fits best with it."""
+    if not np.isfinite(found[:4]).all():
+        return np.full(len(x), np.nan)
+    flux, centre, sigma = found[:3]
+    peak = flux / (np.sqrt(2 * np.pi) * sigma) * np.exp(-0.5 * ((x - centre) / sigma) ** 2)
+    good = np.isfinite(values) if spread is None else np.isfinite(values) & (spread > 0)
+    root = np.where(good, 1.0 if spread is None else 1 / np.sqrt(np.where(good, spread, 1.0)), 0.0)
+    below = np.stack([np.ones(len(x)), x], axis=1)
+    terms = np.linalg.lstsq(below * root[:, None], np.where(good, values - peak, 0.0) * root, rcond=None)[0]
+    return np.asarray(peak + below @ terms)
 
 
 def _window(cube: CubeFile, axis: SpectralAxis, line: Line, expected: float, half: float) -> range:

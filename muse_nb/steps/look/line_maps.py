@@ -15,9 +15,32 @@ from muse_nb.steps.look.headers import fits_unit
 if TYPE_CHECKING:
     from astropy.io.fits import HDUList, Header
 
-__all__ = ["LineMaps"]
+__all__ = ["LineFit", "LineMaps"]
 
 Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class LineFit:
+    """A line in one spaxel.
+
+    Attributes
+    ----------
+    line : str
+        Name of the line.
+    expected : float
+        Wavelength of velocity 0 [Angstrom, in the cube's medium].
+    wavelength, curve : numpy.ndarray
+        What was fitted; NaN where no fit was found.
+    told : dict of str to float
+        FLUX, VELOCITY and DISPERSION [km/s], CONTINUUM, and the errors of the first three, as in `LineMaps`.
+    """
+
+    line: str
+    expected: float
+    wavelength: Array
+    curve: Array
+    told: dict[str, float]
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from muse_nb.products.voxels import Voxels
 from muse_nb.steps.look.aperture import Aperture
 from muse_nb.steps.look.sums import LEAST_AREA, clipped_median
 
-__all__ = ["point_source"]
+__all__ = ["fit_star", "point_source"]
 
 Array = NDArray[np.float64]
 BINS = 8  # of wavelength, in which position and width are measured
@@ -137,7 +137,7 @@ def _measure(cube: CubeFile, data: Voxels, aperture: Aperture, step: Progress) -
         values = data[slice(int(first), int(last)), aperture.rows, aperture.columns].astype(float)
         good = np.isfinite(values)
         image = np.where(good, values, 0.0).sum(0) / np.maximum(good.sum(0), 1)
-        fit = _fit(np.where(good.sum(0) > 0, image, np.nan), aperture.fraction > 0)
+        fit = fit_star(np.where(good.sum(0) > 0, image, np.nan), aperture.fraction > 0)
         if fit is not None:
             found.append(((first + last - 1) / 2, fit))
         step("profile measured", int(last), nz)
@@ -150,7 +150,7 @@ def _measure(cube: CubeFile, data: Voxels, aperture: Aperture, step: Progress) -
     return _Star(x, y, fwhm, float(np.median(fits[:, 3])))
 
 
-def _fit(image: Array, inside: NDArray[np.bool_]) -> Array | None:
+def fit_star(image: Array, inside: NDArray[np.bool_]) -> Array | None:
     """Centre, FWHM and beta of the star in an image; None where there is none that stands out."""
     from scipy.optimize import least_squares
 

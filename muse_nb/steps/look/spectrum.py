@@ -14,6 +14,7 @@ from muse_nb.core.progress import Progress, watched
 from muse_nb.products.cube_file import CubeFile
 from muse_nb.products.spectral_axis import SpectralAxis
 from muse_nb.products.voxels import Voxels
+from muse_nb.steps.look import direct
 from muse_nb.steps.look.aperture import Aperture, read_region, ring
 from muse_nb.steps.look.headers import unit_of, wavelength_axis
 from muse_nb.steps.look.result import Extraction
@@ -134,6 +135,8 @@ def _collected(
     data = Voxels(cube)
     variance = Voxels(cube, "STAT") if cube.has("STAT") else None
     nz = cube.shape[0]
+    if direct.possible(data, variance):
+        return direct.collect(how, data, variance, aperture, around, step)
     flux, error = np.full(nz, np.nan), np.full(nz, np.nan)
     for planes, values, spread in pieces(data, variance, aperture):
         level = None

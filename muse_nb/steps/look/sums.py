@@ -15,8 +15,8 @@ __all__ = ["HOWS", "Background", "clipped_median", "collect"]
 Array = NDArray[np.float64]
 LEAST_AREA = 0.5  # of an aperture that must hold data, for a plane to have a value
 CLIP = 3.0  # sigma, by which a spaxel of the ring is left out of its median
-_ROUNDS = 5  # of clipping
-_MEDIAN_ERROR = float(np.sqrt(np.pi / 2))  # standard error of a median over that of a mean, of a normal distribution
+ROUNDS = 5  # of clipping
+MEDIAN_ERROR = float(np.sqrt(np.pi / 2))  # standard error of a median over that of a mean, of a normal distribution
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ def clipped_median(values: Array, fraction: Array) -> Background:
         Of each spaxel in the ring, shape (rows, columns).
     """
     inside = np.where(np.isfinite(values), values, np.nan)[:, fraction >= min(0.5, float(fraction.max()))]
-    for _ in range(_ROUNDS):
+    for _ in range(ROUNDS):
         level, scatter = _spread(inside)
         wild = np.abs(inside - level[:, None]) > CLIP * scatter[:, None]
         if not wild.any():
@@ -53,7 +53,7 @@ def clipped_median(values: Array, fraction: Array) -> Background:
     level, scatter = _spread(inside)
     number = np.isfinite(inside).sum(axis=1)
     with np.errstate(divide="ignore", invalid="ignore"):
-        return Background(level, _MEDIAN_ERROR * scatter / np.sqrt(number))
+        return Background(level, MEDIAN_ERROR * scatter / np.sqrt(number))
 
 
 def _spread(values: Array) -> tuple[Array, Array]:
@@ -133,7 +133,7 @@ def _median(data: Array, variance: Array | None, fraction: Array, area: float) -
     number = good.sum(axis=1)
     with np.errstate(divide="ignore", invalid="ignore"):
         mean_error = np.sqrt(np.where(good, variance[:, chosen], 0.0).sum(axis=1)) / number
-    return value, np.where(np.isfinite(value), mean_error * np.where(number > 2, _MEDIAN_ERROR, 1.0), np.nan)
+    return value, np.where(np.isfinite(value), mean_error * np.where(number > 2, MEDIAN_ERROR, 1.0), np.nan)
 
 
 Collect = Callable[[Array, "Array | None", Array, float], tuple[Array, "Array | None"]]

@@ -183,6 +183,12 @@ export class ImageCanvas {
     this.pending = true;
     requestAnimationFrame(() => { this.pending = false; this.paint(); });
   }
+  // Only what is drawn over the image: without a graphics card the image itself takes as long as all the rest.
+  drawOver() {
+    if (this.pending || this.pendingOver) return;
+    this.pendingOver = true;
+    requestAnimationFrame(() => { this.pendingOver = false; if (!this.pending) this.paint(true); });
+  }
   halvings(frame, name) {
     const { painter } = this, { gl } = painter, levels = frame.textures[name];
     const marks = name === "DQ", program = marks ? painter.halveMarks : painter.halve;
@@ -202,11 +208,11 @@ export class ImageCanvas {
     }
     painter.into(null, this.glCanvas.width, this.glCanvas.height);
   }
-  paint() {
+  paint(over = false) {
     const context = this.overlay.getContext("2d");
     context.setTransform(this.ratio, 0, 0, this.ratio, 0, 0);
     context.clearRect(0, 0, this.width, this.height);
-    if (this.painter && this.frame?.textures.DATA) this.paintAll();
+    if (!over && this.painter && this.frame?.textures.DATA) this.paintAll();
     if (this.frame) this.hooks.ondraw?.(context, this);
     this.drawn += 1;
   }

@@ -21,6 +21,7 @@ __all__ = [
     "STRIP_BYTES",
     "THUMB_SIDE",
     "Indexed",
+    "blocks",
     "code",
     "flags_of_blocks",
     "halves",
@@ -105,17 +106,17 @@ def thumbnail(image: NDArray[Any], bins: int) -> NDArray[np.float32]:
     step = bins // 4 if bins % 4 == 0 else 1
     part = image[::step, ::step]
     good = np.isfinite(part)
-    total, count = _blocks(np.where(good, part, 0), bins // step), _blocks(good, bins // step)
+    total, count = blocks(np.where(good, part, 0), bins // step), blocks(good, bins // step)
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.asarray(total / count, dtype=np.float32)
 
 
 def flags_of_blocks(flags: NDArray[np.integer[Any]], per: int) -> NDArray[np.integer[Any]]:
     """Bits that any pixel has, in each block of `per` x `per`."""
-    return _blocks(flags, per, np.bitwise_or, flags.dtype)
+    return blocks(flags, per, np.bitwise_or, flags.dtype)
 
 
-def _blocks(image: NDArray[Any], per: int, join: np.ufunc = np.add, kind: Any = np.float32) -> NDArray[Any]:
+def blocks(image: NDArray[Any], per: int, join: np.ufunc = np.add, kind: Any = np.float32) -> NDArray[Any]:
     """Sums over blocks of `per` x `per`; strided sums are several times quicker than `numpy.add.reduceat`."""
     ny, nx = image.shape
     padded = np.zeros((-(-ny // per) * per, -(-nx // per) * per), kind)
