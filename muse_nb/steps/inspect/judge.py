@@ -16,6 +16,7 @@ from muse_nb.core.robust import mad_sigma, median
 from muse_nb.products.detector import TraceTable
 from muse_nb.products.field import IFUS
 from muse_nb.steps.inspect.judge_slices import moved_lines, moved_slices
+from muse_nb.steps.inspect.raw import raw_faults
 from muse_nb.steps.inspect.slices import SLICES
 from muse_nb.steps.inspect.stats import FrameStatistics
 
@@ -85,6 +86,8 @@ def judge_frame(frame: FrameStatistics, limit: Limits) -> list[Finding]:
         sentence = f"{where}: {text}"
         found.append(Finding(frame.file, frame.ifu, frame.exposure, name, float(value), limit[name], sentence))
 
+    if frame.raw is not None:
+        return found  # with the other channels of its frame
     if not np.isfinite(frame.level):
         add("flagged", 1.0, "no pixel is usable: all are flagged or not finite")
         return found
@@ -197,10 +200,23 @@ def judge_set(
         ifu for group in exposures.values() for ifu in {frame.ifu for frame in group if frame.ifu is not None}
     )
     for exposure, group in exposures.items():
+        found += _raw(exposure, group, limit)
         found += _missing(exposure, group, common, len(exposures), limit)
         found += _odd_ifus(group, limit)
-    found += _odd_exposures(exposures, limit)
+    reduced = {exposure: [frame for frame in group if frame.raw is None] for exposure, group in exposures.items()}
+    found += _odd_exposures({exposure: group for exposure, group in reduced.items() if group}, limit)
     found += _moved([frame for group in exposures.values() for frame in group], limit, traces)
+    return found
+
+
+def _raw(exposure: str, group: list[FrameStatistics], limit: Limits) -> list[Finding]:
+    """What is wrong with the channels of raw frames."""
+    found = []
+    for file in dict.fromkeys(frame.file for frame in group if frame.raw is not None):
+        channels = [frame.raw for frame in group if frame.file == file and frame.raw is not None]
+        for ifu, faults in raw_faults(channels, dict(limit)).items():
+            for name, value, text in faults:
+                found.append(Finding(file, ifu, exposure, name, value, limit.get(name, 1.0), f"IFU {ifu}: {text}"))
     return found
 
 
@@ -262,7 +278,7 @@ def _odd_exposures(exposures: Mapping[str, list[FrameStatistics]], limit: Limits
     summary = {
         exposure: (
             _faintest([frame.sky / frame.exptime for frame in group]),
-            float(np.median([frame.noise_ratio for frame in group])),
+            median([frame.noise_ratio for frame in group]),
             float(np.mean([frame.usable for frame in group])),
         )
         for exposure, group in exposures.items()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from muse_nb.kernels.frame_stats import PixelCounts, count_hits, count_pixels
 from muse_nb.products.dq import DQ, names
 from muse_nb.steps.inspect.field import picture_of_channel
 from muse_nb.steps.inspect.lines import NO_LINES, line_spectra
+from muse_nb.steps.inspect.raw import RawChannel
 from muse_nb.steps.inspect.sample import QUADRANTS, Frame, Sample, take_sample
 from muse_nb.steps.inspect.slices import ERROR_OF_MEDIAN, Slices, column_medians, find_slices
 
@@ -98,6 +99,8 @@ class FrameStatistics:
         Small float32 picture of the IFU's part of the field, see `field.picture_of_channel`.
     assumed : bool
         Whether it is taken for an OBJECT_RED by its extensions alone: it has no PRO CATG.
+    raw : RawChannel or None
+        What was measured of a raw frame's channel, without its pixels.
     """
 
     file: str
@@ -126,6 +129,7 @@ class FrameStatistics:
     thumbnail: np.ndarray = field(repr=False)
     channel: np.ndarray = field(repr=False)
     assumed: bool = False
+    raw: RawChannel | None = None
 
     @property
     def level(self) -> float:
@@ -147,7 +151,7 @@ def frame_statistics(frame: Frame) -> FrameStatistics:
     """Measure an OBJECT_RED frame, an image or a cube: counts over all pixels, medians over a sample of them."""
     sample = take_sample(frame)
     counts = count_pixels(frame.data, frame.dq, frame.stat, SATURATION)
-    red = frame.ifu is not None and frame.data.ndim == 2
+    red = frame.ifu is not None and frame.data.ndim == 2 and frame.raw is None
     total, ratios = noise_ratio(sample)
     slices = find_slices(sample) if red else None
     header = frame.header
@@ -166,7 +170,7 @@ def frame_statistics(frame: Frame) -> FrameStatistics:
         dq=None if frame.dq is None else _named(counts.bits, red),
         flagged=counts.flagged,
         nonfinite=counts.nonfinite_good,
-        high=counts.high,
+        high=counts.high if frame.raw is None else frame.raw.saturated,
         usable=1 - (counts.flagged + counts.nonfinite_good) / max(1, frame.data.size),
         has_stat=frame.stat is not None,
         step=middle_step(frame, slices) if red else (float("nan"),) * 3,
@@ -178,6 +182,9 @@ def frame_statistics(frame: Frame) -> FrameStatistics:
         thumbnail=thumbnail(sample),
         channel=picture_of_channel(sample, slices),
         assumed=frame.assumed,
+        raw=None
+        if frame.raw is None
+        else replace(frame.raw, trimmed=frame.data[:0] if frame.raw.trimmed is not None else None),
     )
 
 
