@@ -17,7 +17,7 @@ from muse_nb.steps.survey.survey import survey
 
 __all__ = ["doctor"]
 
-_MAX_READ_UNASKED = 2e9  # bytes of pixel tables
+_MAX_READ_UNASKED = 2e9  # bytes of pixel tables and raw frames
 
 
 def doctor(folder: str | Path, *, data: bool | None = None, progress: Progress | None = None) -> Diagnosis:
@@ -28,7 +28,7 @@ def doctor(folder: str | Path, *, data: bool | None = None, progress: Progress |
     folder
         Raw frames, calibrations, products, OFFSET_LISTs, in any subfolders.
     data
-        Look at the values too, not at headers and small tables alone; by default, where the pixel tables are small.
+        Look at the values too, not at headers and small tables alone; by default, where they are small.
     progress
         Told of the headers that are read, then of the checks that are done, of all.
 
@@ -44,7 +44,7 @@ def doctor(folder: str | Path, *, data: bool | None = None, progress: Progress |
     found = survey(folder, progress=progress)
     if not found.facts and not found.findings:
         raise MuseError(f"{folder} holds no FITS files: name the folder with your raw frames or products")
-    size = sum(fact.size for fact in found.facts if fact.category.startswith("PIXTABLE_"))
+    size = sum(fact.size for fact in found.facts if fact.category.startswith(("PIXTABLE_", "RAW OBJECT")))
     deep = size < _MAX_READ_UNASKED if data is None else data
     faults = list(_broken(found))
     todo = planned_checks(found, data=deep)

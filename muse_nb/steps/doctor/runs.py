@@ -15,6 +15,7 @@ from muse_nb.products.offset_list import OffsetList
 from muse_nb.recipes.calibrations import PER_IFU, SCIBASIC, SCIPOST
 from muse_nb.recipes.checks.every import AFTER, BEFORE, DATA, examine
 from muse_nb.recipes.checks.faults import Check, Fault, Frame, Run
+from muse_nb.steps.doctor.raw import check_raw_frames
 from muse_nb.steps.doctor.stars import check_against_stars
 from muse_nb.steps.survey.classify import UNREADABLE, FileFacts
 from muse_nb.steps.survey.result import Survey
@@ -57,6 +58,9 @@ def planned_checks(found: Survey, *, data: bool) -> list[PlannedCheck]:
         }
         each = [Run(recipe, (frame,)) for tag, recipe in kinds.items() for frame in by_tag[tag]]
         answer += [_planned(run, _some(BEFORE, only=single)) for run in each]
+        if by_tag["OBJECT"]:
+            raw = tuple(frame.path for frame in by_tag["OBJECT"])
+            answer.append(PlannedCheck(raw, partial(check_raw_frames, raw)))
         images = [frame.path for frame in by_tag["IMAGE_FOV"]]
         for frame in by_tag["OFFSET_LIST"]:
             answer.append(PlannedCheck((frame.path,), partial(check_against_stars, frame.path, images)))

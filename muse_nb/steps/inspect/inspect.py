@@ -25,7 +25,8 @@ def inspect(
 ) -> Inspection:
     """Look at OBJECT_RED frames and say what is wrong with them.
 
-    Images and cubes with DATA (and STAT, DQ) are measured too, without a verdict on slices and quadrants.
+    Raw frames are judged channel by channel: light, saturation, read-out noise. Images and cubes with DATA (and STAT,
+    DQ) are measured too, without a verdict on slices and quadrants.
 
     Parameters
     ----------
@@ -58,4 +59,8 @@ def inspect(
         if progress is not None:
             progress("frames measured", number, len(files))
     found = [finding for frame in measured for finding in judge_frame(frame, table)]
-    return Inspection(tuple(measured), (*found, *judge_set(measured, table, traces)), table)
+    found += judge_set(measured, table, traces)
+    with_pixels = tuple(frame for frame in measured if frame.raw is None or frame.raw.trimmed is not None)
+    if not with_pixels:
+        raise MuseError(f"{files[0]} has no channel with pixels: fetch the frame again")
+    return Inspection(with_pixels, tuple(found), table)

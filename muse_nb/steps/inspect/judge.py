@@ -16,6 +16,7 @@ from muse_nb.core.robust import mad_sigma, median
 from muse_nb.products.detector import TraceTable
 from muse_nb.products.field import IFUS
 from muse_nb.steps.inspect.judge_slices import moved_lines, moved_slices
+from muse_nb.steps.inspect.raw import raw_faults
 from muse_nb.steps.inspect.slices import SLICES
 from muse_nb.steps.inspect.stats import FrameStatistics
 
@@ -24,6 +25,7 @@ __all__ = ["Finding", "judge_frame", "judge_set", "limits"]
 MAX_IFUS_LOST = 2  # of an exposure that is taken for a full one
 MIN_IFUS = 4  # with a background, for one of them to be odd
 MIN_EXPOSURES = 3  # for one of them to be odd
+MIN_STEP_ERRORS = 4.0  # by which the quadrants' step is over its limit
 Limits = Mapping[str, float]
 Add = Callable[[str, float, str], None]  # name of the limit, value, sentence
 
@@ -84,6 +86,8 @@ def judge_frame(frame: FrameStatistics, limit: Limits) -> list[Finding]:
         sentence = f"{where}: {text}"
         found.append(Finding(frame.file, frame.ifu, frame.exposure, name, float(value), limit[name], sentence))
 
+    if frame.raw is not None:
+        return found  # with the other channels of its frame
     if not np.isfinite(frame.level):
         add("flagged", 1.0, "no pixel is usable: all are flagged or not finite")
         return found
@@ -115,24 +119,27 @@ def judge_frame(frame: FrameStatistics, limit: Limits) -> list[Finding]:
 
 
 def _judge_quadrants(frame: FrameStatistics, limit: Limits, add: Add) -> None:
-    level = frame.level
+    skies = frame.slices.quadrant_sky if frame.slices is not None else {}
     dead = set()
     for name, value in frame.background.items():
-        others = [v for other, v in frame.background.items() if other != name]
-        reference = median(others) if np.isfinite(others).any() else level
+        others = [sky for other, sky in skies.items() if other != name and np.isfinite(sky)]
+        reference = median(others) if others else float("nan")
         if not np.isfinite(value):
             dead.add(name)
             text = f"quadrant {name} is dead: none of its pixels is usable (limit"
             add("quadrant_flagged", 1.0, f"{text} {100 * limit['quadrant_flagged']:.0f} % flagged)")
         elif abs(value) < limit["quadrant_dark"] * reference:
             dead.add(name)
-            text = f"quadrant {name} has no light: background {value:.3g} where the others have {reference:.3g}"
+            text = (
+                f"quadrant {name} has no light: background {value:.3g} where the others have a sky of {reference:.3g}"
+            )
             add("quadrant_dark", value / reference, f"{text} (limit {limit['quadrant_dark']:g} of it)")
-    left, right = frame.step
-    if not dead and abs(left / right - 1) > limit["quadrant_step"]:
+    left, right, error = frame.step
+    apart = abs(left / right - 1) if right else float("nan")
+    if not dead and apart > limit["quadrant_step"] + MIN_STEP_ERRORS * error:
         text = f"a quadrant's gain is wrong: the signal changes by a factor {left:.3f} over the middle row at left,"
         text += f" {right:.3f} at right (limit {100 * limit['quadrant_step']:.0f} % apart)"
-        add("quadrant_step", abs(left / right - 1), text)
+        add("quadrant_step", apart, text)
 
 
 def _judge_values(frame: FrameStatistics, limit: Limits, add: Add) -> None:
@@ -206,10 +213,23 @@ def judge_set(
         ifu for group in exposures.values() for ifu in {frame.ifu for frame in group if frame.ifu is not None}
     )
     for exposure, group in exposures.items():
+        found += _raw(exposure, group, limit)
         found += _missing(exposure, group, common, len(exposures), limit)
         found += _odd_ifus(group, limit)
-    found += _odd_exposures(exposures, limit)
+    reduced = {exposure: [frame for frame in group if frame.raw is None] for exposure, group in exposures.items()}
+    found += _odd_exposures({exposure: group for exposure, group in reduced.items() if group}, limit)
     found += _moved([frame for group in exposures.values() for frame in group], limit, traces)
+    return found
+
+
+def _raw(exposure: str, group: list[FrameStatistics], limit: Limits) -> list[Finding]:
+    """What is wrong with the channels of raw frames."""
+    found = []
+    for file in dict.fromkeys(frame.file for frame in group if frame.raw is not None):
+        channels = [frame.raw for frame in group if frame.file == file and frame.raw is not None]
+        for ifu, faults in raw_faults(channels, dict(limit)).items():
+            for name, value, text in faults:
+                found.append(Finding(file, ifu, exposure, name, value, limit.get(name, 1.0), f"IFU {ifu}: {text}"))
     return found
 
 
@@ -230,28 +250,38 @@ def _missing(
 
 
 def _odd_ifus(group: list[FrameStatistics], limit: Limits) -> list[Finding]:
-    levels = np.array([frame.level for frame in group])
+    """An IFU whose sky differs from that of its siblings; a star raises its background, not its faintest slice."""
+    levels = np.array([frame.sky for frame in group])
     if np.isfinite(levels).sum() < MIN_IFUS:
         return []
     middle, scatter = median(levels), mad_sigma(levels)
     found = []
     for frame, level in zip(group, levels, strict=True):
         away = abs(level - middle)
-        if away > limit["ifu_background"] * abs(middle) and away > limit["ifu_sigma"] * scatter:
-            text = f"IFU {frame.ifu}: background {level:.3g} where its siblings have {middle:.3g}"
-            text += f" (limit {100 * limit['ifu_background']:.0f} % apart)"
-            found.append(
-                Finding(
-                    frame.file,
-                    frame.ifu,
-                    frame.exposure,
-                    "ifu_background",
-                    away / abs(middle),
-                    limit["ifu_background"],
-                    text,
-                )
-            )
+        if not (away > limit["ifu_background"] * abs(middle) and away > limit["ifu_sigma"] * scatter):
+            continue
+        near = {
+            side: [other.sky for other in group if 0 < side * (_number(other) - _number(frame)) <= 2]
+            for side in (-1, 1)
+        }
+        alike = sum(abs(sky - level) <= limit["ifu_background"] * sky for skies in near.values() for sky in skies)
+        if alike < max(1, sum(map(bool, near.values()))):  # what is in the sky does not end at an IFU's edge
+            text = f"IFU {frame.ifu}: the background of its faintest slice is {level:.3g} where its siblings have"
+            text += f" {middle:.3g} (limit {100 * limit['ifu_background']:.0f} % apart)"
+            apart = away / abs(middle)
+            where = (frame.file, frame.ifu, frame.exposure)
+            found.append(Finding(*where, "ifu_background", apart, limit["ifu_background"], text))
     return found
+
+
+def _faintest(levels: list[float]) -> float:
+    """Sky of an exposure: that of the IFU that has the fewest stars; NaN of too few IFUs to have one without."""
+    known = [level for level in levels if np.isfinite(level)]
+    return min(known) if len(known) >= MIN_IFUS else float("nan")
+
+
+def _number(frame: FrameStatistics) -> int:
+    return frame.ifu or 0
 
 
 def _odd_exposures(exposures: Mapping[str, list[FrameStatistics]], limit: Limits) -> list[Finding]:
@@ -260,8 +290,8 @@ def _odd_exposures(exposures: Mapping[str, list[FrameStatistics]], limit: Limits
         return []
     summary = {
         exposure: (
-            median([frame.level for frame in group]),
-            float(np.median([frame.noise_ratio for frame in group])),
+            _faintest([frame.sky / frame.exptime for frame in group]),
+            median([frame.noise_ratio for frame in group]),
             float(np.mean([frame.usable for frame in group])),
         )
         for exposure, group in exposures.items()
@@ -273,8 +303,8 @@ def _odd_exposures(exposures: Mapping[str, list[FrameStatistics]], limit: Limits
         checks = (
             (
                 "exposure_background",
-                abs(own_level / middle[0] - 1),
-                f"its background is {own_level:.3g}, theirs {middle[0]:.3g}",
+                abs(own_level / middle[0] - 1) if middle[0] else float("nan"),
+                f"its background is {own_level:.3g} a second, theirs {middle[0]:.3g}",
             ),
             (
                 "exposure_noise",

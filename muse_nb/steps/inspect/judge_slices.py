@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from muse_nb.core.robust import SIGMA_OF_MAD, median
 from muse_nb.products.detector import TraceTable
+from muse_nb.steps.inspect.lines import line_shifts
 from muse_nb.steps.inspect.slices import SLICES
 from muse_nb.steps.inspect.stats import FrameStatistics
 
@@ -19,6 +20,8 @@ __all__ = ["Moved", "moved_lines", "moved_slices"]
 MIN_EXPOSURES = 3  # of an IFU, to compare them; with fewer, nobody knows which one is odd
 MIN_IFUS = 4  # of an exposure, else
 MIN_SCATTERS = 8.0  # of what else is compared: real slices are not where a ruler would put them
+MIN_ERRORS = 5.0  # of its own, where that is known
+MIN_SLICES = 6  # of a frame that are known, to say something of all of them
 MIN_SLICES_FOR_CURVE = 6  # for a parabola through a row of slices
 MAX_CURVE_SCATTERS, MIN_CURVE_REACH = 3.0, 0.5  # scatters, pixels: slices further away have no say in it
 TRACE, OTHER_EXPOSURES = "the trace table", "the other exposures"
@@ -63,9 +66,17 @@ def moved_slices(
 def moved_lines(frames: Sequence[FrameStatistics], limit: float) -> list[Moved]:
     """Slices whose sky lines lie elsewhere, along y [pixel], than in their siblings."""
     found: list[Moved] = []
-    for group, reference in _compared([frame for frame in frames if np.isfinite(frame.lines).any()]):
-        if reference != OTHER_SLICES:
-            found += _odd(group, _from_median(np.array([frame.lines for frame in group])), limit, reference)
+    shapes: dict[int, list[FrameStatistics]] = defaultdict(list)
+    for frame in frames:
+        if frame.lines.any():
+            shapes[frame.lines.shape[-1]].append(frame)
+    for alike in shapes.values():
+        for group, reference in _compared(alike):
+            if reference == OTHER_SLICES:
+                continue
+            shift, error = line_shifts([frame.lines for frame in group])
+            shift[:, np.isfinite(shift).sum(axis=0) < MIN_EXPOSURES] = np.nan
+            found += _odd(group, _from_median(shift), limit, reference, error)
     return found
 
 
@@ -123,16 +134,23 @@ def _from_median(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(values - np.nanmedian(known, axis=0))
 
 
-def _odd(frames: Sequence[FrameStatistics], away: NDArray[np.float64], limit: float, reference: str) -> list[Moved]:
-    """What lies further away than the limit and than the scatter of all; once for a frame of which all slices do."""
+def _odd(
+    frames: Sequence[FrameStatistics],
+    away: NDArray[np.float64],
+    limit: float,
+    reference: str,
+    error: NDArray[np.float64] | None = None,
+) -> list[Moved]:
+    """What lies further away than the limit, its error and the scatter of all; once for a frame of which all do."""
     away = np.where(np.isfinite(away), away, np.nan)
-    common = np.array([median(row) if np.isfinite(row).any() else 0.0 for row in away])
+    common = np.array([median(row) if np.isfinite(row).sum() >= MIN_SLICES else 0.0 for row in away])
     single = away - common[:, None]
     values = np.abs(single[np.isfinite(single)])
     least = max(limit, MIN_SCATTERS * SIGMA_OF_MAD * median(values)) if values.size else limit
+    beyond = np.abs(single) > (least if error is None else np.maximum(least, limit + MIN_ERRORS * np.nan_to_num(error)))
     found = []
-    for frame, whole, row in zip(frames, common, single, strict=True):
+    for frame, whole, row, odd in zip(frames, common, single, beyond, strict=True):
         if reference in (TRACE, OTHER_EXPOSURES) and abs(whole) > limit:
             found.append(Moved(frame, 0, float(whole), reference))
-        found += [Moved(frame, int(k) + 1, float(row[k]), reference) for k in np.flatnonzero(np.abs(row) > least)]
+        found += [Moved(frame, int(k) + 1, float(row[k]), reference) for k in np.flatnonzero(odd)]
     return found

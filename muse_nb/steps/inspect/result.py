@@ -81,8 +81,11 @@ class Inspection(Shown):
         )
         said = []
         for name, lacks, consequence in without:
-            if files := sorted({Path(frame.file).name for frame in self.frames if lacks(frame)}):
+            if files := sorted({Path(frame.file).name for frame in self.frames if lacks(frame) and not frame.raw}):
                 said.append(f"{_first(files)} has no {name}: {consequence}.")
+        if files := sorted({Path(frame.file).name for frame in self.frames if frame.raw}):
+            what = "light, saturation and read-out noise of each channel were judged; slices need OBJECT_RED"
+            said.append(f"{_first(files)}: raw, {what} (muse-nb reduce).")
         if files := sorted({Path(frame.file).name for frame in self.frames if frame.assumed}):
             said.append(f"{_first(files)} has no ESO PRO CATG: taken for OBJECT_RED by the names of its extensions.")
         return said + self.without_ifu
@@ -122,6 +125,7 @@ class Inspection(Shown):
         values = np.array(
             [[_mean(groups[name], what) for what in ("level", "noise_ratio", "usable")] for name in names]
         )
+        values[:, ~np.isfinite(values).any(axis=0)] = 0.0  # unknown in all of them
         centre = np.nanmedian(values, axis=0)
         spread = np.nanmedian(np.abs(values - centre), axis=0)
         distance = np.nansum(np.abs(values - centre) / np.where(spread > 0, spread, 1), axis=1)

@@ -17,6 +17,7 @@ from muse_nb.products.fits.blocks import Hdu, hdus
 from muse_nb.products.fits.planes import mapped
 from muse_nb.products.header import read_all
 from muse_nb.products.object_red import open_object_red
+from muse_nb.steps.inspect.raw import RAW_CHANNEL, RawChannel, raw_channels
 
 if TYPE_CHECKING:
     from astropy.io.fits import Header
@@ -49,6 +50,8 @@ class Frame:
         BUNIT of the data.
     assumed : bool
         Whether it is taken for an OBJECT_RED by its extensions alone: it has no PRO CATG.
+    raw : RawChannel or None
+        What was measured of a channel of a raw frame, whose data are then counts above the overscan.
     """
 
     path: Path
@@ -59,10 +62,11 @@ class Frame:
     stat: np.ndarray | None
     unit: str = "count"
     assumed: bool = False
+    raw: RawChannel | None = None
 
 
 def frames(path: str | Path) -> Iterator[Frame]:
-    """Yield the frames of a file: one for each IFU of an OBJECT_RED, else its image or cube.
+    """Yield the frames of a file: one for each IFU of an OBJECT_RED or a raw frame, else its image or cube.
 
     Plain float and integer extensions are mapped, not read: the statistics look at each pixel once and keep none.
 
@@ -87,6 +91,11 @@ def frames(path: str | Path) -> Iterator[Frame]:
                 for name, array in zip(("data", "dq", "stat"), arrays, strict=True)
             )
             yield Frame(path, red.ifu, red.header, data, dq, stat, assumed=assumed)
+    elif not category and any(RAW_CHANNEL.match(unit.name) for unit in units[1:]):
+        header = read_all(path)[0]
+        for raw in raw_channels(path, units):
+            data = np.zeros((1, 1), np.float32) * np.nan if raw.trimmed is None else raw.trimmed
+            yield Frame(path, raw.ifu, header, data, None, None, unit="adu", raw=raw)
     else:
         yield _plain(path)
 

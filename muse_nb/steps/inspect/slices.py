@@ -9,13 +9,14 @@ import numpy as np
 
 from muse_nb.core.robust import SIGMA_OF_MAD, median
 from muse_nb.products.field import SLICES
-from muse_nb.steps.inspect.sample import Sample
+from muse_nb.steps.inspect.sample import QUADRANTS, Sample
 
 __all__ = ["SLICES", "Slices", "find_slices"]
 
 BANDS = 4  # of rows, each taken for itself: slices lean by a few pixels over the chip
 MIN_LIT = 0.3  # of the sky: a column of a slice that has less is not lit
 MIN_DARK_SIGMAS = 4.0  # below the sky, for a column to be called dark
+PARTS_OF_SLICE = 6  # of its length: the faintest of them tells the sky
 MAX_COLUMN_NOISE = 3.0  # times that of the other columns, in units of sqrt(STAT): what varies more is not of this slice
 MAX_SLICE_SIGMA = 5.0  # times the usual sigma: beyond is the gap between two slices
 MAX_SLICE_SCATTER = 50.0  # times the usual scatter, where there is no STAT: stars scatter too
@@ -40,6 +41,11 @@ class Slices:
         Columns in the left (right) half that have no light, or noise that STAT does not explain.
     columns : numpy.ndarray
         Median signal of each column of the frame, the mean over bands; shape (nx,).
+    sky : float
+        Signal at the faint end of the faintest lit slice: no star is so large that it is in all of them. NaN where
+        the noise hides it.
+    quadrant_sky : dict of str to float
+        The same of each quadrant.
     """
 
     left: np.ndarray
@@ -48,6 +54,8 @@ class Slices:
     lost_left: np.ndarray
     lost_right: np.ndarray
     columns: np.ndarray
+    sky: float
+    quadrant_sky: dict[str, float]
 
     def inside(self, nx: int, margin: int = 2) -> np.ndarray:
         """True for the columns of an nx wide frame that lie in a slice, `margin` columns from its ends."""
@@ -81,7 +89,12 @@ def find_slices(sample: Sample) -> Slices | None:
     wild = np.array([band[2] for band in bands if band])
     runs = [_runs(row) for row in usable]
     error = np.array([band[3] for band in bands if band])
-    floor = _sky(medians, error, runs)
+    ends = _faint_ends(medians, error, runs)
+    floor, half = _sky(ends), (len(runs) + 1) // 2
+    bottom, top = (slice(0, half), slice(half, None)) if len(runs) > 1 else (slice(0, 0), slice(0, 0))
+    left_half, right_half = slice(0, SLICES // 2), slice(SLICES // 2, None)
+    places = ((bottom, left_half), (bottom, right_half), (top, right_half), (top, left_half))
+    skies = {name: _sky(ends[:, rows, part]) for name, (rows, part) in zip(QUADRANTS, places, strict=True)}
     table = np.full((5, len(runs), SLICES), np.nan)
     for b, band in enumerate(runs):
         for number, (lo, hi) in band.items():
@@ -95,16 +108,28 @@ def find_slices(sample: Sample) -> Slices | None:
             )
     table[:, :, np.isfinite(table[0]).mean(axis=0) < MIN_BANDS_FOUND] = np.nan
     left, right, light, lost_left, lost_right = _median_of_bands(table)
-    return Slices(left, right, light, lost_left, lost_right, medians.mean(axis=0))
+    return Slices(left, right, light, lost_left, lost_right, medians.mean(axis=0), floor, skies)
 
 
-def _sky(medians: np.ndarray, error: np.ndarray, runs: list[dict[int, tuple[int, int]]]) -> float:
-    """Signal of the sky: the faint end of the lit slices, as in a crowded field most columns hold stars."""
-    parts = [(b, slice(*run)) for b, band in enumerate(runs) for run in band.values()]
-    lows = np.array([np.sort(medians[part])[medians[part].size // 10] for part in parts])
-    sigma = np.array([np.sort(error[part])[error[part].size // 2] for part in parts])
-    lit = lows[lows > MIN_DARK_SIGMAS * sigma]
-    return float(np.percentile(lit, 5)) if 2 * len(lit) > len(lows) else float("nan")
+def _faint_ends(medians: np.ndarray, error: np.ndarray, runs: list[dict[int, tuple[int, int]]]) -> np.ndarray:
+    """Light at the faint end of each slice in each band, a sixth of its length, and its error: (2, bands, slices)."""
+    ends = np.full((2, len(runs), SLICES), np.nan)
+    for b, band in enumerate(runs):
+        for number, (lo, hi) in band.items():
+            part = max(1, (hi - lo) // PARTS_OF_SLICE)
+            means = np.convolve(medians[b, lo:hi], np.full(part, 1 / part), mode="valid")
+            ends[0, b, number] = np.sort(means)[len(means) // 10]
+            ends[1, b, number] = np.sort(error[b, lo:hi])[(hi - lo) // 2] / np.sqrt(part)
+    return ends
+
+
+def _sky(ends: np.ndarray) -> float:
+    """Signal of the sky: that of the faintest lit slice, as stars may be in all the others; NaN if half are not lit."""
+    number = np.isfinite(ends[0]).sum(axis=0)
+    known = number > 0
+    low, sigma = (np.nansum(part, axis=0)[known] / number[known] for part in ends)
+    lit = low > MIN_DARK_SIGMAS * sigma / np.sqrt(number[known])
+    return float(low[lit].min()) if 2 * lit.sum() > len(low) else float("nan")
 
 
 def _median_of_bands(table: np.ndarray) -> np.ndarray:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from muse_nb.core.robust import SIGMA_OF_MAD, median
+from muse_nb.core.robust import SIGMA_OF_MAD, mad_sigma, median
 from muse_nb.kernels.frame_stats import PixelCounts, count_hits, count_pixels
 from muse_nb.products.dq import DQ, names
 from muse_nb.steps.inspect.field import picture_of_channel
-from muse_nb.steps.inspect.lines import line_places
+from muse_nb.steps.inspect.lines import NO_LINES, line_spectra
+from muse_nb.steps.inspect.raw import RawChannel
 from muse_nb.steps.inspect.sample import QUADRANTS, Frame, Sample, take_sample
-from muse_nb.steps.inspect.slices import ERROR_OF_MEDIAN, SLICES, Slices, column_medians, find_slices
+from muse_nb.steps.inspect.slices import ERROR_OF_MEDIAN, Slices, column_medians, find_slices
 
 __all__ = ["CosmicRays", "FrameStatistics", "clipped_median", "frame_statistics", "noise_ratio"]
 
@@ -25,7 +26,7 @@ MAX_STAR_SHARPNESS = 1.0  # a column's excess over its neighbours', in units of 
 MIN_COLUMN_SIGMAS = 8.0  # by which a bad column stands out from both neighbours
 MIN_ROW_PIXELS, MIN_ROWS = 100, 8  # good pixels of a row and such rows, to look for stripes
 QUARTILE_OF_SIGMA = 1.1503  # three quarters of normal deviates are smaller than that, in sigma
-MAX_COLUMN_WEIGHT = 10.0  # times the median signal: no star so bright that a line in its spectrum decides
+MIN_STEP_SLICES = 8  # with light, in either half of a frame, to compare its quadrants
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,8 @@ class FrameStatistics:
     ----------
     file, ifu, exposure, mjd_obs
         Where the frame comes from; `exposure` is DATE-OBS ("" when the header has none).
+    exptime : float
+        EXPTIME [s]; NaN where the header has none.
     posang : float
         Rotator angle ESO INS DROT POSANG [deg]; NaN where the header has none.
     shape, unit
@@ -79,7 +82,7 @@ class FrameStatistics:
     usable : float
         Fraction of the pixels that are finite and have dq = 0.
     step : tuple of float
-        Signal just above over just below the middle row, in the left and in the right half.
+        Signal just above over just below the middle row, in the left and in the right half, and the error of each.
     stripe : float
         Scatter of the medians of rows over what the pixel noise explains.
     bad_columns : tuple of int
@@ -87,7 +90,7 @@ class FrameStatistics:
     slices : Slices or None
         Slices found in the frame; None in a plain image or cube.
     lines : numpy.ndarray
-        Rows by which the sky lines of slices 1 to 48 lie above their median, see `lines.line_places`.
+        Some columns of the slices without continuum, see `lines.line_spectra`.
     cosmics : CosmicRays or None
         None without STAT, and in a plain image or cube.
     thumbnail : numpy.ndarray
@@ -100,12 +103,15 @@ class FrameStatistics:
         Share of the good pixels looked at whose STAT is 0, negative or not finite; 0 without STAT.
     zeros : float
         Share of the good pixels looked at that are exactly 0; 0 for whole numbers, of which many are.
+    raw : RawChannel or None
+        What was measured of a raw frame's channel, without its pixels.
     """
 
     file: str
     ifu: int | None
     exposure: str
     mjd_obs: float
+    exptime: float
     posang: float
     shape: tuple[int, ...]
     unit: str
@@ -118,7 +124,7 @@ class FrameStatistics:
     high: int
     usable: float
     has_stat: bool
-    step: tuple[float, float]
+    step: tuple[float, float, float]
     stripe: float
     bad_columns: tuple[int, ...]
     slices: Slices | None
@@ -129,11 +135,17 @@ class FrameStatistics:
     assumed: bool = False
     no_variance: float = 0.0
     zeros: float = 0.0
+    raw: RawChannel | None = None
 
     @property
     def level(self) -> float:
         """Background of the frame: the median of its quadrants, NaN when none has a good pixel."""
         return median(list(self.background.values()))
+
+    @property
+    def sky(self) -> float:
+        """Signal of the sky, that of the faintest slice; NaN where it is not known."""
+        return self.slices.sky if self.slices is not None else float("nan")
 
     @property
     def saturated(self) -> int:
@@ -145,7 +157,7 @@ def frame_statistics(frame: Frame) -> FrameStatistics:
     """Measure an OBJECT_RED frame, an image or a cube: counts over all pixels, medians over a sample of them."""
     sample = take_sample(frame)
     counts = count_pixels(frame.data, frame.dq, frame.stat, SATURATION)
-    red = frame.ifu is not None and frame.data.ndim == 2
+    red = frame.ifu is not None and frame.data.ndim == 2 and frame.raw is None
     total, ratios = noise_ratio(sample)
     slices = find_slices(sample) if red else None
     header = frame.header
@@ -154,6 +166,7 @@ def frame_statistics(frame: Frame) -> FrameStatistics:
         ifu=frame.ifu,
         exposure=str(header.get("DATE-OBS", "")).strip(),
         mjd_obs=_number(header.get("MJD-OBS")),
+        exptime=_number(header.get("EXPTIME")),
         posang=_number(header.get("ESO INS DROT POSANG")),
         shape=tuple(frame.data.shape),
         unit=frame.unit,
@@ -163,20 +176,23 @@ def frame_statistics(frame: Frame) -> FrameStatistics:
         dq=None if frame.dq is None else _named(counts.bits, red),
         flagged=counts.flagged,
         nonfinite=counts.nonfinite_good,
-        high=counts.high,
+        high=counts.high if frame.raw is None else frame.raw.saturated,
         usable=1 - (counts.flagged + counts.nonfinite_good) / max(1, frame.data.size),
         has_stat=frame.stat is not None,
-        step=middle_step(frame, slices) if red else (1.0, 1.0),
+        step=middle_step(frame, slices) if red else (float("nan"),) * 3,
         stripe=row_stripes(sample) if red else float("nan"),
         bad_columns=bad_columns(slices) if slices is not None and frame.stat is not None else (),
         slices=slices,
-        lines=np.full(SLICES, np.nan) if slices is None else line_places(frame, slices),
+        lines=NO_LINES if slices is None else line_spectra(frame, slices),
         cosmics=cosmic_rays(frame, slices, counts) if red else None,
         thumbnail=thumbnail(sample),
         channel=picture_of_channel(sample, slices),
         assumed=frame.assumed,
         no_variance=_without_variance(sample),
         zeros=_zeros(frame, sample),
+        raw=None
+        if frame.raw is None
+        else replace(frame.raw, trimmed=frame.data[:0] if frame.raw.trimmed is not None else None),
     )
 
 
@@ -272,34 +288,32 @@ def _scatter(values: np.ndarray) -> float:
     return SIGMA_OF_MAD * median(np.abs(values))
 
 
-def middle_step(frame: Frame, slices: Slices | None) -> tuple[float, float]:
-    """Ratio of the signal above to that below the middle row, left and right: 1 when the quadrants' gains agree."""
+def middle_step(frame: Frame, slices: Slices | None) -> tuple[float, float, float]:
+    """Signal just above over just below the middle row, in the left and in the right half, and the error of each.
+
+    The ratio is that of the sums over the columns of a slice, and the median over slices is taken: a sky line stands
+    on the middle rows of some of them, a star's line in fewer. NaN where too few slices have light to tell.
+    """
+    unknown = (float("nan"),) * 3
     ny, nx = frame.data.shape
     rows = min(MIDDLE_ROWS, ny // 2)
-    if rows == 0:
-        return float("nan"), float("nan")
+    if rows == 0 or slices is None:
+        return unknown
     both = []
     for part in (slice(ny // 2, ny // 2 + rows), slice(ny // 2 - rows, ny // 2)):
         data = np.array(frame.data[part], dtype=np.float32)
         bad = ~np.isfinite(data) if frame.dq is None else (np.asarray(frame.dq[part]) != 0) | ~np.isfinite(data)
         both.append(column_medians(data, ~bad))
-    above, below = both
-    inside = np.ones(nx, bool) if slices is None else slices.inside(nx)
-    steps = []
-    for half in (slice(0, nx // 2), slice(nx // 2, nx)):
-        use = np.isfinite(above[half]) & np.isfinite(below[half]) & inside[half] & (below[half] != 0)
-        steps.append(_weighted_median(above[half][use] / below[half][use], below[half][use]))
-    return steps[0], steps[1]
-
-
-def _weighted_median(ratio: np.ndarray, signal: np.ndarray) -> float:
-    """Median of ratios, bright columns counting more."""
-    weight = np.clip(signal, 0, MAX_COLUMN_WEIGHT * max(median(signal), 0)) if signal.size else signal
-    if not weight.sum() > 0:
-        return float("nan")
-    order = np.argsort(ratio)
-    total = np.cumsum(weight[order])
-    return float(ratio[order][np.searchsorted(total, 0.5 * total[-1])])
+    above, below = (np.where(np.isfinite(both[0] + both[1]) & slices.inside(nx), one, 0) for one in both)
+    starts, ends = (np.nan_to_num(edge).astype(int) for edge in (slices.left, slices.right + 1))
+    sums = np.array([[part[lo:hi].sum() for lo, hi in zip(starts, ends, strict=True)] for part in (above, below)])
+    with np.errstate(invalid="ignore", divide="ignore"):
+        ratios = np.where(sums[1] > 0, sums[0] / sums[1], np.nan).reshape(2, -1)
+    known = [ratio[np.isfinite(ratio)] for ratio in ratios]
+    if min(map(len, known)) < MIN_STEP_SLICES:
+        return unknown
+    errors = [ERROR_OF_MEDIAN * mad_sigma(ratio) / np.sqrt(len(ratio)) for ratio in known]
+    return median(known[0]), median(known[1]), float(max(errors))
 
 
 def row_stripes(sample: Sample) -> float:

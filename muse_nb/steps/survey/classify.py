@@ -23,6 +23,7 @@ EXPOSURE_PRODUCTS = frozenset(
 UNREADABLE = "UNREADABLE"
 NEEDED = ("DATE-OBS", "RA", "DEC", "EXPTIME", "ESO INS MODE", "ESO INS DROT POSANG")
 _PARTS = {"OBJECT_RED": ("DATA", "DQ", "STAT"), "DATACUBE_FINAL": ("DATA", "STAT"), "IMAGE_FOV": ("DATA",)}
+_CHANNEL = re.compile(r"CHAN\d\d$")
 _OF_WHOLE_EXPOSURES = ("PIXTABLE_REDUCED", "PIXTABLE_POSITIONED", "PIXTABLE_COMBINED")
 
 
@@ -154,7 +155,9 @@ def _is_image(unit: Hdu) -> bool:
 
 
 def _ifus(units: list[Hdu]) -> tuple[int, ...]:
-    return tuple(sorted({int(m[1]) for unit in units if (m := re.match(r"CHAN(\d\d)(?!\d)", unit.name))}))
+    """IFUs that a file holds; an extension without pixels is none, a primary names that of the others."""
+    real = [unit for n, unit in enumerate(units) if n == 0 or (unit.shape and 0 not in unit.shape)]
+    return tuple(sorted({int(m[1]) for unit in real if (m := re.match(r"CHAN(\d\d)(?!\d)", unit.name))}))
 
 
 def _exposures(cards: dict[str, object], inputs: tuple[tuple[str, str], ...]) -> int:
@@ -181,5 +184,7 @@ def _incomplete(category: str, units: list[Hdu]) -> tuple[str, ...]:
         return tuple(name for name in COLUMNS if name not in there)
     there = {unit.name for unit in units[1:]}
     channels = {m[1] for name in there if (m := re.match(r"(CHAN\d\d\.)", name))} or {""}
+    if category.startswith("RAW "):
+        return tuple(unit.name for unit in units[1:] if _CHANNEL.match(unit.name) and 0 in (unit.shape or (0,)))
     parts = _PARTS.get(category, ())
     return tuple(f"{channel}{part}" for channel in sorted(channels) for part in parts if channel + part not in there)
