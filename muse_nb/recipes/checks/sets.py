@@ -98,7 +98,9 @@ def judge_offsets(given: OffsetList, dates: Sequence[str], path: str | Path = "t
             remedy = "offsets are in degrees; divide those in arcsec by 3600"
             yield Fault("offsets", files, what, "the exposure would lie elsewhere", remedy)
             break
-    scaled = [date for date, scale in zip(given.date_obs, given.flux_scale, strict=True) if scale == scale != 1]
+    # 0 is none, to the recipe as well
+    scales = zip(given.date_obs, given.flux_scale, strict=True)
+    scaled = [date for date, scale in scales if scale == scale and scale not in (0, 1)]
     if scaled:
         what = f"has a FLUX_SCALE for {len(scaled)} exposures, the first {scaled[0]}"
         remedy = "set it to NaN unless that is meant"
