@@ -62,7 +62,7 @@ def assemble(measurement: Measurement, solution: Solution, method: str, referenc
         for i in range(n)
     )
     verdict, why = zip(*judged, strict=True)
-    why = [_with_turn(*told) for told in zip(why, rotation, rotation_error, turned, strict=True)]
+    why = tuple(_with_turn(*told) for told in zip(why, rotation, rotation_error, turned, strict=True))
     frames = measurement.solution.frames  # also of picked stars: the PSF is that of all stars
     flux = _flux(solution, n)
     home = [i for i in base if np.isfinite(flux[i])]
@@ -87,7 +87,7 @@ def assemble(measurement: Measurement, solution: Solution, method: str, referenc
             "margin": [placement.margin for placement in solution.placements],
             "method": methods,
             "verdict": list(verdict),
-            "why": why,
+            "why": list(why),
         }
     )
     for name, unit in UNITS.items():

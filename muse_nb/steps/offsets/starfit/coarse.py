@@ -29,7 +29,7 @@ LOGL_EMPTY_SKY = np.maximum(DUE * SEEN - DUE**2 / 2, MIN_LOGL)  # of a source du
 OUTSHINING = 50.0  # times as bright as the others are: a star that alone places an exposure
 FLUX_ERROR = 0.25  # of a source's flux: neighbours and seeing change it
 # of a field that may be turned: fewest sources that tell; share of what is due that an exposure at rest shows
-MIN_TURN_SOURCES, AT_REST, MIN_DUE = 6, 0.75, 8.0
+MIN_TURN_SOURCES, AT_REST, MIN_DUE, MIN_SEEN = 5, 0.9, 8.0, 0.5
 TRIAL_ANGLES = np.radians(np.arange(-5.4, 5.5, 0.6))  # half a step moves the corners by half a star's width
 FINER_ANGLES = np.radians([0.3, 0.15, 0.075])
 MORE_MARGIN = 4.0  # in ln L, as so many angles are tried; and that an angle betters the placement by
@@ -114,8 +114,9 @@ def _scan(frame: Frame, sources: Sources, radius: float, doubt: float, noise: fl
         sure = max(sure, margin(likelihood(grid, LOGL_EMPTY_SKY)[0]))
     for step in (0.1, 0.05, 0.025):
         near = step * np.stack(np.meshgrid([-2, -1, 0, 1, 2], [-2, -1, 0, 1, 2]), axis=-1).reshape(-1, 2) + best
-        best = near[np.argmax(likelihood(near, LOGL_EMPTY_SKY)[0])]
-    return Placement(best, sure, int(matched[top]), frame.plane.angle, float(value[top]))
+        values = likelihood(near, LOGL_EMPTY_SKY)[0]
+        best = near[np.argmax(values)]
+    return Placement(best, sure, int(matched[top]), frame.plane.angle, float(values.max()))
 
 
 def _worth(significance: Floats, doubt: float) -> Floats:
@@ -182,11 +183,10 @@ def _with_turns(frames: Sequence[Frame], placements: list[Placement], radius: fl
     good = [i for i, placement in enumerate(placements) if placement.sure]
     if len(good) == len(frames) == 1:
         return placements
-    home = [placement if i in good else replace(placement, margin=0.0) for i, placement in enumerate(placements)]
-    sources = stack_sources(frames, home).first(MAX_SOURCES) if good else _sources(frames[0])
-    odd = [i for i, f in enumerate(frames) if not (placements[i].sure and _at_rest(f, placements[i], sources))]
-    reference = max(good, key=lambda i: (placements[i].margin, frames[i].information))
-    odd = [i for i in odd if i != reference]
+    sources = stack_sources(frames, placements).first(MAX_SOURCES)
+    shown = [_shown(frame, placement, sources) for frame, placement in zip(frames, placements, strict=True)]
+    reference = max(good, key=lambda i: shown[i])
+    odd = [i for i in range(len(frames)) if i != reference and not (placements[i].sure and shown[i] > AT_REST)]
     if not odd:
         return placements
     still = [p if p.sure and i not in odd else replace(p, margin=0.0) for i, p in enumerate(placements)]
@@ -199,15 +199,16 @@ def _with_turns(frames: Sequence[Frame], placements: list[Placement], radius: fl
     return found
 
 
-def _at_rest(frame: Frame, placement: Placement, sources: Sources) -> bool:
-    """Whether a frame shows where it was placed what others let expect there."""
+def _shown(frame: Frame, placement: Placement, sources: Sources) -> float:
+    """Share of what others let expect in a frame that it shows where it was placed; 1 where too little is expected."""
     x, y = np.round(frame.plane.pixel(sources.sky + placement.offset)).astype(int).T
     inside = (x >= 0) & (y >= 0) & (x < frame.shape[1]) & (y < frame.shape[0])
     x, y = x[inside], y[inside]
     amplitude = 0.88 * sources.amplitude[inside] * (sources.width / frame.seeing) ** 2
-    clear = amplitude * np.sqrt(frame.map.denominator[y, x]) > MIN_DUE
-    shown = frame.map.significance[y, x][clear] > MIN_DUE / 2
-    return bool(clear.sum() < MIN_TURN_SOURCES or shown.mean() > AT_REST)
+    due = amplitude * np.sqrt(frame.map.denominator[y, x])
+    clear = due > MIN_DUE
+    shown = frame.map.significance[y, x][clear] > MIN_SEEN * due[clear]
+    return float(shown.mean()) if clear.sum() >= MIN_TURN_SOURCES else 1.0
 
 
 def _turned_scan(frame: Frame, sources: Sources, radius: float) -> Placement | None:

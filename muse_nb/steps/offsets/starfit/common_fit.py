@@ -11,6 +11,7 @@ from muse_nb.steps.offsets.starfit.small import inverse_2x2
 
 __all__ = ["Common", "common_motion"]
 
+MIN_INFORMATION = 1e-9  # of what the others have, of an exposure that takes part
 POSITION_PRIOR = 1e-6  # arcsec^-2, of a star that no exposure measures
 
 
@@ -84,6 +85,8 @@ def common_motion(shift: Floats, weight: Floats, lever: Floats, reference: int, 
     unknown = np.ones((n, 3), bool)
     unknown[:, 2] = free
     unknown[reference] = False
+    told = np.diagonal(own, axis1=1, axis2=2)
+    unknown &= told > MIN_INFORMATION * told.max(axis=0, initial=0.0)
     at = np.flatnonzero(unknown)
     small = normal.reshape(3 * n, 3 * n)[np.ix_(at, at)]
     size = np.sqrt(np.maximum(np.diag(small), 1e-300))  # arcsec and rad are not of a size

@@ -19,6 +19,9 @@ __all__ = ["turned"]
 MIN_GAIN, MIN_GAIN_FEW = 3.5**2 / 2, 6.0**2 / 2
 FEW_STARS = 8
 MIN_SHIFT = 5e-4  # arcsec at the stars' distance from the centre, on the mean: less matters to nobody
+MAX_STEP = 0.5  # of the seeing's FWHM, of the farthest star
+MAX_DEVIATION = 6.0  # errors beyond which a star tells no angle
+MIN_TRUSTED = 0.5  # of an exposure's stars
 SUSPECT = 2.5  # sigma, of stars taken at their photon noise, without which no closer look is taken
 ITERATIONS = 10
 MAX_STARS = 150  # that tell an angle, the most informative
@@ -54,12 +57,14 @@ def turned(fit: Fit, parts: list[FrameEquations]) -> Fit:
     turning |= able & (gain > needed) & (np.abs(np.nan_to_num(judged.angle)) * reach > MIN_SHIFT)
     if not turning.any():
         return fit
-    trust = np.where(np.isfinite(judged.deviation), judged.deviation < MAX_DEVIATION, True)
+    trust = ~(judged.deviation > MAX_DEVIATION)
+    trust[(trust & shared).sum(1) < MIN_TRUSTED * shared.sum(1)] = (
+        True  # it is not they that are wrong, it is too far off
+    )
     own = common_motion(shift, weight * trust[..., None, None], lever, fit.reference, turning & able)
-    return _moved(fit, own, turning)
-
-
-MAX_DEVIATION = 6.0  # errors beyond which a star tells no angle
+    farthest = np.sqrt((np.where(shared[..., None], lever, 0.0) ** 2).sum(2).max(1))
+    most = MAX_STEP * min(frame.seeing for frame in fit.frames) / np.maximum(farthest, 1e-3)
+    return _moved(fit, own, np.clip(own.angle, -most, most), turning)
 
 
 def _sigma(angle: Floats, common: Common) -> Floats:
@@ -68,9 +73,10 @@ def _sigma(angle: Floats, common: Common) -> Floats:
     return np.abs(angle) / np.sqrt(np.where(variance > 0, variance, np.inf))
 
 
-def _moved(fit: Fit, common: Common, turning: Bools) -> Fit:
-    frames = tuple(frame.turned(float(a)) for frame, a in zip(fit.frames, common.angle, strict=True))
-    offsets = fit.offsets + np.einsum("iap,p->ia", common.carried, common.angle)
+def _moved(fit: Fit, common: Common, angle: Floats, turning: Bools) -> Fit:
+    """Turn frames by angles (n,), their offsets carried along."""
+    frames = tuple(frame.turned(float(a)) for frame, a in zip(fit.frames, angle, strict=True))
+    offsets = fit.offsets + np.einsum("iap,p->ia", common.carried, angle)
     return replace(fit, frames=frames, offsets=offsets, turning=frozenset(np.flatnonzero(turning).tolist()))
 
 
