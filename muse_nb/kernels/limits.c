@@ -72,13 +72,13 @@ INLINE void widen_block(const double *value, double *limit) {
 INLINE void reach_body(const Exposure *e, const uint32_t *x, const uint32_t *y, const uint32_t *l, int n, float low, float high,
                        double *limit, int vectors) {
     (void)vectors;
-    const double sin_dec = e->sin_dec, cos_dec = e->cos_dec;
+    const double sin_dec = e->sin_dec, cos_dec = e->cos_dec, turn = e->turn;
     const int native = e->kind == NATIVE;
     double a[BLOCK], b[BLOCK];
     for (int i = 0; i < n; i++) {
         a[i] = swapped(x[i]);
         b[i] = swapped(y[i]);
-        if (native) to_sky(a[i], b[i], sin_dec, cos_dec, a + i, b + i);
+        if (native) to_sky(a[i] + turn, b[i], sin_dec, cos_dec, a + i, b + i);
     }
     for (int i = 0; i < n; i++) {
         const float lambda = swapped(l[i]);
@@ -98,13 +98,13 @@ THRICE(void, reach,
 // of the distance from the pointing, less a margin of 2e-5.
 INLINE int may_widen_body(const Exposure *e, const uint32_t *x, const uint32_t *y, int n, const double *limit, int vectors) {
     (void)vectors;
-    const float sin_dec = (float)e->sin_dec, cos_dec = (float)e->cos_dec;
+    const float sin_dec = (float)e->sin_dec, cos_dec = (float)e->cos_dec, turn = (float)e->turn;
     const double far = fmax(-limit[0], limit[1]) * e->cos_dec + fmax(-limit[2], limit[3]) / e->cos_dec;
     const float west = (float)(limit[0] + 2e-5 * far / e->cos_dec), east = (float)(limit[1] - 2e-5 * far / e->cos_dec);
     const float south = (float)(limit[2] + 2e-5 * far), north = (float)(limit[3] - 2e-5 * far);
     int beyond = 0;
     for (int i = 0; i < n; i++) {
-        const float angle = swapped(x[i]), distance = -swapped(y[i]), round = 12582912.f;
+        const float angle = swapped(x[i]) + turn, distance = -swapped(y[i]), round = 12582912.f;
         const float sin_r = distance * (1 - distance * distance * (1.f / 6));
         const float turns = (angle * (float)(1 / HALF_PI) + round) - round, r = angle - turns * (float)HALF_PI, z = r * r;
         const float s = r * (1 + z * (-1.f / 6 + z * (1.f / 120 - z * (1.f / 5040))));

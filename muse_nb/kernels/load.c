@@ -14,11 +14,11 @@ INLINE void place_body(const Grid *g, const Exposure *e, const uint32_t *x, cons
     (void)vectors;
     const Pole pole = pole_at(e->sin_dec, e->cos_dec);
     const double scale = DEG / g->step, cx = g->crpix_x - 1, cy = g->crpix_y - 1, xmax = g->nx - 1, ymax = g->ny - 1;
-    const double g_sin = g->sin_dec, g_cos = g->cos_dec, d_ra = e->d_ra, d_dec = e->d_dec;
+    const double g_sin = g->sin_dec, g_cos = g->cos_dec, d_ra = e->d_ra, d_dec = e->d_dec, turn = e->turn;
     const int swap = g->swap, fx = swap ? g->ny : 1, fy = swap ? 1 : g->nx, native = e->kind == NATIVE;
     for (int i = 0; i < n; i++) {
         float ra = swapped(x[i]), dec = swapped(y[i]);
-        if (native) sky_offset(ra, dec, &pole, &ra, &dec);
+        if (native) sky_offset(ra + turn, dec, &pole, &ra, &dec);
         ra = (float)(ra + d_ra);
         dec = (float)(dec + d_dec);
         double east, north;

@@ -192,7 +192,7 @@ int stream_slices(const Grid *g, const Exposure *e, double *sums) {
             const float lambda = swapped(words[2 * CHUNK + i]);
             if (!(lambda >= g->lambda_low && lambda <= g->lambda_high)) continue;
             float ra = swapped(words[i]), dec = swapped(words[CHUNK + i]);
-            if (e->kind == NATIVE) sky_offset(ra, dec, &pole, &ra, &dec);
+            if (e->kind == NATIVE) sky_offset(ra + e->turn, dec, &pole, &ra, &dec);
             double east, north;
             tangent_plane((float)(ra + e->d_ra), (float)(dec + e->d_dec), g->sin_dec, g->cos_dec, DEG / g->step, &east, &north);
             const double x = floor(g->crpix_x - 1 - east + .5), y = floor(g->crpix_y - 1 + north + .5);

@@ -55,6 +55,7 @@ typedef struct {                        // one exposure's pixel table
     float *index;                       // smallest and largest wavelength of each block
     double limit[6];                    // out: extremes of tan(dRA) or dRA, of sin(dec)-sin(dec0) or dDEC, of lambda
     int32_t across_x, across_y;         // from a spaxel to the next across the slices: -1, 0 or 1
+    double turn;                        // added to native longitudes: the field is turned about its centre
 } Exposure;
 
 typedef struct {                        // the cube

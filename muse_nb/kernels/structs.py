@@ -42,6 +42,7 @@ class Exposure(Structure):
         ("limit", c_double * 6),
         ("across_x", c_int32),
         ("across_y", c_int32),
+        ("turn", c_double),
     )
 
 

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 __all__ = ["MATCHED", "OffsetList"]
 
-_COLUMNS = ("DATE_OBS", "MJD_OBS", "RA_OFFSET", "DEC_OFFSET", "FLUX_SCALE")
+_COLUMNS = ("DATE_OBS", "MJD_OBS", "RA_OFFSET", "DEC_OFFSET", "FLUX_SCALE", "ROTANGLE")
+_UNITS = ("s", "deg", "deg", None, "deg")  # "s" is what the recipe says of days
 MATCHED = 23  # characters of DATE-OBS that muse_exp_combine compares
 
 
@@ -36,7 +37,11 @@ class OffsetList:
         Position that the header assigns less the true one [deg]; RA_OFFSET is a difference of right ascensions, without
         cos(dec). muse_exp_combine subtracts them.
     flux_scale : tuple of float
-        Factor on the flux; NaN and 0 leave it as it is.
+        Factor on the flux; NaN or 0 leaves it as it is.
+    rotangle : tuple of float
+        Position angle of the field, from north towards east, less the one that the header assigns [deg], as pymusepipe
+        has it: what must be added to ESO INS DROT POSANG. The field is turned about its centre, RA and DEC of the
+        header, and then displaced by the offset. muse_exp_combine does not know the column. Zeros by default.
     """
 
     date_obs: tuple[str, ...]
@@ -44,9 +49,12 @@ class OffsetList:
     ra_offset: tuple[float, ...]
     dec_offset: tuple[float, ...]
     flux_scale: tuple[float, ...]
+    rotangle: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse columns of different lengths and exposures named twice."""
+        if not self.rotangle:
+            object.__setattr__(self, "rotangle", (0.0,) * len(self.date_obs))
         if len({len(getattr(self, name.lower())) for name in _COLUMNS}) != 1:
             raise MuseError("the columns of an offset list must have the same length")
         twice = {date for date in self.date_obs if self.date_obs.count(date) > 1}
@@ -55,7 +63,7 @@ class OffsetList:
 
     @classmethod
     def read(cls, path: str | Path) -> OffsetList:
-        """Read an OFFSET_LIST written by muse_exp_align or by `write`.
+        """Read an OFFSET_LIST written by muse_exp_align, by `write`, or by other tools such as pymusepipe.
 
         Raises
         ------
@@ -72,8 +80,8 @@ class OffsetList:
         missing = [name for name in _COLUMNS[:4] if name not in table]
         if missing:
             raise MuseError(f"{path} lacks {', '.join(missing)}: muse_exp_combine would ignore it; write it again")
-        for name in ("RA_OFFSET", "DEC_OFFSET"):
-            if table[name].unit not in ("", "deg", "degree"):
+        for name in ("RA_OFFSET", "DEC_OFFSET", "ROTANGLE"):
+            if name in table and table[name].unit.strip().lower() not in ("", "deg", "degree", "degrees"):
                 raise MuseError(f"{path}: {name} is in {table[name].unit}, must be in deg: convert it")
         rows = len(table["DATE_OBS"].values)
         numbers = []
@@ -82,10 +90,13 @@ class OffsetList:
             if not all(isinstance(value, (int, float)) for value in values):
                 raise MuseError(f"{path}: {name} holds no numbers: write it again")
             numbers.append(tuple(float(value) for value in values))  # type: ignore[arg-type]
-        mjd, ra, dec, scale = numbers
+        mjd, ra, dec, scale, angle = numbers
         if not all(math.isfinite(value) for value in (*ra, *dec)):
             raise MuseError(f"{path} has offsets that are not finite: measure them again")
-        return cls(tuple(str(value) for value in table["DATE_OBS"].values), mjd, ra, dec, scale)
+        if any(math.isinf(value) for value in angle):
+            raise MuseError(f"{path} has a ROTANGLE that is not finite: measure it again")
+        angle = tuple(0.0 if math.isnan(value) else value for value in angle)  # as pymusepipe reads them
+        return cls(tuple(str(value) for value in table["DATE_OBS"].values), mjd, ra, dec, scale, angle)
 
     def write(
         self,
@@ -119,9 +130,7 @@ class OffsetList:
         primary.header["INSTRUME"] = "MUSE"
         primary.header["HIERARCH ESO PRO CATG"] = "OFFSET_LIST"
         columns = [fits.Column("DATE_OBS", f"{MATCHED}A", array=[date[:MATCHED] for date in self.date_obs])]
-        for name, unit in zip(
-            _COLUMNS[1:], ("s", "deg", "deg", None), strict=True
-        ):  # "s" is what the recipe says of days
+        for name, unit in zip(_COLUMNS[1:], _UNITS, strict=True):
             columns.append(fits.Column(name, "D", unit=unit, array=getattr(self, name.lower())))
         with atomic_write(path, force=force, inputs=inputs) as part:
             fits.HDUList([primary, fits.BinTableHDU.from_columns(columns)]).writeto(part, overwrite=True)
@@ -133,6 +142,13 @@ class OffsetList:
                 return self.ra_offset[row], self.dec_offset[row], self.flux_scale[row]
         return None
 
+    def angle_of(self, date_obs: str) -> float:
+        """Return ROTANGLE [deg] of an exposure, 0 where the list has no row for it."""
+        for date, angle in zip(self.date_obs, self.rotangle, strict=True):
+            if date[:MATCHED] == date_obs[:MATCHED]:
+                return angle
+        return 0.0
+
     def missing(self, dates: Iterable[str]) -> list[str]:
         """Name the exposures that the list has no row for."""
         return [date for date in dates if self.of(date) is None]
@@ -141,5 +157,5 @@ class OffsetList:
         """Add a row without an offset for exposures that have none: the recipe is told, not left to guess."""
         added = self.missing(dates)
         zeros, unknown = (0.0,) * len(added), (math.nan,) * len(added)
-        columns = (self.mjd_obs + unknown, self.ra_offset + zeros, self.dec_offset + zeros, self.flux_scale + unknown)
-        return OffsetList(self.date_obs + tuple(added), *columns)
+        place = (self.mjd_obs + unknown, self.ra_offset + zeros, self.dec_offset + zeros)
+        return OffsetList(self.date_obs + tuple(added), *place, self.flux_scale + unknown, self.rotangle + zeros)

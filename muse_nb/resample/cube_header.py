@@ -119,6 +119,7 @@ def _exposure(number: int, exposure: Input) -> list[str]:
         card(f"{start} DRA", d_ra, f"[deg] (= {3600 * d_ra:.6f} arcsec) RA offset applied"),
         card(f"{start} DDEC", d_dec, f"[deg] (= {3600 * d_dec:.6f} arcsec) DEC offset applied"),
         card(f"{start} DATE-OBS", exposure.date_obs, f"offset {number} applied to this exposure"),
+        *([card(f"{start} ROTANGLE", exposure.angle, "[deg] turned by, N to E")] if exposure.angle else []),
         *(
             [card(f"ESO DRS MUSE FLUX SCALE{number}", exposure.flux, "factor on the flux")]
             if exposure.flux != 1

@@ -34,13 +34,15 @@ class Input:
     ra, dec : float
         Pointing with its offset applied [deg].
     offset : tuple of float
-        RA_OFFSET and DEC_OFFSET [deg] that were applied.
+        RA_OFFSET and DEC_OFFSET [deg] that were applied; of a field that is turned, after its turn.
     weight, flux : float
         Relative to the first exposure; factor on the flux.
     kernel : muse_nb.kernels.structs.Exposure
     first : int
         Its first row in the table: above 0 in a PIXTABLE_COMBINED only.
     date_obs : str
+    angle : float
+        ROTANGLE [deg] by which the field is turned about its centre, from north towards east.
     index : numpy.ndarray
         Smallest and largest wavelength of each block of rows, shape (blocks, 2), which the kernel looks at; empty until
         the rows are scanned.
@@ -55,6 +57,7 @@ class Input:
     kernel: Exposure
     first: int
     date_obs: str
+    angle: float = 0.0
     index: NDArray[np.float32] = field(default_factory=lambda: np.empty((0, 2), np.float32))
 
     @classmethod
@@ -67,6 +70,7 @@ class Input:
         flux: float,
         rows: range,
         date_obs: str,
+        angle: float = 0.0,
     ) -> Input:
         """Open the file for the kernels; rows that are not scanned yet have no index.
 
@@ -91,11 +95,12 @@ class Input:
             flux=flux,
             across_x=x,
             across_y=y,
+            turn=-math.radians(angle),  # native longitudes run from south over east
         )
         columns = [table.columns[name] for name in COLUMNS]
         kernel.offset[:] = [column.offset + rows.start * column.stride for column in columns]
         kernel.stride[:] = [column.stride for column in columns]
-        return cls(table, ra, dec, offset, weight, flux, kernel, rows.start, date_obs)
+        return cls(table, ra, dec, offset, weight, flux, kernel, rows.start, date_obs, angle)
 
     def scan(self, low: float, high: float, threads: int) -> None:
         """Index the wavelengths and find the extent.
@@ -130,7 +135,7 @@ class Input:
         """List what the exposure's part in a cube depends on."""
         state = self.table.path.stat()
         file = [str(self.table.path.absolute()), state.st_size, state.st_mtime_ns, self.first]
-        return [*file, self.ra, self.dec, self.weight, self.flux]
+        return [*file, self.ra, self.dec, self.weight, self.flux, *([self.angle] if self.angle else [])]
 
 
 class Inputs:
@@ -273,7 +278,23 @@ def _exposures(table: PixelTable, offsets: OffsetList | None, weight: float) -> 
         return
     d_ra, d_dec, scale = (offsets.of(date) if offsets else None) or (0.0, 0.0, math.nan)
     flux = scale if math.isfinite(scale) and scale else 1.0
-    yield Input.open(table, (ra - d_ra, dec - d_dec), (d_ra, d_dec), weight, flux, range(table.nrow), date)
+    angle = offsets.angle_of(date) if offsets else 0.0
+    if angle:
+        if table.kind == "deg":
+            raise MuseError(
+                f"{table.path} has RA and DEC for its positions, which a ROTANGLE of {angle:g} deg cannot turn: combine"
+                " its PIXTABLE_REDUCED"
+            )
+        d_ra, d_dec = _turned(d_ra, d_dec, angle, dec)
+    pointing = ra - d_ra, dec - d_dec
+    yield Input.open(table, pointing, (d_ra, d_dec), weight, flux, range(table.nrow), date, angle)
+
+
+def _turned(d_ra: float, d_dec: float, angle: float, dec: float) -> tuple[float, float]:
+    """Turn an offset as the field that it was given for."""
+    cosine, sine, scale = math.cos(math.radians(angle)), math.sin(math.radians(angle)), math.cos(math.radians(dec))
+    east = d_ra * scale
+    return (cosine * east + sine * d_dec) / scale, cosine * d_dec - sine * east
 
 
 def _rows_of_exposures(table: PixelTable) -> list[range]:

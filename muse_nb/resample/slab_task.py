@@ -36,6 +36,7 @@ class Part:
     flux: float
     rows: range
     date_obs: str
+    angle: float
     blocks: NDArray[np.int32]
     wavelengths: NDArray[np.float32]
 
@@ -137,6 +138,7 @@ def _part(exposure: Input, low: float, high: float) -> Part:
         exposure.flux,
         range(exposure.first, exposure.first + kernel.nrow),
         exposure.date_obs,
+        exposure.angle,
         blocks,
         index[blocks],
     )
@@ -146,7 +148,9 @@ def _open(parts: tuple[Part, ...]) -> Iterator[Input]:
     for part in parts:
         index = np.zeros((-(-len(part.rows) // BLOCK), 2), np.float32)  # zeros that are only read take no memory
         index[part.blocks] = part.wavelengths
-        exposure = Input.open(part.table, part.place[:2], part.offset, part.weight, part.flux, part.rows, part.date_obs)
+        exposure = Input.open(
+            part.table, part.place[:2], part.offset, part.weight, part.flux, part.rows, part.date_obs, part.angle
+        )
         exposure.kernel.d_ra, exposure.kernel.d_dec = part.place[2:]
         exposure.kernel.index = index.ctypes.data_as(POINTER(c_float))
         exposure.index = index

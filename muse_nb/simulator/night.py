@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from html import escape
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["Night", "disk_needed", "simulate"]
 
 MEMORY = 4e9  # that the exposures in work may take together [byte]
+MAX_ROTATOR = 10.0  # deg
 BYTES_PER_ROW = 150  # of memory while the pixel table of an exposure is made
 
 
@@ -106,6 +108,7 @@ def simulate(
     raw: bool = True,
     products: bool = False,
     exptime: float = 60.0,
+    rotator: Sequence[float] = (),
     workers: int | None = None,
     force: bool = False,
     progress: Progress | None = None,
@@ -132,6 +135,8 @@ def simulate(
         Also write OBJECT_RED, PIXTABLE_REDUCED and IMAGE_FOV as the recipes would, without them.
     exptime
         [s]
+    rotator
+        By how much the rotator of each exposure is off, true angle minus ESO INS DROT POSANG [deg]; 0 beyond its end.
     workers
         Threads; as many as the machine has cores, at most 4, when None.
     force
@@ -155,7 +160,10 @@ def simulate(
     if not 0 < exptime <= 3600:
         raise MuseError(f"an exposure time of {exptime} s cannot be simulated: choose one up to 3600 s")
     folder, instrument = Path(folder), Instrument(layout_named(layout), seed)
-    pointings = [pointing(k, seed, exptime) for k in range(exposures)]
+    off = [*rotator, *(exposures * [0.0])]
+    if not all(abs(angle) <= MAX_ROTATOR for angle in off):
+        raise MuseError(f"a rotator cannot be off by {max(off, key=abs):g} deg: choose up to {MAX_ROTATOR:g} deg")
+    pointings = [pointing(k, seed, exptime, off[k]) for k in range(exposures)]
     low, high = instrument.limits
     truth = {
         "stars": cluster(float(np.hypot(*(high - low)) / 2 * 0.2 + 4), seed),

@@ -36,6 +36,8 @@ class Pointing:
         True minus header pointing, towards east and north [arcsec].
     posang
         ESO INS DROT POSANG [deg].
+    rotator
+        By how much the rotator is off: true angle of the field minus `posang` [deg].
     exptime
         [s]
     seeing
@@ -67,6 +69,7 @@ class Pointing:
     parang: float
     altitude: float
     azimuth: float
+    rotator: float = 0.0
 
     @property
     def true_ra(self) -> float:
@@ -79,8 +82,8 @@ class Pointing:
         return self.dec + self.error[1] / 3600
 
 
-def pointing(number: int, seed: int, exptime: float) -> Pointing:
-    """Plan exposure `number` (from 0) of the night `seed`."""
+def pointing(number: int, seed: int, exptime: float, rotator: float = 0.0) -> Pointing:
+    """Plan exposure `number` (from 0) of the night `seed`, its rotator off by so many degrees."""
     time = START + number * CADENCE
     night = generator(seed, "night").random(8)
     random = generator(seed, "exposure", number)
@@ -117,6 +120,7 @@ def pointing(number: int, seed: int, exptime: float) -> Pointing:
         parang=parang,
         altitude=altitude,
         azimuth=azimuth,
+        rotator=rotator,
     )
 
 

@@ -47,7 +47,7 @@ def field_coordinates(
     depth = np.sin(d) * np.sin(d0) + np.cos(d) * np.cos(d0) * np.cos(a - a0)
     east = np.degrees(np.cos(d) * np.sin(a - a0) / depth) * 3600
     north = np.degrees((np.sin(d) * np.cos(d0) - np.cos(d) * np.sin(d0) * np.cos(a - a0)) / depth) * 3600
-    angle = np.radians(-pointing.posang)  # INS DROT MODE SKY
+    angle = np.radians(-pointing.posang - pointing.rotator)  # INS DROT MODE SKY
     # Inverse of CD = 0.2" [[-cos, -sin], [-sin, cos]], which is its own transpose.
     x = (-np.cos(angle) * east - np.sin(angle) * north) / SPAXEL
     y = (-np.sin(angle) * east + np.cos(angle) * north) / SPAXEL

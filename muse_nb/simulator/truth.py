@@ -58,6 +58,9 @@ def exposure_table(pointings: list[Pointing], layout: Layout, seed: int) -> Tabl
     table["seeing"].unit = "arcsec"
     table["posang"].unit = table["parang"].unit = "deg"
     table["exptime"].unit = "s"
+    if any(p.rotator for p in pointings):
+        table["rotator"] = [float(p.rotator) for p in pointings]
+        table["rotator"].unit = "deg"
     table.meta = {"layout": layout.name, "seed": seed, "ifus": list(layout.ifus)}
     return table
 
@@ -77,7 +80,11 @@ def same_night(folder: Path, wanted: Table) -> bool:
     return (
         there.meta == wanted.meta
         and there.colnames == wanted.colnames
-        and all(list(there[name][:n]) == list(wanted[name][:n]) for name in ("label", "exptime", "true_ra"))
+        and all(
+            list(there[name][:n]) == list(wanted[name][:n])
+            for name in ("label", "exptime", "true_ra", "rotator")
+            if name in wanted.colnames
+        )
     )
 
 

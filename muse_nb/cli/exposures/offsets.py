@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -85,8 +86,10 @@ def _rows(offsets: Offsets, check: CrossCheck | None) -> list[dict[str, Any]]:
 
 def _wrong_with(path: str, offsets: Offsets) -> int:
     """Print what is wrong with a list made elsewhere; the exit status."""
-    from muse_nb.steps.offsets.crosscheck import check_offset_list
+    from muse_nb.steps.offsets.crosscheck import check_offset_list, list_notes
 
+    for note in list_notes(path, offsets):
+        print(f"note: {path}: {note}", file=sys.stderr)
     findings = check_offset_list(path, offsets)
     for finding in findings:
         print_error("offsets", f"{path}: {finding}")
@@ -110,6 +113,14 @@ def _line(row: Mapping[str, Any]) -> str:
         return f"{row['date_obs']}  {row['verdict']}: {row['why']}"
     numbers = (
         f"{1e3 * row['ra_offset_arcsec']:+9.1f} ± {1e3 * row['ra_error_arcsec']:.1f}  "
-        f"{1e3 * row['dec_offset_arcsec']:+9.1f} ± {1e3 * row['dec_error_arcsec']:.1f} mas  {row['n_stars']} stars"
+        f"{1e3 * row['dec_offset_arcsec']:+9.1f} ± {1e3 * row['dec_error_arcsec']:.1f} mas  "
+        f"{_rotation(row)}{row['n_stars']} stars"
     )
     return f"{row['date_obs']}  {numbers}  {row['verdict']} {row['why']}".rstrip()
+
+
+def _rotation(row: Mapping[str, Any]) -> str:
+    """By how much the rotator was off, where the stars tell."""
+    if row["rotation_deg"] is None:
+        return ""
+    return f"{row['rotation_deg']:+.4f} ± {row['rotation_error_deg']:.4f} deg  "

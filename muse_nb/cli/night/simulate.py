@@ -17,6 +17,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--exposures", type=int, default=19, metavar="N", help="how many (default: 19)")
     parser.add_argument("--layout", default="micro", help="micro, mini, fov or full (default: micro)")
     parser.add_argument("--seed", type=int, default=1, metavar="N", help="same seed, same bytes (default: 1)")
+    parser.add_argument(
+        "--rotator",
+        type=float,
+        nargs="+",
+        default=[],
+        metavar="DEG",
+        help="by how much the rotator is off, an exposure each",
+    )
     parser.add_argument("--products", action="store_true", help="also what the recipes would make of the frames")
     parser.add_argument("--no-raw", action="store_true", help="no raw frames")
     add_force(parser, "make every file again")
@@ -38,6 +46,7 @@ def run(args: argparse.Namespace) -> int | None:
             args.seed,
             raw=not args.no_raw,
             products=args.products,
+            rotator=args.rotator,
             force=args.force,
             progress=progress,
         )

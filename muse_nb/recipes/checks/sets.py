@@ -99,10 +99,8 @@ def judge_offsets(given: OffsetList, dates: Sequence[str], path: str | Path = "t
             remedy = "offsets are in degrees; divide those in arcsec by 3600"
             yield Fault("offsets", files, what, "the exposure would lie elsewhere", remedy)
             break
-    factors = zip(given.date_obs, given.flux_scale, strict=True)
-    scaled = [
-        date for date, scale in factors if math.isfinite(scale) and scale not in (0.0, 1.0)
-    ]  # both engines leave 0
+    factors = zip(given.date_obs, given.flux_scale, strict=True)  # both engines leave 0
+    scaled = [date for date, scale in factors if math.isfinite(scale) and scale not in (0.0, 1.0)]
     if scaled:
         what = f"has a FLUX_SCALE for {len(scaled)} exposures, the first {scaled[0]}"
         remedy = "set it to NaN unless that is meant"

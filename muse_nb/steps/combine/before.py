@@ -14,7 +14,7 @@ from muse_nb.recipes.checks.faults import Fault, Frame, Run, Severity
 from muse_nb.recipes.checks.sets import judge_offsets, stars
 from muse_nb.resample.inputs import applied
 
-__all__ = ["check_list", "check_offsets", "check_tables"]
+__all__ = ["check_list", "check_offsets", "check_tables", "turned_exposures"]
 
 _NUMBERS = ("RA", "DEC", "EXPTIME")
 _RECIPES_OWN = ("numbers", "not_finite")  # what our engine reads, leaves out and says
@@ -86,6 +86,31 @@ def check_offsets(tables: list[PixelTable], offsets: OffsetList | None, *, allow
     missing = offsets.missing(dates) if allow_missing else []
     there = [date for date in dates if date not in missing]
     return [f"{date} was combined without an offset" for date in missing] + _sentences(judge_offsets(offsets, there))
+
+
+def turned_exposures(tables: list[PixelTable], offsets: OffsetList | None, *, applied: bool) -> list[str]:
+    """Say which exposures the list has an angle for, and what becomes of it.
+
+    Parameters
+    ----------
+    tables, offsets
+        The exposures and their list.
+    applied
+        Whether the engine turns them; muse_exp_combine does not.
+    """
+    if offsets is None:
+        return []
+    dates = [str(table.header["DATE-OBS"]) for table in tables]
+    told = ", ".join(f"{date} by {offsets.angle_of(date):+.4f} deg" for date in dates if offsets.angle_of(date))
+    if not told:
+        return []
+    if applied:
+        return [f"turned about their field's centre, as ROTANGLE asks for: {told}"]
+    return [
+        f"ROTANGLE asks to turn {told}: muse_exp_combine does not, so that stars are smeared at the field's edge;"
+        " combine with the stream engine, or add the angle to ESO INS DROT POSANG of the PIXTABLE_OBJECTs, run"
+        " muse_scipost again and measure the offsets of the new images"
+    ]
 
 
 def check_list(path: Path) -> list[str]:

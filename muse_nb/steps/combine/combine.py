@@ -16,7 +16,7 @@ from muse_nb.products.offset_list import OffsetList
 from muse_nb.products.pixtable import PixelTable
 from muse_nb.resample.given_grid import read_grid
 from muse_nb.resample.weights import weight_notes
-from muse_nb.steps.combine.before import check_list, check_offsets, check_tables
+from muse_nb.steps.combine.before import check_list, check_offsets, check_tables, turned_exposures
 from muse_nb.steps.combine.job import Job
 from muse_nb.steps.combine.result import Combination
 from muse_nb.steps.combine.settings import CombineOptions, CombineSettings
@@ -159,6 +159,7 @@ def _prepare(
     listed = OffsetList.read(offsets) if isinstance(offsets, (str, Path)) else offsets
     notes = check_tables(tables, 0.0 if settings.crtype == "others" else settings.crsigma)
     notes += check_offsets(tables, listed, allow_missing=settings.allow_missing)
+    notes += turned_exposures(tables, listed, applied=settings.engine != "eso")
     notes += weight_notes(tables, settings.weight)
     if isinstance(offsets, (str, Path)):
         notes += check_list(Path(offsets))

@@ -273,7 +273,9 @@ def heal_nans(
         for number, table in enumerate(tables):
             what = f"planes of {table.path.parent.name}"
             alone = NanPlanes.collect(grid.shape, _nan_planes(inputs.only(number), grid, settings, what, step))
-            offset = {str(table.header["DATE-OBS"])[:23]: inputs.exposures[number].offset}
+            moved = inputs.exposures[number].offset, inputs.exposures[number].angle
+            place: tuple[float, ...] = (*moved[0], moved[1]) if moved[1] else moved[0]
+            offset = {str(table.header["DATE-OBS"])[:23]: place}
             angle = abs(float(str(table.header.get("ESO INS DROT POSANG", 0.0))))
             placement = Placement.on(dict(grid.cards()), grid.shape, how, offset, tables[0], angle)
             dithers.append(_dither(Tables([table], placement, known), alone, combined, step))

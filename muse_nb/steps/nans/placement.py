@@ -101,7 +101,7 @@ class Placement:
     """
 
     grid: Grid
-    offsets: dict[str, tuple[float, float]]
+    offsets: dict[str, tuple[float, ...]]
     resampling: Resampling
     posang: float
     _wcs: dict[str, float] = field(repr=False)
@@ -147,7 +147,7 @@ class Placement:
         header: Mapping[str, Any],
         shape: tuple[int, int, int],
         how: Resampling,
-        offsets: dict[str, tuple[float, float]],
+        offsets: dict[str, tuple[float, ...]],
         first: PixelTable,
         posang: float,
         path: str | Path = "the grid",
@@ -200,7 +200,10 @@ class Placement:
             raise MuseError(
                 f"{table.path} has positions in pixels: give PIXTABLE_REDUCED, whose positions are on the sky"
             )
-        columns = (table.read(name, start, stop) for name in ("xpos", "ypos", "lambda"))
+        columns = [table.read(name, start, stop) for name in ("xpos", "ypos", "lambda")]
+        turn = self.offsets.get(str(table.header.get("DATE-OBS", "")).strip()[:23], (0.0, 0.0))[2:]
+        if any(turn) and table.kind == "rad":  # native longitudes run from south over east
+            columns[0] = columns[0] - np.radians(turn[0])
         wcs = self._wcs
         place = Place(
             table.kind == "rad",
@@ -223,16 +226,17 @@ class Placement:
         return ra - offset[0], dec - offset[1]
 
 
-def _offsets(primary: Mapping[str, Any], tables: int) -> dict[str, tuple[float, float]]:
-    """Read the offsets that were applied: DATE-OBS to (RA, DEC) [deg]."""
-    found = {}
+def _offsets(primary: Mapping[str, Any], tables: int) -> dict[str, tuple[float, ...]]:
+    """Read the offsets that were applied: DATE-OBS to (RA, DEC) [deg], and the angle of a field that was turned."""
+    found: dict[str, tuple[float, ...]] = {}
     for number in range(1, 10000):
         date = primary.get(f"ESO DRS MUSE OFFSET{number} DATE-OBS")
         if date is None and number > tables:
             break
         if date is not None:
-            pair = [primary.get(f"ESO DRS MUSE OFFSET{number} {axis}", 0.0) for axis in ("DRA", "DDEC")]
-            found[str(date).strip()[:23]] = (float(pair[0]), float(pair[1]))
+            axes = ("DRA", "DDEC", "ROTANGLE")
+            moved = [float(primary.get(f"ESO DRS MUSE OFFSET{number} {axis}", 0.0)) for axis in axes]
+            found[str(date).strip()[:23]] = tuple(moved if moved[2] else moved[:2])
     return found
 
 

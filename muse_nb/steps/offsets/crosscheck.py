@@ -25,7 +25,7 @@ from muse_nb.steps.offsets.wobble import fit_wobble
 if TYPE_CHECKING:
     from astropy.table import Table
 
-__all__ = ["CrossCheck", "check_offset_list", "cross_check"]
+__all__ = ["CrossCheck", "check_offset_list", "cross_check", "list_notes"]
 
 METHODS = ("clicked", "automatic", "correlation", "muse_exp_align")
 MAX_DEVIATION = 5.0  # errors between two methods
@@ -36,6 +36,7 @@ METHOD_ERROR = {
     "muse_exp_align": 0.05,
 }  # arcsec beyond known errors
 FEW_MATCHED = 2  # stars with which muse_exp_align is often wrong
+ANGLE_ERROR = 0.01  # deg that a list made elsewhere may be off beside the errors of the measured angles
 LIST_ERROR = 0.1  # arcsec that a list made elsewhere may be off beside the errors of the measured offsets
 
 
@@ -272,7 +273,40 @@ def check_offset_list(
             f"the largest offset is {np.nanmax(size):.4g} arcsec: are the columns in degrees, as the recipe wants them?"
         )
     if measured is not None:
-        findings += _against(given, measured)
+        findings += _against(given, measured) + _angles_against(given, measured)
+    return findings
+
+
+def list_notes(offset_list: str | Path, exposures: Offsets) -> list[str]:
+    """Say what of an OFFSET_LIST muse_exp_combine leaves aside: the angles of exposures that are turned."""
+    given = OffsetList.read(offset_list)
+    dates = [str(name) for name in exposures.table["date_obs"]]
+    turned = [f"{name} by {given.angle_of(name):+.4f} deg" for name in dates if given.angle_of(name)]
+    if not turned:
+        return []
+    return [
+        f"its ROTANGLE turns {', '.join(turned)}: the stream engine applies it, muse_exp_combine does not (add it to"
+        " ESO INS DROT POSANG of the PIXTABLE_OBJECTs and run muse_scipost again)"
+    ]
+
+
+def _angles_against(given: OffsetList, measured: Offsets) -> list[str]:
+    """Compare ROTANGLE, which has the sign of POSANG, with the angles that the stars tell."""
+    findings = []
+    table = measured.table
+    if "turned" not in table.colnames:
+        return []
+    zero = given.angle_of(str(table["date_obs"][int(np.argmin(np.abs(np.nan_to_num(table["rotation"]))))]))
+    for name, rotation, error in zip(table["date_obs"], table["rotation"], table["rotation_error"], strict=True):
+        if given.of(str(name)) is None or not np.isfinite(rotation):
+            continue
+        angle, allowed = given.angle_of(str(name)) - zero, ANGLE_ERROR + MAX_DEVIATION * error
+        if abs(angle + rotation) <= allowed:
+            continue
+        what = f"ROTANGLE of {name} is {angle:+.4f} deg, the stars tell {-rotation:+.4f} ± {error:.4f}"
+        if abs(angle - rotation) <= allowed:
+            what += ": it has the wrong sign, it must hold the true angle minus the header's, from north towards east"
+        findings.append(what)
     return findings
 
 

@@ -109,7 +109,7 @@ def solve_picks(measurement: Measurement, picks: Table) -> Solution:
     fit = Fit.of(frames, first[placed] - first[placed[0]], stars + first[placed[0]], amplitude, wide)
     fit = fit.with_fluxes()
     for _ in range(MAX_STEPS):
-        fit, moved = fit.step(1.0)
+        fit, moved, _ = fit.step(1.0)
         if moved < CONVERGED:
             break
     names = np.r_[numbers, np.full(int(neighbour.sum()), -1)]

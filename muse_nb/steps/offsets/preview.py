@@ -10,7 +10,7 @@ import numpy as np
 from muse_nb.steps.offsets.measurement import Measurement
 from muse_nb.steps.offsets.picked import SAME_STAR, positions
 from muse_nb.steps.offsets.result import Offsets
-from muse_nb.steps.offsets.starfit.catalogue import StarShifts, adjust
+from muse_nb.steps.offsets.starfit.catalogue import StarShifts, adjust, levers
 from muse_nb.steps.offsets.starfit.solve import Solution
 from muse_nb.steps.offsets.table import assemble
 
@@ -47,7 +47,8 @@ def _solution(measurement: Measurement, picks: Table) -> Solution | None:
     if shown.sum() < 2:
         return None
     reference = fit.reference if shown[fit.reference] else int(np.argmax(shown))
-    own = adjust(chosen, fit.sky[near], reference, base.stars.floor if base.stars is not None else 0.0)
+    least = base.stars.floor if base.stars is not None else 0.0
+    own = adjust(chosen, levers(fit)[:, near], reference, least)
     names = np.full(len(fit.sky), -1)
     names[near] = numbers[first]
     residual, error = np.full((2, n, len(fit.sky), 2), np.nan)

@@ -17,7 +17,7 @@ from muse_nb.products.offset_list import OffsetList
 from muse_nb.steps.offsets.left_out import left_out
 from muse_nb.steps.offsets.measurement import Measurement
 from muse_nb.steps.offsets.stamps import StarStamps, star_stamps
-from muse_nb.steps.offsets.starfit.arrays import Bools
+from muse_nb.steps.offsets.starfit.arrays import Bools, Floats
 from muse_nb.steps.offsets.starfit.solve import Solution
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ class OffsetRow(TypedDict):
     flux: float | None
     rotation_deg: float | None
     rotation_error_deg: float | None
+    turned: bool
     method: str
     verdict: str
     why: str
@@ -50,13 +51,18 @@ class OffsetRow(TypedDict):
 class Offsets(Shown):
     """Offsets of exposures on the sky: where the header puts the stars minus where they are in the reference.
 
+    An exposure whose rotator is off shows its field turned about the field's centre (the reference point of the image's
+    WCS, which is the pointing), from north towards east where the rotation is positive, and then displaced by the
+    offset. Both are what the header says less what is true; an OFFSET_LIST has the angle in ROTANGLE with the other
+    sign.
+
     Attributes
     ----------
     table : astropy.table.Table
         One row an exposure, in time order: date_obs, mjd_obs, posang [deg], pointing (number), ra_offset (times
         cos dec), dec_offset and their errors [arcsec], n_stars, chi2 of the stars' cores, fwhm [arcsec], flux relative
-        to the reference, rotation and its error [deg], margin (ln L over any other offset), method, verdict (agree,
-        check, refuse), why.
+        to the reference, rotation and its error [deg], turned (whether the offset is that of a field so turned),
+        margin (ln L over any other offset), method, verdict (agree, check, refuse), why.
     residuals : astropy.table.Table
         One row a star and exposure: star, ra, dec [deg], date_obs, ra_residual, dec_residual and their errors [mas],
         deviation (in errors), outlier.
@@ -81,6 +87,13 @@ class Offsets(Shown):
     def accepted(self) -> Bools:
         """Exposures that were not refused."""
         return np.array([verdict != "refuse" for verdict in self.table["verdict"]], bool)
+
+    @property
+    def turn(self) -> Floats:
+        """Angle (n,) by which the header's is off, where that is in the offset, and 0 elsewhere [deg]."""
+        if "turned" not in self.table.colnames:
+            return np.zeros(len(self.table))
+        return np.where(self.table["turned"], np.nan_to_num(np.asarray(self.table["rotation"], float)), 0.0)
 
     def offset_list(self, flux_scale: bool = False) -> OffsetList:
         """The offsets as muse_exp_combine takes them: degrees, RA without cos(dec), refused exposures left out.
@@ -110,7 +123,7 @@ class Offsets(Shown):
         ra = np.asarray(use["ra_offset"]) / 3600 / np.cos(np.radians(self.dec))
         scale = 1 / np.asarray(use["flux"]) if flux_scale else np.full(len(use), np.nan)
         dates = tuple(str(name) for name in use["date_obs"])
-        columns = (np.asarray(use["mjd_obs"]), ra, dec, scale)
+        columns = (np.asarray(use["mjd_obs"]), ra, dec, scale, 0.0 - self.turn[self.accepted])
         return OffsetList(dates, *(tuple(float(value) for value in column) for column in columns))
 
     def write(self, path: str | Path, force: bool = False, flux_scale: bool = False) -> None:
@@ -143,6 +156,7 @@ class Offsets(Shown):
                 "flux": number(row["flux"]),
                 "rotation_deg": number(row["rotation"]),
                 "rotation_error_deg": number(row["rotation_error"]),
+                "turned": bool(row["turned"]),
                 "method": str(row["method"]),
                 "verdict": str(row["verdict"]),
                 "why": str(row["why"]),
@@ -189,12 +203,13 @@ class Offsets(Shown):
     def _repr_html_(self) -> str:
         good = int(self.accepted.sum())
         head = f"<p><b>Offsets</b> of {good} of {len(self.table)} exposures, relative to {escape(self.reference)}</p>"
-        names = ["exposure", "RA [mas]", "Dec [mas]", "stars", "χ²", "FWHM [″]", "flux", "verdict"]
+        names = ["exposure", "RA [mas]", "Dec [mas]", "rotation [°]", "stars", "χ²", "FWHM [″]", "flux", "verdict"]
         rows = [
             [
                 str(row["date_obs"]),
                 f"{signed(1e3 * row['ra_offset'])}\u00a0±\u00a0{1e3 * row['ra_error']:.1f}",
                 f"{signed(1e3 * row['dec_offset'])}\u00a0±\u00a0{1e3 * row['dec_error']:.1f}",
+                f"{row['rotation']:+.4f}\u00a0±\u00a0{row['rotation_error']:.4f}",
                 str(row["n_stars"]),
                 f"{row['chi2']:.2f}",
                 f"{row['fwhm']:.2f}",

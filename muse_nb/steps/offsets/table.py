@@ -13,7 +13,7 @@ from muse_nb.steps.offsets.starfit.arrays import Bools, Floats, Ints
 from muse_nb.steps.offsets.starfit.catalogue import count_shown, count_shown_at
 from muse_nb.steps.offsets.starfit.coarse import MIN_MARGIN
 from muse_nb.steps.offsets.starfit.correlate import correlate
-from muse_nb.steps.offsets.starfit.geometry import from_tangent
+from muse_nb.steps.offsets.starfit.geometry import from_tangent, turn_matrix
 from muse_nb.steps.offsets.starfit.solve import MAX_DEVIATION, Solution
 
 if TYPE_CHECKING:
@@ -54,18 +54,19 @@ def assemble(measurement: Measurement, solution: Solution, method: str, referenc
     alone = _by_picks_alone(measurement, solution, methods)
     sure = measured & ~alone
     base = _base(measurement, sure if sure.any() else measured, reference)
-    offset, error = _relative(offset, covariance, base)
+    rotation, rotation_error, turned = _rotation(solution, base)
+    offset, error = _relative(_about_centres(measurement, solution, offset, base), covariance, base)
     seen, counts = _seen(solution, n), _shown(solution, n)
     judged = (
         _verdict(measurement, solution, i, methods[i], alone[i], offset[i], error[i], seen[i], *counts[i])
         for i in range(n)
     )
     verdict, why = zip(*judged, strict=True)
+    why = tuple(_with_turn(*told) for told in zip(why, rotation, rotation_error, turned, strict=True))
     frames = measurement.solution.frames  # also of picked stars: the PSF is that of all stars
     flux = _flux(solution, n)
     home = [i for i in base if np.isfinite(flux[i])]
     flux /= np.mean(flux[home]) if home else 1.0
-    rotation, rotation_error = _rotation(solution, n)
     table = Table(
         {
             "date_obs": measurement.date_obs,
@@ -82,6 +83,7 @@ def assemble(measurement: Measurement, solution: Solution, method: str, referenc
             "flux": flux,
             "rotation": rotation,
             "rotation_error": rotation_error,
+            "turned": turned,
             "margin": [placement.margin for placement in solution.placements],
             "method": methods,
             "verdict": list(verdict),
@@ -265,11 +267,52 @@ def _flux(solution: Solution, n: int) -> Floats:
     return flux
 
 
-def _rotation(solution: Solution, n: int) -> tuple[Floats, Floats]:
-    rotation, error = np.full((2, n), np.nan)
-    if solution.stars is not None:
-        rotation[solution.placed], error[solution.placed] = solution.stars.rotation, solution.stars.rotation_error
-    return rotation, error
+def _rotation(solution: Solution, base: list[int]) -> tuple[Floats, Floats, Bools]:
+    """Rotation relative to the mean of some exposures, its error [deg], and whether it is in the offset."""
+    n = len(solution.angle)
+    turned = np.abs(_applied(solution, base)) > 0
+    use = [i for i in base if np.isfinite(solution.angle[i])]
+    if not use:
+        return np.full(n, np.nan), np.full(n, np.nan), turned
+    known = np.isfinite(solution.angle)
+    change = np.eye(n)
+    change[:, use] -= 1 / len(use)
+    change[:, ~known] = 0
+    variance = np.einsum("ij,jk,ik->i", change, np.nan_to_num(solution.angle_covariance), change)
+    error = np.where(known, np.degrees(np.sqrt(np.maximum(variance, 0))), np.nan)
+    return np.degrees(solution.angle - solution.angle[use].mean()), error, turned
+
+
+def _applied(solution: Solution, base: list[int]) -> Floats:
+    """Angles (n,) [rad] that the fit has put into the exposures' maps, relative to the mean of some of them."""
+    angle = np.array([frame.plane.angle for frame in solution.frames])
+    return np.asarray(angle - angle[base].mean())
+
+
+def _about_centres(measurement: Measurement, solution: Solution, offset: Floats, base: list[int]) -> Floats:
+    """Offsets (n, 2) of fields that are turned: how far off the header puts their centres, on the base's own system.
+
+    The fit turns the sky that an exposure shows; the offset is that of a field which is turned about its centre and
+    then displaced.
+    """
+    angle = np.array([frame.plane.angle for frame in solution.frames])
+    if not angle.any():
+        return offset
+    centre = np.array([plane.centre for plane in measurement.planes])
+    zero, home, start = angle[base].mean(), centre[base].mean(0), offset[base].mean(0)
+    moved = []
+    for i in range(len(offset)):
+        apart = home - centre[i]
+        moved.append(turn_matrix(angle[i]) @ (apart + offset[i] - start) - turn_matrix(angle[i] - zero) @ apart)
+    return np.array(moved)
+
+
+def _with_turn(why: str, rotation: float, error: float, turned: bool) -> str:
+    """What is said of an exposure, and that it is turned where it is."""
+    if not turned or not np.isfinite(rotation):
+        return why
+    told = f"turned by {rotation:+.4f} ± {error:.4f} deg"
+    return f"{why}; {told}" if why else told
 
 
 def _residuals(measurement: Measurement, solution: Solution) -> Table:

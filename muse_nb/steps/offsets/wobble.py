@@ -102,7 +102,7 @@ class Wobble(Shown):
 
 
 def fit_wobble(offsets: Offsets | Sequence[Offsets], pointing: Sequence[int] | None = None) -> Wobble:
-    """Fit the turning vector to measured offsets against ESO INS DROT POSANG.
+    """Fit the turning vector to measured offsets against ESO INS DROT POSANG, less what the rotator was off.
 
     Parameters
     ----------
@@ -125,7 +125,7 @@ def fit_wobble(offsets: Offsets | Sequence[Offsets], pointing: Sequence[int] | N
     table = vstack(tables, metadata_conflicts="silent")
     own = np.repeat(np.arange(len(tables)), [len(part) for part in tables]) * 1000 + np.asarray(table["pointing"])
     group = np.unique(own if pointing is None else np.asarray(pointing), return_inverse=True)[1]
-    posang = np.asarray(table["posang"], float)
+    posang = np.asarray(table["posang"], float) - np.concatenate([field.turn for field in fields])
     accepted = np.concatenate([field.accepted for field in fields])
     use = accepted & np.isfinite(posang) & np.isfinite(np.asarray(table["ra_offset"], float))
     groups = np.unique(group[use])

@@ -175,7 +175,7 @@ def test_the_lights_own_place_tells_the_offset() -> None:
         for _ in range(4):
             fit = fit.with_light_shared()
             for _ in range(2):
-                fit, _moved = fit.step(0.5)
+                fit, _moved, _parts = fit.step(0.5)
         error = np.sqrt(np.diagonal(covariance(fit)[1, :, 1]))
         assert (error < 0.012).all()
         found.append((fit.offsets[1] - true) / error)
@@ -190,7 +190,7 @@ def test_noise_at_the_edges_does_not_pull_an_exposure_towards_the_others() -> No
         for _ in range(4):
             fit = fit.with_light_shared()
             for _ in range(2):
-                fit, _moved = fit.step(0.5)
+                fit, _moved, _parts = fit.step(0.5)
         found.append(fit.offsets[1] - true)
     assert np.abs(np.mean(found, axis=0)).max() < 0.012  # 0.038 where the light tells of offsets up to the edges
 

@@ -10,7 +10,7 @@ import numpy as np
 from muse_nb.core.progress import Progress, silent
 from muse_nb.steps.offsets.starfit import noise
 from muse_nb.steps.offsets.starfit.arrays import Floats
-from muse_nb.steps.offsets.starfit.coarse import Placement, Sources, place_all, stack_sources
+from muse_nb.steps.offsets.starfit.coarse import Placement, Sources, place_all, stack_sources, straightened
 from muse_nb.steps.offsets.starfit.fit import Fit
 from muse_nb.steps.offsets.starfit.frame import Frame
 from muse_nb.steps.offsets.starfit.geometry import nearest
@@ -18,6 +18,7 @@ from muse_nb.steps.offsets.starfit.one_thread import one_thread
 from muse_nb.steps.offsets.starfit.prepare import prepare
 from muse_nb.steps.offsets.starfit.small import middle
 from muse_nb.steps.offsets.starfit.transients import fluxes, transient_masks, transients
+from muse_nb.steps.offsets.starfit.turns import turned
 
 __all__ = ["Attempt", "Effort", "begin", "fit_round", "fitted"]
 
@@ -71,8 +72,8 @@ class Attempt:
         placements = list(self.placements)
         if self.fit is not None:
             zero = placements[self.placed[0]].offset
-            for i, offset in zip(self.placed, self.fit.offsets, strict=True):
-                placements[i] = replace(placements[i], offset=zero + offset)
+            for i, offset, frame in zip(self.placed, self.fit.offsets, self.fit.frames, strict=True):
+                placements[i] = replace(placements[i], offset=zero + offset, angle=frame.plane.angle)
         return placements
 
     def better_than(self, other: Attempt) -> bool:
@@ -132,6 +133,8 @@ def _clarity(placements: list[Placement]) -> tuple[int, float]:
 def _attempt(frames: Sequence[Frame], placements: list[Placement], progress: Progress) -> Attempt:
     """First round on the background that the frames have."""
     placed = [i for i, placement in enumerate(placements) if placement.sure]
+    if len(placed) > 1:
+        frames, placements = straightened(frames, placements, placed[0])
     sources = stack_sources(frames, placements) if len(placed) > 1 else None
     if sources is None or not len(sources.sky):
         return Attempt(tuple(frames), placements, [], None)
@@ -175,8 +178,9 @@ def fit_round(fit: Fit, stage: int, progress: Progress = silent) -> Fit:
     fit = replace(fit, stage=stage)
     progress(f"fitting {len(fit.sky)} stars in {len(fit.frames)} exposures", 0, 0)
     for step in range(Effort.on(fit.frames).steps[stage]):
-        fit, moved = fit.step(1.0 if stage == 0 and step < 3 else 0.5)
+        fit, moved, parts = fit.step(1.0 if stage == 0 and step < 3 else 0.5)
         if step:
+            fit = turned(fit, parts)
             clipped = [noise.with_outliers_clipped(frame, stage) for frame in fit.frames]
             fit = replace(fit, frames=noise.with_noise_law(clipped))
         if step > 1 and moved < CONVERGED:

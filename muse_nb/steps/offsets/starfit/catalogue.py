@@ -2,25 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from muse_nb.steps.offsets.starfit.arrays import Bools, Floats, Ints
+from muse_nb.steps.offsets.starfit.common_fit import Common, common_motion
 from muse_nb.steps.offsets.starfit.fit import Fit
 from muse_nb.steps.offsets.starfit.frame import Frame
 from muse_nb.steps.offsets.starfit.normal import FrameEquations
 from muse_nb.steps.offsets.starfit.one_thread import one_thread
 from muse_nb.steps.offsets.starfit.small import column_medians, inverse_2x2
 
-__all__ = ["Adjustment", "StarShifts", "adjust", "count_shown", "count_shown_at", "star_shifts", "with_rejected"]
+__all__ = [
+    "Adjustment",
+    "StarShifts",
+    "adjust",
+    "count_shown",
+    "count_shown_at",
+    "levers",
+    "star_shifts",
+    "with_rejected",
+]
 
-AXES = np.arange(2)
 MIN_SIGMA_OTHERS, MIN_SIGMA = 10.0, 3.0  # that others show a star at; that an exposure shows it at
 MIN_FLUX = 0.15  # of its flux in the others, with which it is shown
 MAX_STARS = 60  # with their own shift in an exposure: the most informative
 MAX_ERROR = 0.15  # arcsec of a shift that counts as measured
 TRUSTED, OUTLYING = 3.0, 6.0  # errors up to which a shift counts in full; from which not at all
+ITERATIONS = 30  # of weights and floor
 MIN_SHARP_SHIFTS = 12  # that tell an error beyond the photon noise
 
 
@@ -57,8 +68,12 @@ class Adjustment:
         Error [arcsec] a star has beyond its photon noise.
     chi2 : float
         Per degree of freedom, with that floor.
-    rotation, rotation_error : ndarray, shape (n,)
-        Residual rotation [deg], positive from north towards east.
+    angle, angle_covariance : ndarray, shapes (n,) and (n, n)
+        By which each exposure is turned beyond its plane, from north towards east [rad]; NaN where no two stars tell.
+    of_angles : ndarray, shape (n, 2, n, 2)
+        What of `covariance` comes from angles that were free.
+    whole : Common
+        The solution with all angles free.
     """
 
     offset: Floats
@@ -68,8 +83,10 @@ class Adjustment:
     deviation: Floats
     floor: float
     chi2: float
-    rotation: Floats
-    rotation_error: Floats
+    angle: Floats
+    angle_covariance: Floats
+    of_angles: Floats
+    whole: Common
 
 
 @one_thread()
@@ -107,36 +124,49 @@ def star_shifts(fit: Fit, parts: list[FrameEquations], most: int = MAX_STARS) ->
     return StarShifts(shift, covariance)
 
 
-def adjust(shifts: StarShifts, sky: Floats, reference: int, least: float = 0.0) -> Adjustment:
+def levers(fit: Fit) -> Floats:
+    """How far a turn of each exposure moves each star (n, K, 2) [arcsec / rad]."""
+    away = np.array([fit.sky + o - frame.plane.centre for frame, o in zip(fit.frames, fit.offsets, strict=True)])
+    return np.stack([away[..., 1], -away[..., 0]], axis=-1)  # from north to east moves (E, N) by (N, -E)
+
+
+def adjust(
+    shifts: StarShifts,
+    lever: Floats,
+    reference: int,
+    least: float = 0.0,
+    turning: Container[int] = (),
+    iterations: int = ITERATIONS,
+) -> Adjustment:
     """Weighted mean of the stars' shifts with outliers down-weighted and an error floor found from their scatter.
 
-    The floor is no less than `least` arcsec.
+    Parameters
+    ----------
+    shifts
+        Of every star in every exposure.
+    lever : ndarray, shape (n, K, 2)
+        See `levers`.
+    reference
+        Exposure that keeps its offset and its angle.
+    least
+        The floor is no less [arcsec].
+    turning
+        Exposures whose angle is free.
+    iterations
+        At most; the floor grows or shrinks in all but the last few.
     """
     measured = shifts.measured
     n = len(measured)
+    free = np.array([i in turning for i in range(n)])
     d = np.where(measured[..., None], shifts.shift, 0.0)
     base = np.where(measured[..., None, None], shifts.covariance, np.eye(2))
     shared = measured & (measured.sum(0) > 1)
     sharp = _sharp(base, shared)
     trust, floor, chi2 = measured.astype(float), least, 1.0
-    free = np.array([i for i in range(n) if i != reference], int)
-    for iteration in range(30):
+    for iteration in range(iterations):
         inverse = inverse_2x2(base + floor**2 * np.eye(2))
-        weight = inverse * trust[..., None, None]
-        mean_inverse = inverse_2x2(weight.sum(0) + 1e-6 * np.eye(2))
-        pulled = np.einsum("ikab,ikb->ika", weight, d)
-        total = pulled.sum(0)
-        part = np.einsum("ikab,kbc->ikac", weight, mean_inverse)
-        normal = -np.einsum("ikab,jkbc->iajc", part, weight, optimize=True)
-        normal[np.arange(n), :, np.arange(n), :] += weight.sum(1)
-        right = pulled.sum(1) - np.einsum("ikab,kb->ia", part, total)
-        small = normal[free][:, :, free].reshape(2 * free.size, 2 * free.size)
-        solved = np.linalg.pinv(small, hermitian=True)
-        offset, covariance = np.zeros((n, 2)), np.zeros((n, 2, n, 2))
-        offset[free] = (solved @ right[free].ravel()).reshape(-1, 2)
-        covariance[np.ix_(free, AXES, free, AXES)] = solved.reshape(free.size, 2, free.size, 2)
-        position = np.einsum("kab,kb->ka", mean_inverse, total - np.einsum("ikab,ib->ka", weight, offset))
-        residual = d - offset[:, None] - position
+        common = common_motion(d, inverse * trust[..., None, None], lever, reference, free)
+        residual = common.residual(d, lever)
         deviation = np.sqrt(np.einsum("ika,ikab,ikb->ik", residual, inverse, residual))
         before = trust, floor
         trust = np.where(shared, _trusted(deviation), 0)
@@ -145,19 +175,34 @@ def adjust(shifts: StarShifts, sky: Floats, reference: int, least: float = 0.0) 
         if not shared.any() or freedom < 2 * n:
             break
         chi2 = float(np.minimum(deviation[typical] ** 2, 16).sum() / freedom)  # one outlier makes no floor
-        if iteration < 25:  # a floor only where chi2 asks for it by 3 sigma
+        if iteration < iterations - 5:  # a floor only where chi2 asks for it by 3 sigma
             above = chi2 > 1 + 3 * np.sqrt(2 / freedom)
             floor = max(floor * 1.25, 2e-4) if above else floor * 0.9 if chi2 < 0.98 else floor
             floor = max(floor, least)
         if floor == before[1] and np.abs(trust - before[0]).max() < 1e-3:
             break
-    rotation, rotation_error = _rotation(residual, inverse * trust[..., None, None], sky)
+    every = _measurable(shared, reference)
+    whole = common_motion(d, inverse * trust[..., None, None], lever, reference, every)
+    angle_covariance = whole.covariance[:, 2, :, 2].copy()
+    every[reference] = shared[reference].any()
+    angle_covariance[~every] = angle_covariance[:, ~every] = np.nan
+    angle = np.where(every, np.where(free, common.angle, whole.angle), np.nan)
     error = np.sqrt(np.diagonal(base, axis1=2, axis2=3) + floor**2)
     hidden = ~measured
     residual[hidden], error[hidden] = np.nan, np.nan
+    deviation = np.where(shared, deviation, np.nan)
+    covariance = common.covariance[:, :2, :, :2]
     return Adjustment(
-        offset, covariance, residual, error, np.where(shared, deviation, np.nan), floor, chi2, rotation, rotation_error
-    )
+        common.offset, covariance, residual, error, deviation, floor, chi2, angle, angle_covariance, common.of_angles,
+        whole,
+    )  # fmt: skip
+
+
+def _measurable(shared: Bools, reference: int) -> Bools:
+    """Exposures (n,) whose angle the stars tell: two that others show as well."""
+    every = np.asarray(shared.sum(1) > 1)
+    every[reference] = False
+    return every
 
 
 def _trusted(deviation: Floats) -> Floats:
@@ -179,22 +224,6 @@ def _freedom(shared: Bools) -> float:
     """Degrees of freedom that each shift has left: two, less its share of positions and offsets."""
     exposures, stars = int(shared.any(1).sum()), int(shared.any(0).sum())
     return 2 * (1 - (stars + exposures - 1) / max(int(shared.sum()), 1))
-
-
-def _rotation(residual: Floats, weight: Floats, sky: Floats) -> tuple[Floats, Floats]:
-    """Rotation [deg] of each exposure about the stars' centre, from north towards east, and its error."""
-    n = len(residual)
-    rotation, error = np.full(n, np.nan), np.full(n, np.nan)
-    for i in range(n):
-        total = np.trace(weight[i], axis1=1, axis2=2)
-        if (total > 0).sum() < 3:
-            continue
-        centred = sky - (total[:, None] * sky).sum(0) / total.sum()
-        lever = np.c_[centred[:, 1], -centred[:, 0]]  # a small turn from north to east moves (E, N) by (N, -E)
-        information = np.einsum("ka,kab,kb->", lever, weight[i], lever)
-        rotation[i] = np.degrees(np.einsum("ka,kab,kb->", lever, weight[i], residual[i]) / information)
-        error[i] = np.degrees(1 / np.sqrt(information))
-    return rotation, error
 
 
 def count_shown(fit: Fit) -> Ints:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import ndimage
@@ -12,9 +12,10 @@ from muse_nb.kernels.scan import scan_offsets
 from muse_nb.steps.offsets.starfit.arrays import Bools, Floats, Ints
 from muse_nb.steps.offsets.starfit.detect import stack_peaks
 from muse_nb.steps.offsets.starfit.frame import Frame
+from muse_nb.steps.offsets.starfit.geometry import turn_matrix
 from muse_nb.steps.offsets.starfit.transients import transients
 
-__all__ = ["MIN_MARGIN", "Placement", "Sources", "place_all", "scan", "stack_sources"]
+__all__ = ["MIN_MARGIN", "Placement", "Sources", "place_all", "scan", "stack_sources", "straightened"]
 
 # margins in ln L over any other offset
 MIN_MARGIN = 7.0  # to be sure: 6 of 380 with stars of 3 to 12 sigma were wrong, 0 of 700 others
@@ -27,6 +28,11 @@ MIN_LOGL = -3.0  # ln L of one source, so that no outlier can veto
 LOGL_EMPTY_SKY = np.maximum(DUE * SEEN - DUE**2 / 2, MIN_LOGL)  # of a source due and seen on an empty image
 OUTSHINING = 50.0  # times as bright as the others are: a star that alone places an exposure
 FLUX_ERROR = 0.25  # of a source's flux: neighbours and seeing change it
+# of a field that may be turned: fewest sources that tell; share of what is due that an exposure at rest shows
+MIN_TURN_SOURCES, AT_REST, MIN_DUE, MIN_SEEN = 5, 0.9, 8.0, 0.5
+TRIAL_ANGLES = np.radians(np.arange(-5.4, 5.5, 0.6))  # half a step moves the corners by half a star's width
+FINER_ANGLES = np.radians([0.3, 0.15, 0.075])
+MORE_MARGIN = 4.0  # in ln L, as so many angles are tried; and that an angle betters the placement by
 
 
 @dataclass(frozen=True)
@@ -48,11 +54,16 @@ class Sources:
 
 @dataclass(frozen=True)
 class Placement:
-    """The most likely offset of an exposure, its margin in ln L over the next best, and how many sources it shows."""
+    """The most likely offset of an exposure, its margin in ln L over the next best, and how many sources it shows.
+
+    `angle` [rad] is by how much its rotator is off, `likelihood` the ln L of both.
+    """
 
     offset: Floats
     margin: float
     matched: int
+    angle: float = 0.0
+    likelihood: float = 0.0
 
     @property
     def sure(self) -> bool:
@@ -103,8 +114,9 @@ def _scan(frame: Frame, sources: Sources, radius: float, doubt: float, noise: fl
         sure = max(sure, margin(likelihood(grid, LOGL_EMPTY_SKY)[0]))
     for step in (0.1, 0.05, 0.025):
         near = step * np.stack(np.meshgrid([-2, -1, 0, 1, 2], [-2, -1, 0, 1, 2]), axis=-1).reshape(-1, 2) + best
-        best = near[np.argmax(likelihood(near, LOGL_EMPTY_SKY)[0])]
-    return Placement(best, sure, int(matched[top]))
+        values = likelihood(near, LOGL_EMPTY_SKY)[0]
+        best = near[np.argmax(values)]
+    return Placement(best, sure, int(matched[top]), frame.plane.angle, float(values.max()))
 
 
 def _worth(significance: Floats, doubt: float) -> Floats:
@@ -142,12 +154,75 @@ def place_all(frames: Sequence[Frame], radius: float = 6.0) -> list[Placement]:
             break
     if not best:
         return [nowhere] * len(frames)
+    best = _with_turns(frames, best, radius)
+    frames = [frame.turned(placement.angle) for frame, placement in zip(frames, best, strict=True)]
     sources = stack_sources(frames, best)
     if not len(sources.sky):
         return [nowhere] * len(frames)
     if len(frames) == 1:
         return best
     return _against(frames, _in_several(frames, best, sources).first(MAX_SOURCES), radius, skip=-1)
+
+
+def straightened(
+    frames: Sequence[Frame], placements: list[Placement], first: int
+) -> tuple[list[Frame], list[Placement]]:
+    """Turn the frames by the angles they were placed at, less that of the first one's, which keeps its header's."""
+    zero, home = placements[first].angle, frames[first].plane.centre
+    placed = []
+    for frame, placement in zip(frames, placements, strict=True):
+        apart, offset = frame.plane.centre - home, placement.offset
+        if zero:
+            offset = apart + turn_matrix(zero) @ (offset - placements[first].offset - apart) + placements[first].offset
+        placed.append(replace(placement, offset=offset, angle=placement.angle - zero * placement.sure))
+    return [f.turned(p.angle - f.plane.angle) for f, p in zip(frames, placed, strict=True)], placed
+
+
+def _with_turns(frames: Sequence[Frame], placements: list[Placement], radius: float) -> list[Placement]:
+    """Try angles for frames that do not show what the others do, as those do whose rotator was off."""
+    good = [i for i, placement in enumerate(placements) if placement.sure]
+    if len(good) == len(frames) == 1:
+        return placements
+    sources = stack_sources(frames, placements).first(MAX_SOURCES)
+    shown = [_shown(frame, placement, sources) for frame, placement in zip(frames, placements, strict=True)]
+    reference = max(good, key=lambda i: shown[i])
+    odd = [i for i in range(len(frames)) if i != reference and not (placements[i].sure and shown[i] > AT_REST)]
+    if not odd:
+        return placements
+    still = [p if p.sure and i not in odd else replace(p, margin=0.0) for i, p in enumerate(placements)]
+    sources = stack_sources(frames, still).first(MAX_SOURCES)
+    found = list(placements)
+    for i in odd:
+        trial = _turned_scan(frames[i], sources, radius)
+        if trial is not None and (not found[i].sure or trial.likelihood > found[i].likelihood + MORE_MARGIN):
+            found[i] = trial
+    return found
+
+
+def _shown(frame: Frame, placement: Placement, sources: Sources) -> float:
+    """Share of what others let expect in a frame that it shows where it was placed; 1 where too little is expected."""
+    x, y = np.round(frame.plane.pixel(sources.sky + placement.offset)).astype(int).T
+    inside = (x >= 0) & (y >= 0) & (x < frame.shape[1]) & (y < frame.shape[0])
+    x, y = x[inside], y[inside]
+    amplitude = 0.88 * sources.amplitude[inside] * (sources.width / frame.seeing) ** 2
+    due = amplitude * np.sqrt(frame.map.denominator[y, x])
+    clear = due > MIN_DUE
+    shown = frame.map.significance[y, x][clear] > MIN_SEEN * due[clear]
+    return float(shown.mean()) if clear.sum() >= MIN_TURN_SOURCES else 1.0
+
+
+def _turned_scan(frame: Frame, sources: Sources, radius: float) -> Placement | None:
+    """Place a frame at the most likely of many angles, if that is sure."""
+    if len(sources.sky) < MIN_TURN_SOURCES or len(frame.peaks) < MIN_TURN_SOURCES:
+        return None
+
+    def at(angle: float) -> Placement:
+        return scan(frame.turned(angle), sources, radius)
+
+    best = max(map(at, TRIAL_ANGLES), key=lambda placement: placement.likelihood)
+    for step in FINER_ANGLES:
+        best = max(best, at(best.angle - step), at(best.angle + step), key=lambda placement: placement.likelihood)
+    return best if best.margin > MIN_MARGIN + MORE_MARGIN else None
 
 
 def stack_sources(frames: Sequence[Frame], placements: list[Placement]) -> Sources:

@@ -54,6 +54,8 @@ class Fit:
         Frame that keeps its offset; round of the fit.
     light : DiffuseLight or None
         That all frames share.
+    turning : frozenset of int
+        Frames whose angle is an unknown of the fit, too; it is in their planes.
     """
 
     frames: tuple[Frame, ...]
@@ -64,6 +66,7 @@ class Fit:
     reference: int = 0
     stage: int = 0
     light: DiffuseLight | None = None
+    turning: frozenset[int] = frozenset()
 
     @classmethod
     def of(cls, frames: Sequence[Frame], offsets: Floats, sky: Floats, amplitude: Floats, width: float) -> Fit:
@@ -82,7 +85,8 @@ class Fit:
         """Have another frame keep its offset, which becomes 0; positions follow."""
         zero = self.offsets[reference]
         moved = (self.offsets - zero, self.sky + zero, self.rejected + zero)
-        return replace(self, offsets=moved[0], sky=moved[1], rejected=moved[2], reference=reference)
+        held = self.turning - {reference}
+        return replace(self, offsets=moved[0], sky=moved[1], rejected=moved[2], reference=reference, turning=held)
 
     def with_stars(self, keep: Bools, more: Floats, amplitude: Floats, width: float) -> Fit:
         """Go on with the stars of mask `keep` and new ones at sky positions `more`, seen at FWHM `width` arcsec."""
@@ -211,8 +215,17 @@ class Fit:
         shape_block, shape_gradient = psf.held(shape_block, shape_gradient, frame.psf, frame.first_psf, loose)
         return FrameEquations(active, row, column, block, border, gradient, shape_block, shape_gradient)
 
-    def step(self, limit: float) -> tuple[Fit, float]:
-        """Gauss-Newton step of at most `limit` pixel for any position; the largest offset's change [arcsec]."""
+    def step(self, limit: float) -> tuple[Fit, float, list[FrameEquations]]:
+        """Gauss-Newton step of at most `limit` pixel for any position, at the angles that the frames have.
+
+        Returns
+        -------
+        fit : Fit
+        moved : float
+            The largest offset's change [arcsec].
+        parts : list of FrameEquations
+            The normal equations that it came from.
+        """
         drawn, parts = self.linearized()
         step = drawn.equations(parts).step()
         largest = limit * min(frame.plane.scale for frame in self.frames)
@@ -224,7 +237,7 @@ class Fit:
             frames.append(moved if self.light is None else moved.with_light_moved(offset[i] + sky[-1]))
         sky = self.sky + sky[: len(self.sky)]
         fit = replace(drawn, frames=tuple(frames), sky=sky, offsets=self.offsets + offset)
-        return fit, float(np.abs(offset).max())
+        return fit, float(np.abs(offset).max()), parts
 
 
 def _peaks(frame: Frame, amplitude: Floats, width: float) -> Floats:

@@ -179,6 +179,10 @@ class Frame:
         flux[inside] = gain * seen.numerator[y[inside], x[inside]]
         return np.where(weight > 0, flux / np.maximum(weight, 1e-300), 0.0), weight
 
+    def turned(self, angle: float) -> Frame:
+        """Turn what is sought in the frame by `angle` [rad]: its plane is the header's after that turn."""
+        return replace(self, plane=self.plane.turned(angle)) if angle else self
+
     def masked(self, light: Bools) -> Frame:
         """Leave light (ny, nx) of no listed star out of the fit."""
         return replace(self, edge=self.edge | light)

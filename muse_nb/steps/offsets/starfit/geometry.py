@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,7 @@ from muse_nb.steps.offsets.starfit.arrays import Floats
 if TYPE_CHECKING:
     from astropy.wcs import WCS
 
-__all__ = ["ARCSEC", "Plane", "from_tangent", "nearest", "to_tangent"]
+__all__ = ["ARCSEC", "Plane", "from_tangent", "nearest", "to_tangent", "turn_matrix"]
 
 ARCSEC = 206264.80624709636  # in a radian
 
@@ -45,12 +45,29 @@ def nearest(points: Floats, others: Floats) -> Floats:
     return cKDTree(others).query(points)[0] if len(others) and len(points) else np.full(len(points), np.inf)
 
 
+def turn_matrix(angle: float) -> Floats:
+    """Matrix (2, 2) that turns (east, north) by `angle` [rad] from north towards east."""
+    cosine, sine = np.cos(angle), np.sin(angle)
+    return np.array([[cosine, sine], [-sine, cosine]])
+
+
 @dataclass(frozen=True)
 class Plane:
-    """Affine map of one exposure: pixel = matrix @ sky + zero, with the sky in arcsec on the common tangent plane."""
+    """Affine map of one exposure: pixel = matrix @ sky + zero, with the sky in arcsec on the common tangent plane.
+
+    Attributes
+    ----------
+    matrix, zero : ndarray, shapes (2, 2) and (2,)
+    centre : ndarray, shape (2,)
+        Where the header puts the field's centre, about which a rotator that is off turns the field.
+    angle : float
+        By which it did, from north towards east [rad]: the map is that of the header after a turn by it.
+    """
 
     matrix: Floats
     zero: Floats
+    centre: Floats = field(default_factory=lambda: np.zeros(2))
+    angle: float = 0.0
 
     @classmethod
     def of(cls, wcs: WCS, shape: tuple[int, int], origin: tuple[float, float]) -> Plane:
@@ -60,7 +77,13 @@ class Plane:
         ra, dec = wcs.wcs_pix2world(x, y, 0)
         sky = to_tangent(ra, dec, origin)
         solution = np.linalg.lstsq(np.c_[sky, np.ones(5)], np.c_[x, y], rcond=None)[0]
-        return cls(solution[:2].T.copy(), solution[2].copy())
+        return cls(solution[:2].T.copy(), solution[2].copy(), _field_centre(wcs, shape, origin))
+
+    def turned(self, angle: float) -> Plane:
+        """Turn the field by `angle` [rad] more."""
+        matrix = self.matrix @ turn_matrix(angle)
+        zero = self.zero + (self.matrix - matrix) @ self.centre
+        return replace(self, matrix=matrix, zero=zero, angle=self.angle + angle)
 
     def pixel(self, sky: Floats) -> Floats:
         """Sky (..., 2) to 0-based pixel (..., 2)."""
@@ -74,3 +97,13 @@ class Plane:
     def scale(self) -> float:
         """Arcsec per pixel."""
         return float(abs(np.linalg.det(self.matrix)) ** -0.5)
+
+
+def _field_centre(wcs: WCS, shape: tuple[int, int], origin: tuple[float, float]) -> Floats:
+    """Where on the tangent plane the WCS has its reference, the pointing; the image's centre where it is off it."""
+    ny, nx = shape
+    x, y = np.asarray(wcs.wcs.crpix[:2], float) - 1
+    if not (0 <= x < nx and 0 <= y < ny):
+        x, y = (nx - 1) / 2, (ny - 1) / 2
+    ra, dec = wcs.wcs_pix2world([x], [y], 0)
+    return to_tangent(ra, dec, origin)[0]

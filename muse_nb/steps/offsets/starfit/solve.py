@@ -26,6 +26,7 @@ PROFILE_ERROR = 0.001  # of the FWHM: how well a star's place can be known where
 MIN_OUTLIER_SHIFT = 0.01  # arcsec: stars that agree to this are not rejected, however bright
 MAX_ERROR = 1.0  # arcsec: an error that says nothing
 MAX_DEVIATION = 5.0  # errors beyond which a star is left out of an exposure
+MANY_STARS = 120  # of an exposure that tell the error of its angle
 MIN_JUDGES = 4  # stars of which one that is wrong can be told
 MAX_REJECTED = 0.3  # of the stars: with more it is not they that are wrong
 
@@ -48,6 +49,9 @@ class Solution:
         Of all frames [arcsec], NaN where not placed, relative to the fit's reference.
     chi2 : ndarray, shape (n,)
         Of the stars' cores.
+    angle, angle_covariance : ndarray, shapes (n,) and (n, n)
+        By which the rotator is off in each frame, relative to the fit's reference, from north towards east [rad];
+        NaN where the stars do not tell.
     stars : Adjustment or None
     numbers : ndarray of int, shape (K,)
         Name of each star of the fit; -1 for a neighbour that only had to be fitted along.
@@ -60,8 +64,15 @@ class Solution:
     offset: Floats
     covariance: Floats
     chi2: Floats
+    angle: Floats
+    angle_covariance: Floats
     stars: catalogue.Adjustment | None
     numbers: Ints
+
+    @property
+    def turning(self) -> list[int]:
+        """Frames whose angle is an unknown of the fit."""
+        return [self.placed[j] for j in sorted(self.fit.turning)] if self.fit is not None else []
 
     @property
     def home(self) -> int:
@@ -102,7 +113,8 @@ def unsolved(frames: tuple[Frame, ...], placements: list[Placement], numbers: In
     """No offset for any frame: the stars place fewer than two."""
     n = len(placements)
     offset, covariance = np.full((n, 2), np.nan), np.full((n, 2, n, 2), np.nan)
-    return Solution(frames, placements, [], None, offset, covariance, np.ones(n), None, numbers)
+    angle, of_angles = np.full(n, np.nan), np.full((n, n), np.nan)
+    return Solution(frames, placements, [], None, offset, covariance, np.ones(n), angle, of_angles, None, numbers)
 
 
 def finish(
@@ -129,16 +141,18 @@ def finish(
     if not fit.tied[fit.reference]:  # its stars lie in a hole, and all others would hang on nothing
         fit = fit.referred_to(int(np.argmax(fit.tied)))
     fit, parts = fit.linearized()
-    stars = catalogue.adjust(catalogue.star_shifts(fit, parts), fit.sky, fit.reference, floor)
+    stars = _adjusted(fit, parts, floor)
     masked = _without_outliers(fit, stars) if numbers is None else None
     if masked is not None:
         fit, parts = masked.step(0.5)[0].linearized()  # few pixels went, so one step is enough
-        again = catalogue.adjust(catalogue.star_shifts(fit, parts), fit.sky, fit.reference)
-        stars = catalogue.with_rejected(again, stars, MAX_DEVIATION)
-    own = fit.equations(parts).offset_covariance()
+        stars = catalogue.with_rejected(_adjusted(fit, parts, 0.0), stars, MAX_DEVIATION)
+    own = fit.equations(parts).offset_covariance() + stars.of_angles
     chi2 = np.array([noise.core_chi2(frame) for frame in fit.frames])
     scale = np.sqrt(np.maximum(1, (chi2 + chi2[fit.reference]) / 2))
     own = own * scale[:, None, None, None] * scale[None, None, :, None]
+    angle = np.array([frame.plane.angle for frame in fit.frames])
+    held = np.array([i in fit.turning for i in range(len(angle))]) & (stars.floor == 0)
+    angle = np.where(held, angle, angle + stars.angle)
     offset = fit.offsets.copy()
     if stars.floor > 0:
         # star by star; others have what their light tells
@@ -153,6 +167,8 @@ def finish(
     offset[np.trace(own[every, :, every], axis1=1, axis2=2) > MAX_ERROR**2] = np.nan
     n = len(frames)
     full, covariance = np.full((n, 2), np.nan), np.full((n, 2, n, 2), np.nan)
+    turn, of_angles = np.full(n, np.nan), np.full((n, n), np.nan)
+    turn[placed], of_angles[np.ix_(placed, placed)] = angle, stars.angle_covariance * scale[:, None] * scale
     offset[~fit.tied] = np.nan  # no star of it falls on data of another exposure
     full[placed] = offset
     covariance[np.ix_(placed, [0, 1], placed, [0, 1])] = own
@@ -160,8 +176,16 @@ def finish(
     cores[placed] = [noise.core_chi2(frame, MODEL_ERROR) for frame in fit.frames]
     numbers = np.arange(len(fit.sky)) if numbers is None else numbers
     return Solution(
-        fitted(frames, placed, fit.frames), placements, placed, fit, full, covariance, cores, stars, numbers
-    )
+        fitted(frames, placed, fit.frames), placements, placed, fit, full, covariance, cores, turn, of_angles, stars,
+        numbers,
+    )  # fmt: skip
+
+
+def _adjusted(fit: Fit, parts: list[FrameEquations], floor: float) -> catalogue.Adjustment:
+    """The stars one by one about the fit."""
+    most = MANY_STARS if fit.turning else catalogue.MAX_STARS
+    shifts = catalogue.star_shifts(fit, parts, most)
+    return catalogue.adjust(shifts, catalogue.levers(fit), fit.reference, floor, fit.turning)
 
 
 def _of_single_stars(fit: Fit, parts: list[FrameEquations], floor: float) -> Floats:
