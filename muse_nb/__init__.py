@@ -32,6 +32,7 @@ _HOME = {
     "spectrum": "muse_nb.steps.look.spectrum",
     "band": "muse_nb.steps.look.band",
     "line_map": "muse_nb.steps.look.line_map",
+    "judge_cube": "muse_nb.steps.judge.judge",
     "share": "muse_nb.sharing.share",
     "simulate": "muse_nb.simulator.night",
     "run_recipe": "muse_nb.recipes.run",

@@ -36,6 +36,7 @@ WINGS = {  # wing of steps -> the wings it may import
     "badpix": {"nans", "combine"},
     "nans": {"combine"},
     "doctor": {"survey", "offsets"},
+    "judge": {"look", "nans", "offsets"},
 }
 LARGE_FOLDERS = {"muse_nb/steps/offsets/starfit", "muse_nb/simulator", "muse_nb/kernels"}
 MAX_MODULES, MAX_OF_A_PREFIX = 15, 2
