@@ -33,6 +33,7 @@ _HOME = {
     "band": "muse_nb.steps.look.band",
     "line_map": "muse_nb.steps.look.line_map",
     "spectra": "muse_nb.steps.look.region_file",
+    "judge_cube": "muse_nb.steps.judge.judge",
     "share": "muse_nb.sharing.share",
     "simulate": "muse_nb.simulator.night",
     "fetch": "muse_nb.archive.fetch",

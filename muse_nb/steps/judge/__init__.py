@@ -1,0 +1,1 @@
+"""Is this cube good: numbers with limits, a sentence each, and a one-page report."""
