@@ -130,7 +130,7 @@ def test_a_binned_frame_says_so(alive: Opened) -> None:
     alive.page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
     pixels = view.locator(".mnb-status span").nth(1)
     first, last = map(int, pixels.inner_text().split(",")[0].split("–"))
-    assert first % info == 0
+    assert (first - 1) % info == 0
     assert last == first + info - 1
     assert view.locator(".mnb-status").get_by_text("mean").count() == 1
 
@@ -191,7 +191,7 @@ def test_a_reader_marks_holes_and_the_nan_viewer_shows_them(alive: Opened, share
     assert y1 == y0
     with pytest.raises(MuseError, match="there is no voxel 9999"):
         muse_nb.NanViewer(shared.parent / "cube.fits", holes=[(9999, 0, 0)])
-    assert view.locator(".mnb-marked .mnb-chip").first.inner_text().startswith(f"{x0}, {y0}")
+    assert view.locator(".mnb-marked .mnb-chip").first.inner_text().startswith(f"{x0 + 1}, {y0 + 1}")
     assert alive.said == []
 
 
