@@ -179,6 +179,7 @@ class RecipeRunner(ipywidgets.VBox):
             self._go.button_style = "warning" if stale else "" if self._there() else "primary"
             self._note.value = f'<p role="status" style="margin:2px 0"><b>{escape(stale)}</b></p>' if stale else ""
         self._go.disabled, self._stop.disabled = busy, self.state != "running" or not self._stops
+        self._bar.layout.display = None if self._started else "none"  # nothing has been done yet
         self._bar.value = 1.0 if self.state == "done" else min(max(self._fraction, 0.0), 1.0)
         self._bar.bar_style = {"done": "success", "failed": "danger", "cancelled": "warning"}.get(self.state, "")
         self._status.value = escape(self._words())

@@ -177,8 +177,13 @@ def test_a_reader_marks_holes_and_the_nan_viewer_shows_them(alive: Opened, share
     overlay = view.locator(".mnb-overlay")
     overlay.scroll_into_view_if_needed()
     box = overlay.bounding_box()
-    for right in (0, 40):
-        alive.page.mouse.click(box["x"] + box["width"] / 2 + right, box["y"] + box["height"] / 2)
+    holes = """(root) => { const image = root.querySelector(".mnb-viewer").parentElement.museImage, { frame } = image;
+      const there = [...frame.planes.DQ.keys()].filter((k) => frame.planes.DQ[k]), row = (k) => Math.floor(k / frame.width);
+      const first = there.find((k) => there.some((other) => other > k && row(other) === row(k)));
+      const second = there.findLast((k) => row(k) === row(first));
+      return [first, second].map((k) => image.toScreen((k % frame.width) * frame.bin, row(k) * frame.bin)); }"""
+    for x, y in view.evaluate(holes):
+        alive.page.mouse.click(box["x"] + x, box["y"] + y)
         view.get_by_role("button", name="Mark the selected voxel").click()
     assert view.locator(".mnb-marked .mnb-chip").count() == 2
     with alive.page.expect_download() as download:

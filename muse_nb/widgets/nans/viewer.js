@@ -2,7 +2,7 @@
 import { Traits, as, button, bytes, chooser, choice, complaints, group, h, keyboard, later, number } from "../shared/ui.js";
 import { LIMITS, STRETCHES } from "../shared/constants.js";
 import { Frame, ImageCanvas, bindView } from "../shared/canvas.js";
-import { mapOf } from "../shared/colours.js";
+import { mapOf, shortUnit } from "../shared/colours.js";
 import { Plot, line, range, trace } from "../shared/plot.js";
 import { HoleMarks } from "./holes.js";
 
@@ -242,7 +242,7 @@ function view({ model, el }) {
       trace(context, waves, values, sx, sy, plot.ink, 1);
       context.restore();
       marker(context, sx, top, bottom, plot.ink);
-      context.fillStyle = plot.ink; context.textAlign = "left"; context.textBaseline = "top"; context.fillText(cube.unit, sx(first) + 5, top + 4);
+      context.fillStyle = plot.ink; context.textAlign = "left"; context.textBaseline = "top"; context.fillText(shortUnit(cube.unit), sx(first) + 5, top + 4);
     });
   }
 

@@ -1,16 +1,18 @@
+import { THUMBS } from "../shared/constants.js";
+
 // A page without a kernel holds small frames of further IFUs: choosing one of them shows it, and only these can be chosen.
 export class Others {
   constructor(traits) {
     this.traits = traits;
     this.known = new Map();
     const own = {};
-    for (const name of ["frame", "bits", "borders", "thumb_data", "thumb_stat", "thumb_dq"]) own[name] = traits.get(name);
+    for (const name of ["frame", "bits", "borders", ...Object.values(THUMBS)]) own[name] = traits.get(name);
     this.known.set(`${traits.get("exposure")} ${traits.get("ifu")}`, own);
     const raw = traits.get("others_bytes");
     let from = 0;
     const cut = (length) => { from += length; return new DataView(raw.buffer, raw.byteOffset + from - length, length); };
     (traits.get("others") ?? []).forEach(({ exposure, ifu, frame, bits, bytes: [data, flags, borders] }, k) => {
-      const one = { frame: { ...frame, id: -1 - k }, bits, thumb_data: cut(data), thumb_dq: cut(flags), borders: cut(borders), thumb_stat: new DataView(new ArrayBuffer(0)) };
+      const one = { frame: { ...frame, id: -1 - k }, bits, [THUMBS.DATA]: cut(data), [THUMBS.DQ]: cut(flags), borders: cut(borders), [THUMBS.STAT]: new DataView(new ArrayBuffer(0)) };
       this.known.set(`${exposure} ${ifu}`, one);
     });
     traits.watch("exposure ifu", () => this.follow());

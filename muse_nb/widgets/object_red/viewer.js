@@ -223,6 +223,8 @@ function render({ model, el }) {
   function keep() {
     if (pinned && pinned.frame !== frame && pinned.frame !== thumb) image.drop(pinned.frame);
     pinned = { frame: image.frame, name: traits.get("frame").name };
+    keepButton.setAttribute("aria-pressed", "true");
+    keepButton.title = `${pinned.name} is kept; press to keep the present frame (k)`;
     image.draw();
   }
   function swap() {
@@ -261,13 +263,14 @@ function render({ model, el }) {
   const exposures = chooser(traits, "exposure", "Exposure (↑ ↓)", () => (others?.exposures() ?? traits.get("exposures").map((name, i) => [i, name])));
   const ifus = chooser(traits, "ifu", "IFU (← →)", () => (others?.ifus() ?? traits.get("ifus")).map((ifu) => [ifu, `IFU ${String(ifu).padStart(2, "0")}`]));
   const maps = chooser(traits, "cmap", "Colour map (m)", () => Object.keys(traits.get("colour_maps")).map((name) => [name, name]));
+  const keepButton = button("keep", "Keep this frame to blink with (k)", keep);
   const slicesButton = toggle(traits, "slices", "slices", "Slice borders (e)");
   const bar = h("div", { class: "mnb-bar" },
     group("Frame", button("‹", "IFU before (←)", () => goIfu(-1)), ifus, button("›", "Next IFU (→)", () => goIfu(1)), exposures),
     choice(traits, "layer", "Layer", LAYERS.map((name, i) => [name, name, `Show ${name} (${"dqvn"[i]})`])),
     group("Stretch", chooser(traits, "stretch", "Stretch (s)", () => STRETCHES.map((s) => [s, s])), chooser(traits, "limits", "Limits (l)", () => MODES), low, high, maps),
     group("Overlay", toggle(traits, "marks", "flags", "Draw flagged pixels (o)"), slicesButton, toggle(traits, "cuts", "cuts", "Row and column cuts (c)")),
-    group("View", button("keep", "Keep this frame to blink with (k)", keep), button("blink", "Blink with the kept frame (b)", blink), button("⤢", "Whole frame (f)", () => image.fit())),
+    group("View", keepButton, button("blink", "Blink with the kept frame (b)", blink), button("⤢", "Whole frame (f)", () => image.fit())),
   );
   const picture = h("div", { class: "mnb-picture" }, side);
   const root = h("div", { class: "mnb-viewer mnb-object-red" }, bar, complaints(traits), picture, progress);

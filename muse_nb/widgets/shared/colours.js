@@ -39,6 +39,12 @@ export function tile(frame, limits, table) {
   return canvas;
 }
 
+// A unit as FITS writes it, as one reads it.
+export function shortUnit(unit) {
+  const raised = (text) => text.replace(/[-\d]/g, (c) => "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"["-0123456789".indexOf(c)]);
+  return unit.replace(/\*\*\(?(-?\d+)\)?/g, (_, power) => raised(power)).replace(/\*/g, " ").replace(/Angstrom/g, "Å");
+}
+
 // A scale of the colours at the upper right of a picture: limits, and the unit.
 export function drawColourBar(context, width, map, stretch, limits, unit) {
   const wide = 110, x = width - wide - 12, curve = CURVES[stretch];
@@ -56,6 +62,6 @@ export function drawColourBar(context, width, map, stretch, limits, unit) {
   };
   write(number(limits[0], 3), x, 21, "left", 11);
   write(number(limits[1], 3), x + wide, 21, "right", 11);
-  if (unit) write(unit, x + wide, 35, "right", 10);
+  if (unit) write(shortUnit(unit), x + wide, 35, "right", 10);
   context.textAlign = "left";
 }

@@ -247,6 +247,7 @@ function render({ model, el }) {
   function drawParts() {
     const current = traits.get("exposure"), star = chosen();
     const off = new Set(infos.map((_, i) => i).filter((i) => bad.has(`${selected()} ${i}`)));
+    zoomButton.disabled = !star && !close;
     const mine = traits.get("stamps")?.star === selected() ? traits.get("stamps") : {};
     const hint = star && model.alone ? `The fit of star ${star.star} is in the notebook: this page has no kernel.` : star ? `No fit of star ${star.star}: ${star.dropped ? "it is dropped (x takes it back)" : "too few exposures show it"}.` : "Select a star: its data, model and residual in every exposure appear here.";
     strip.show(mine, shades, signed, { current, off, hint });
