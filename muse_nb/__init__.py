@@ -20,6 +20,7 @@ _HOME = {
     "compare_badpix": "muse_nb.steps.badpix.compare",
     "reduce_with_badpix": "muse_nb.steps.badpix.apply",
     "measure_offsets": "muse_nb.steps.offsets.measure",
+    "stale_list": "muse_nb.steps.offsets.made_from",
     "star_widths": "muse_nb.steps.offsets.widths",
     "fit_wobble": "muse_nb.steps.offsets.wobble",
     "cross_check": "muse_nb.steps.offsets.crosscheck",
@@ -28,6 +29,8 @@ _HOME = {
     "plot_image": "muse_nb.steps.drawing",
     "plot_images": "muse_nb.steps.drawing",
     "combine": "muse_nb.steps.combine.combine",
+    "stale_cube": "muse_nb.steps.combine.made_from",
+    "check_cube": "muse_nb.steps.combine.again",
     "cube": "muse_nb.steps.combine.combine",
     "spectrum": "muse_nb.steps.look.spectrum",
     "band": "muse_nb.steps.look.band",
@@ -55,6 +58,7 @@ _HOME = {
     "CubeViewer": "muse_nb.widgets.cube.viewer",
     "StarPicker": "muse_nb.widgets.stars.picker",
     "RecipeRunner": "muse_nb.widgets.recipe",
+    "NightChooser": "muse_nb.widgets.night",
 }
 
 __all__ = ["__version__", *sorted(_HOME)]

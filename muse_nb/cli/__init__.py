@@ -43,6 +43,7 @@ COMMANDS = {
     "project": {
         "share": "notebooks to HTML files that open anywhere",
         "demo": "simulate, reduce, measure, combine and render the notebooks",
+        "new": "the notebooks for a night of one's own, its folders set",
         "lab": "open JupyterLab on the notebooks",
     },
 }

@@ -8,8 +8,13 @@ __all__ = ["MuseError", "MuseWarning"]
 class MuseError(Exception):
     """The data or the request are at fault; the message is one sentence with the file, the reason and the remedy.
 
-    Commands print it as it is and exit with status 1; anything else that is raised is a bug of ours.
+    Commands print it as it is and exit with status 1; anything else that is raised is a bug of ours. A notebook shows
+    the sentence, without the lines of code that came to it.
     """
+
+    def _render_traceback_(self) -> list[str]:
+        """What IPython shows of it."""
+        return [f"{type(self).__name__}: {self}"]
 
 
 class MuseWarning(UserWarning):

@@ -13,6 +13,7 @@ from pathlib import Path
 from muse_nb.core.atomic import atomic_write
 from muse_nb.core.errors import MuseError
 from muse_nb.core.notebooks import notebooks_folder
+from muse_nb.core.process import Stop
 from muse_nb.core.progress import Progress, silent
 from muse_nb.demo import stages
 from muse_nb.demo.work import Demo
@@ -31,7 +32,9 @@ def demo(
     seed: int = 1,
     engine: str = "auto",
     jobs: int = 2,
+    pages: bool = True,
     progress: Progress | None = None,
+    cancel: Stop | None = None,
 ) -> Demo:
     """Make the whole demo, or what is missing of it.
 
@@ -46,15 +49,19 @@ def demo(
         installed.
     jobs
         Processes side by side.
+    pages
+        Render the notebooks, too.
     progress
         Called with what is done, how much of it, and of how much; lines for the user are of 0.
+    cancel
+        Stops when set; what was made stays, and the next demo goes on from there.
 
     Raises
     ------
     MuseError
         A stage cannot be done; what the others made stays.
     """
-    tell = progress or silent
+    tell = _until(cancel, progress or silent)
     work = Demo(Path(folder), _engine(engine, tell), exposures, layout, seed, jobs)
     _check_disk(work, tell)
     for name, stage in (
@@ -65,14 +72,25 @@ def demo(
         ("measure the offsets", stages.measure),
         ("combine", stages.combine_all),
         ("compare the engines", stages.compare_engines),
-        ("render the notebooks", _render),
+        *([("render the notebooks", _render)] if pages else []),
     ):
         started = time.monotonic()
         numbers = stage(work, tell)
         work = work.after(name, time.monotonic() - started, numbers)
         tell(f"{name}: {work.seconds[name]:.0f} s", 0, 0)
-    _summary(work, tell)
+    _summary(work, tell, "index.html" if pages else "night")
     return work
+
+
+def _until(cancel: Stop | None, progress: Progress) -> Progress:
+    """Have the next thing that is told end the demo once it is cancelled."""
+
+    def tell(what: str, done: int, total: int) -> object:
+        if cancel is not None and cancel.is_set():
+            raise MuseError("the demo was cancelled: what was made stays, and the next one goes on from there")
+        return progress(what, done, total)
+
+    return tell
 
 
 def _engine(asked: str, tell: Progress) -> str:
@@ -111,7 +129,7 @@ def _render(work: Demo, tell: Progress) -> stages.Numbers:
     return {}
 
 
-def _summary(work: Demo, tell: Progress) -> None:
+def _summary(work: Demo, tell: Progress, first: str) -> None:
     with atomic_write(work.folder / "summary.json", force=True) as part:
         part.write_text(json.dumps({"engine": work.engine, "numbers": work.numbers, "seconds": work.seconds}, indent=1))
-    tell(f"all: {sum(work.seconds.values()):.0f} s; open {work.folder / 'index.html'}", 0, 0)
+    tell(f"all: {sum(work.seconds.values()):.0f} s; open {work.folder / first}", 0, 0)

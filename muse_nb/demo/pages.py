@@ -13,7 +13,7 @@ from muse_nb.demo.work import Demo
 from muse_nb.products.offset_list import OffsetList
 from muse_nb.sharing.exposures import exposure_columns
 from muse_nb.sharing.index import Row, index_page
-from muse_nb.sharing.share import Page, Task, render, write_page
+from muse_nb.sharing.share import Page, Task, linked, render, write_page
 
 if TYPE_CHECKING:
     from muse_nb.steps.survey.survey import Survey
@@ -39,6 +39,7 @@ def render_demo(work: Demo, notebooks: Path, progress: Progress) -> None:
     for exposure in night.exposures:
         page = html / f"{EXPOSURE}-{exposure.label}.html"
         tasks[exposure.label] = Task(notebooks / f"{EXPOSURE}.ipynb", page, {**places, "exposure": exposure.label})
+    tasks = dict(zip(tasks, linked(list(tasks.values()), work.folder / "index.html"), strict=True))
     notes = html / "pages.json"
     known: dict[str, Any] = json.loads(notes.read_text()) if notes.exists() else {}
     todo = {name: task for name, task in tasks.items() if name not in known or not task.page.exists()}

@@ -7,13 +7,14 @@ from datetime import UTC, datetime
 
 from muse_nb import __version__
 from muse_nb.products.dq import NO_ROW, NOT_FINITE, REJECTED
+from muse_nb.products.fingerprint import fingerprint
 from muse_nb.products.fits.blocks import hdus
 from muse_nb.products.fits.cards import card, keyword_of, split
 from muse_nb.products.history import RecipeRun, history_cards, next_number
 from muse_nb.resample.grid import CubeGrid
 from muse_nb.resample.inputs import Input
 
-__all__ = ["CAUSES", "extension", "primary"]
+__all__ = ["CAUSES", "EXPOSURE", "OFFSET", "extension", "primary"]
 
 _OURS = {
     *(
@@ -35,6 +36,7 @@ _WCS = ("CRPIX", "CRVAL", "CTYPE", "CUNIT", "CDELT", "CD1_", "CD2_", "CD3_", "WC
 _TABLE = ("ESO DRS MUSE PIXTABLE ", "ESO QC ")
 _BITPIX = {"DQ": 32, "EXPMAP": 16}
 _CONTENT = {"DATA": "data values", "STAT": "data variance", "DQ": "bad pixel status", "EXPMAP": "exposure counts"}
+OFFSET, EXPOSURE = "ESO DRS MUSE OFFSET", "ESO DRS MUSE EXP"  # their numbers follow: recipe's keywords, and ours
 CAUSES = "ESO DRS MUSE DQ CAUSES"  # in the DQ of a cube whose DQ says why a voxel is NaN
 _WHY = {
     "NONE": (NO_ROW, "no pixel"),
@@ -113,7 +115,7 @@ def _provenance(
 
 
 def _exposure(number: int, exposure: Input) -> list[str]:
-    start, ours = f"ESO DRS MUSE OFFSET{number}", f"ESO DRS MUSE EXP{number}"
+    start, ours = f"{OFFSET}{number}", f"{EXPOSURE}{number}"
     d_ra, d_dec = exposure.offset
     cards = [
         card(f"{start} DRA", d_ra, f"[deg] (= {3600 * d_ra:.6f} arcsec) RA offset applied"),
@@ -126,6 +128,7 @@ def _exposure(number: int, exposure: Input) -> list[str]:
             else []
         ),
         card(f"{ours} DATE-OBS", exposure.date_obs),
+        card(f"{ours} SUM", fingerprint(exposure.table.path), "mark of its pixel table's data"),
         card(f"{ours} WEIGHT", float(exposure.weight), "weight relative to exposure 1"),
         card(f"{ours} FLUX SCALE", float(exposure.flux), "factor on the flux"),
     ]

@@ -19,6 +19,7 @@ from muse_nb.sharing.states import Kept, keep
 if TYPE_CHECKING:
     from nbformat import NotebookNode
 
+    from muse_nb.sharing.links import Link
     from muse_nb.sharing.provenance import About
 
 __all__ = ["document", "notebook_page", "static"]
@@ -78,6 +79,7 @@ def notebook_page(
     places: Places,
     max_size: float = 15e6,
     pages: Mapping[str, str] | None = None,
+    links: Sequence[Link] = (),
 ) -> str:
     """Render a notebook.
 
@@ -93,8 +95,10 @@ def notebook_page(
         Bytes; views come alive until the page would exceed it, the others are pictures. 0 for pictures only.
     pages
         Notebooks by file name that are pages beside this one: links to them lead there.
+    links
+        To the page before, the next, and the index.
     """
-    page = partial(_page, notebook, about=about, places=places, pages=pages or {})
+    page = partial(_page, notebook, about=about, places=places, pages=pages or {}, links=links)
     room = max_size - len(page(keep(notebook, 0)))
     return page(keep(notebook, max(room, 0)), note=max_size > 0)
 
@@ -106,6 +110,7 @@ def _page(
     about: About,
     places: Places,
     pages: Mapping[str, str],
+    links: Sequence[Link] = (),
     note: bool = False,
 ) -> str:
     cells = Cells(places, kept.models, kept.dropped if note else (), pages)
@@ -115,7 +120,11 @@ def _page(
         data |= {"widget-states": places.hide_all(kept.models), "widget-modules": kept.modules}
         code = ["(async () => {\n" + "".join(static(f"{name}.js") for name in _OFFLINE) + "})();"]
     body = fill_template(
-        "notebook.html", error=about.get("error", ""), cells=cells.html(notebook), about=_how_it_was_made(about)
+        "notebook.html",
+        error=about.get("error", ""),
+        cells=cells.html(notebook),
+        about=_how_it_was_made(about),
+        links=links,
     )
     return document(title_of(notebook), body, code=code, data=data)
 

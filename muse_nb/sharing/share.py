@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,12 +17,13 @@ from muse_nb.sharing.clean import Places
 from muse_nb.sharing.exposures import Night, asks_for_exposure, exposure_columns
 from muse_nb.sharing.fill import fill_template
 from muse_nb.sharing.index import Row, index_page, thumbnail_of
+from muse_nb.sharing.links import Link, links_of
 from muse_nb.sharing.page import notebook_page
 from muse_nb.sharing.provenance import about
 from muse_nb.sharing.running.run import Ran, read_notebook, run_notebook
 from muse_nb.sharing.running.workers import side_by_side
 
-__all__ = ["Page", "Shared", "Task", "render", "share"]
+__all__ = ["Page", "Shared", "Task", "linked", "render", "share"]
 
 LARGEST = 15e6  # bytes of a live page; above it, pictures stand in for the largest views
 
@@ -39,12 +40,15 @@ class Task:
     parameters : dict
     pages : dict
         Notebooks by file name that become pages beside this one, and their names.
+    links : tuple of Link
+        To the page before, the next and the index.
     """
 
     notebook: Path
     page: Path
     parameters: dict[str, Any] = field(default_factory=dict)
     pages: dict[str, str] = field(default_factory=dict)
+    links: tuple[Link, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -165,6 +169,7 @@ def share(
     if len(set(names)) < len(names):
         raise MuseError("two of the notebooks have the same name: share them to different folders")
     index = folder / "index.html"
+    tasks = linked(tasks, index)
     for page in [*(task.page for task in tasks), index]:
         refuse_existing(page, force=force, inputs=paths)
     pages = render(tasks, run=run, static=static, jobs=jobs, max_size=max_size, progress=progress)
@@ -189,6 +194,22 @@ def _tasks(
             tasks.append(Task(path, page, parameters | {"exposure": one.label}, pages))
             rows[page] = (one.label, exposure_columns(one, night.offsets))
     return tasks, rows
+
+
+def linked(tasks: Sequence[Task], index: Path) -> list[Task]:
+    """Have pages lead to each other, in the order of their notebooks' names, and to the index."""
+    steps: dict[Path, list[tuple[Path, str]]] = {}
+    for task in sorted(tasks, key=lambda task: (task.notebook.name, task.page.name)):
+        title = (
+            str(task.parameters["exposure"]) if len(_same(tasks, task)) > 1 else title_of(read_notebook(task.notebook))
+        )
+        steps.setdefault(task.notebook, []).append((task.page, title))
+    links = links_of(list(steps.values()), index)
+    return [replace(task, links=links[task.page]) for task in tasks]
+
+
+def _same(tasks: Sequence[Task], one: Task) -> list[Task]:
+    return [task for task in tasks if task.notebook == one.notebook]
 
 
 def render(
@@ -243,7 +264,8 @@ def _render(task: Task, *, run: bool, static: bool, max_size: float, folder: Pat
     ran = run_notebook(notebook, task.parameters, folder=folder) if run else Ran(read_notebook(notebook), 0.0)
     places = _places(task, folder)
     facts = about(notebook, task.parameters, ran, places)
-    html = notebook_page(ran.notebook, about=facts, places=places, max_size=0 if static else max_size, pages=task.pages)
+    room = 0 if static else max_size
+    html = notebook_page(ran.notebook, about=facts, places=places, max_size=room, pages=task.pages, links=task.links)
     live = 'data-widget="' in html
     write_page(task.page, html)
     size = task.page.stat().st_size

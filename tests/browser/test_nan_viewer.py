@@ -189,4 +189,4 @@ def test_a_page_without_kernel_has_a_slider_over_planes(page_without_kernel) -> 
     box = page.locator(".mnb-nans .mnb-overlay").bounding_box()
     place = page.evaluate("document.querySelector('.mnb-nans').parentElement.museImage.toScreen(20, 30)")
     page.mouse.click(box["x"] + place[0], box["y"] + place[1])
-    page.locator(".mnb-story", has_text="Plane 10: NaN: unknown").wait_for()
+    page.locator(".mnb-story", has_text="Plane 11: NaN: unknown").wait_for()

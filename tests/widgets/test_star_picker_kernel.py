@@ -68,7 +68,7 @@ def test_clicks_go_on_while_a_fit_runs_and_only_the_last_is_fitted(
     click(picker, 2)
     click(picker, 3)
     assert len(picker.stars) == 4  # at once
-    assert picker.method == "first answer: 4 picked stars"  # and so are offsets
+    assert picker.method == "4 picked stars (a first estimate, the fit follows)"  # and so are offsets
     first, answers = np.array(list(map(offset, picker.rows))), picker.measured
     go.set()
     assert len(picker.offsets.table) == 3
@@ -93,7 +93,7 @@ def test_a_saved_picker_shows_the_finished_fit(picker: StarPicker, monkeypatch: 
     picker._repr_mimebundle_()
     assert picker.status == "", "but not when it is done"
     assert len(picker.rows) == len(OFFSETS)
-    assert "first answer" not in picker.method
+    assert "first estimate" not in picker.method
     picker.add_best(3)
     assert picker.status == ""
     assert picker.method == "3 picked stars"

@@ -17,7 +17,7 @@ from muse_nb.core.saved import HEADLESS
 from muse_nb.core.work import scratch_folder
 from muse_nb.sharing.running.kernel import execute, local_kernel, short_socket_folder
 from muse_nb.sharing.running.opened import opened
-from muse_nb.sharing.running.parameters import with_parameters
+from muse_nb.sharing.running.parameters import defaults, with_parameters
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -97,7 +97,7 @@ def run_notebook(
 
     notebook = read_notebook(path)
     if parameters:
-        notebook = with_parameters(notebook, parameters)
+        notebook = with_parameters(notebook, {**defaults(notebook), **parameters})  # a page shows these in their place
     where = str(Path(folder or Path(path).parent).absolute())
     started, problem = time.monotonic(), ""
     os.environ.setdefault("JUPYTER_PLATFORM_DIRS", "1")

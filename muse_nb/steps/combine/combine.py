@@ -22,7 +22,7 @@ from muse_nb.steps.combine.result import Combination
 from muse_nb.steps.combine.settings import CombineOptions, CombineSettings
 from muse_nb.steps.combine.stream import run_stream
 
-__all__ = ["combine", "cube"]
+__all__ = ["combine", "cube", "prepare"]
 
 
 def combine(
@@ -103,7 +103,7 @@ def combine(
         The exposures or the offsets are not fit to be combined, or something cannot be read or written.
     """
     chosen = CombineSettings.of("combine", **settings)
-    return _run(_prepare(pixtables, offsets, Path(output), chosen, progress, cancel))
+    return _run(prepare(pixtables, offsets, Path(output), chosen, progress, cancel))
 
 
 def cube(
@@ -142,10 +142,10 @@ def cube(
     paths = [pixtables] if isinstance(pixtables, (str, Path)) else list(pixtables)
     defaults: CombineOptions = {"pixfrac": 0.8, "crsigma": 15.0}
     chosen = CombineSettings.of("cube", **(defaults | settings))
-    return _run(_prepare(paths, offsets, Path(output), chosen, progress, cancel))
+    return _run(prepare(paths, offsets, Path(output), chosen, progress, cancel))
 
 
-def _prepare(
+def prepare(
     pixtables: Iterable[str | Path],
     offsets: str | Path | OffsetList | None,
     output: Path,

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
 
 from muse_nb.core.html import Shown, findings_html, table_html
 
-__all__ = ["Check", "Combination"]
+__all__ = ["Check", "Combination", "checks_html"]
 
 
 @dataclass(frozen=True)
@@ -80,9 +81,13 @@ class Combination(Shown):
         )
 
     def _repr_html_(self) -> str:
-        rows = [(_MARK[check.good], check.name, check.text) for check in self.checks]
-        checks = table_html(("", "check", "what it says"), rows) if rows else ""
-        return f"<p>{escape(str(self))}</p>{findings_html(self.findings)}{checks}"
+        return f"<p>{escape(str(self))}</p>{findings_html(self.findings)}{checks_html(self.checks)}"
+
+
+def checks_html(checks: Sequence[Check]) -> str:
+    """Write checks as a table; nothing where there is none."""
+    rows = [(_MARK[check.good], check.name, check.text) for check in checks]
+    return table_html(("", "check", "what it says"), rows, kind="judged") if rows else ""
 
 
 _MARK = {True: "good", False: "look", None: "–"}

@@ -96,8 +96,10 @@ class Diagnosis(Shown):
         notes = "".join(f"<li>{escape(printable(str(note)))}</li>" for note in self.notes)
         looked = f"<p>{self.files} files{'' if self.data else ', headers only'}: "
         table = table_html(list(_HEADINGS.values()), rows, cell_style="text-align:left")
-        found = f"<b>{len(rows)} would go wrong</b></p>{table}" if rows else "✓ nothing would go wrong.</p>"
-        return f"{looked}{found}{f'<ul>{notes}</ul>' if notes else ''}"
+        found = (
+            f"<b>{len(rows)} would go wrong</b></p>{table}" if rows else "✓ nothing would go wrong without a word.</p>"
+        )
+        return f"{looked}{found}{f'<p>Good to know of this night:</p><ul>{notes}</ul>' if notes else ''}"
 
 
 def _name(path: Path, folder: Path) -> str:

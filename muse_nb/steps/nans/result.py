@@ -19,7 +19,7 @@ from muse_nb.core.errors import MuseError
 from muse_nb.core.html import Shown, findings_html, table_html
 from muse_nb.products import dq as flags
 from muse_nb.products.cube_file import CubeFile
-from muse_nb.steps.nans.causes import CAUSE_OF_CODE, MEANING, Cause, Holes, causes_of_plane
+from muse_nb.steps.nans.causes import CAUSE_OF_CODE, CODES, MEANING, Cause, Holes, causes_of_plane
 from muse_nb.steps.nans.layout import Empty
 from muse_nb.steps.nans.reach import Reach, Tables
 
@@ -88,10 +88,11 @@ class NanAudit(Shown):
 
     @property
     def nan_fraction_in_field(self) -> float:
-        """NaN voxels over all voxels of the spaxels inside the field; 1 when nothing is inside."""
+        """NaN voxels inside the field over all voxels there; 1 when nothing is inside."""
         inside = self.empty.inside
-        number = int(inside.sum()) * self.shape[0]
-        return float((self.shape[0] - self.count[inside]).sum() / number) if number else 1.0
+        beyond = int((self.holes.cause == CODES[Cause.OUTSIDE_FIELD]).sum())  # the field moves a little with wavelength
+        number = int(inside.sum()) * self.shape[0] - beyond
+        return float(((self.shape[0] - self.count[inside]).sum() - beyond) / number) if number > 0 else 1.0
 
     @property
     def dead_spaxels(self) -> int:

@@ -126,16 +126,16 @@ def _pixels(
 
 
 def story(audit: NanAudit, x: int, y: int, z: int) -> str:
-    """Tell in words why a voxel is NaN, or what it is made of."""
+    """Tell in words why a voxel (from 0) is NaN, or what it is made of; the words count from 1, as FITS does."""
     nz = audit.shape[0]
     value = float(audit.cube.plane(z)[y, x])
-    where = f"Voxel x {x}, y {y}, plane {z}"
+    where = f"Voxel x {x + 1}, y {y + 1}, plane {z + 1}"
     with suppress(MuseError):
         where += f" ({float(audit.cube.wavelength(z)):.2f} Angstrom)"
     cause = CAUSE_OF_CODE.get(int(audit.cause_plane(z)[y, x]))
     said = [f"{where} is {value:.4g}." if cause is None else f"{where} is NaN: {cause} - {MEANING[cause]}."]
     if cause is Cause.OUTSIDE_RANGE:
-        said.append(f"This spaxel has data from plane {audit.first[y, x]} to {audit.last[y, x]} of {nz}.")
+        said.append(f"This spaxel has data from plane {audit.first[y, x] + 1} to {audit.last[y, x] + 1} of {nz}.")
     if cause in (Cause.MISSING_IFU, Cause.MISSING_SLICE):
         ifu, slice_ = int(audit.empty.ifu[y, x]), int(audit.empty.slice[y, x])
         said.append(f"It is IFU {ifu}{f', slice {slice_}' if slice_ else ''} that should look there.")

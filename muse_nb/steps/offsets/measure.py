@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -65,7 +66,7 @@ def measure_offsets(
         table = read_picks(picks) if isinstance(picks, str | Path) else picks
         with damage_told(image.path for image in measurement.images):
             solution, method = solve_picks(measurement, table), "picks"
-    offsets = assemble(measurement, solution, method, reference)
+    offsets = replace(assemble(measurement, solution, method, reference), picks=None if picks is None else table)
     if catalogue is not None:
         offsets = onto_catalogue(offsets, measurement, solution, catalogue)
     return offsets

@@ -15,6 +15,7 @@ from muse_nb.core.html import Shown, table_html
 from muse_nb.core.text import signed
 from muse_nb.products.offset_list import OffsetList
 from muse_nb.steps.offsets.left_out import left_out
+from muse_nb.steps.offsets.made_from import header_of, picks_mark, why_stale
 from muse_nb.steps.offsets.measurement import Measurement
 from muse_nb.steps.offsets.stamps import StarStamps, star_stamps
 from muse_nb.steps.offsets.starfit.arrays import Bools, Floats
@@ -70,6 +71,8 @@ class Offsets(Shown):
         DATE-OBS of the exposure with offset 0, or "mean".
     dec : float
         Declination of the field [deg].
+    picks : astropy.table.Table or None
+        Stars that they were measured on; None for all.
     """
 
     table: Table = field(repr=False)
@@ -77,6 +80,7 @@ class Offsets(Shown):
     reference: str
     dec: float
     _fit: tuple[Measurement, Solution] | None = field(default=None, repr=False, compare=False)
+    picks: Table | None = field(default=None, repr=False, compare=False)
 
     @property
     def findings(self) -> list[str]:
@@ -134,8 +138,26 @@ class Offsets(Shown):
         MuseError
             It is there or is one of the images, cannot be written, or every exposure was refused.
         """
-        images = [image.path for image in self._fit[0].images] if self._fit else []
-        self.offset_list(flux_scale).write(path, force=force, inputs=images)
+        images = self._fit[0].images if self._fit else []
+        header = header_of(images, picks_mark(self.picks))
+        files = [image.path for image in images]
+        self.offset_list(flux_scale).write(path, header=header, force=force, inputs=files)
+
+    def stale(self, path: str | Path) -> str:
+        """Say why an OFFSET_LIST that is there is not what `write` would make now; empty where it is, or is not there.
+
+        Raises
+        ------
+        MuseError
+            The list cannot be read, or every exposure was refused.
+        """
+        path = Path(path)
+        if not path.exists():
+            return ""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", MuseWarning)
+            now = self.offset_list()
+        return why_stale(path, now, self.dec, picks_mark(self.picks), self._fit[0].images if self._fit else ())
 
     def rows(self) -> list[OffsetRow]:
         """One dictionary an exposure, for JSON: NaN become None."""

@@ -53,7 +53,9 @@ def fits_files(folder: Path) -> tuple[list[Path], list[str]]:
         It is not a folder.
     """
     if not folder.is_dir():
-        raise MuseError(f"{printable(folder)} is not a folder: check its name")
+        demo = folder.parts[-2:] == ("demo", "night")
+        more = ", or make the demo's night there: make demo, or the button in start.ipynb" if demo else ""
+        raise MuseError(f"{printable(folder)} is not a folder: check its name{more}")
     root, found, left_out = folder.resolve(), [], []
 
     def unreadable(error: OSError) -> None:

@@ -95,6 +95,11 @@ class Survey(Shown):
         """List the files of a category over all exposures, in time order."""
         return [path for exposure in self.exposures for path in exposure.files(category)]
 
+    def calibrations(self, category: str) -> list[Path]:
+        """List the files of a category that belong to no exposure, as TRACE_TABLE; of each IFU the last by name."""
+        found = {fact.ifus: fact.path for fact in sorted(self.facts, key=_name) if fact.category == category}
+        return sorted(found.values())
+
     def exposure(self, name: str | int) -> Exposure:
         """Return an exposure by its label, its DATE-OBS or its number from 0.
 
@@ -234,6 +239,10 @@ def _row(exposure: Exposure, categories: Sequence[str], logged: bool) -> list[st
         turned = f"display:inline-block;transform:rotate({-exposure.posang:.0f}deg)"
         row[3] = Html(f"{escape(row[3])} <span style='{turned}'>↑</span>")
     return row
+
+
+def _name(fact: FileFacts) -> str:
+    return fact.path.name
 
 
 def _text(value: float | None) -> str:

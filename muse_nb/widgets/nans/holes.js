@@ -4,8 +4,9 @@ import { button, h } from "../shared/ui.js";
 const same = (a, b) => a.every((value, i) => value === b[i]);
 
 export class HoleMarks {
-  constructor(traits, visit) {
+  constructor(traits, isHole, visit) {
     this.traits = traits;
+    this.isHole = isHole;
     this.visit = visit;
     this.element = h("div", { class: "mnb-marked" });
     traits.watch("holes voxel", () => this.list());
@@ -14,17 +15,17 @@ export class HoleMarks {
 
   flip() {
     const voxel = this.traits.get("voxel"), holes = this.traits.get("holes");
-    if (voxel.length !== 3) return;
+    if (voxel.length !== 3 || (this.isHole(voxel) === false && !holes.some((one) => same(one, voxel)))) return;
     this.traits.set("holes", holes.some((one) => same(one, voxel)) ? holes.filter((one) => !same(one, voxel)) : [...holes, [...voxel]]);
   }
 
   list() {
     const holes = this.traits.get("holes"), voxel = this.traits.get("voxel"), marked = voxel.length === 3 && holes.some((one) => same(one, voxel));
-    const parts = voxel.length === 3 ? [button(marked ? "Take the mark away" : "Mark this hole", "Mark the selected voxel, or take its mark away (x)", () => this.flip())] : [];
+    const parts = voxel.length === 3 && (marked || this.isHole(voxel) !== false) ? [button(marked ? "Take the mark away" : "Mark this hole", "Mark the selected voxel, or take its mark away (x)", () => this.flip())] : [];
     if (holes.length) {
       parts.push(h("div", { class: "mnb-heading" }, "Marked holes"), ...holes.map((one) => h("button", {
         type: "button", class: "mnb-chip", "aria-current": String(voxel.length === 3 && same(one, voxel)), onclick: () => this.visit(...one),
-      }, `${one[0]}, ${one[1]}`, h("span", { class: "mnb-count" }, `plane ${one[2]}`))));
+      }, `${one[0] + 1}, ${one[1] + 1}`, h("span", { class: "mnb-count" }, `plane ${one[2] + 1}`))));
       if (this.traits.model.alone) parts.push(button("Download holes.ecsv", "The marked holes as a table that NanViewer(cube, holes=...) shows and muse-nb nans CUBE --holes explains", () => this.traits.send({ type: "save", name: "holes.ecsv", text: this.table() })));
     }
     this.element.replaceChildren(...parts);

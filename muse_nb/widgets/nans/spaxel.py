@@ -78,4 +78,4 @@ def _where(audit: NanAudit, k: int) -> str:
     try:
         return f"{float(audit.cube.wavelength(k)):.1f} Å"
     except MuseError:
-        return f"plane {k}"
+        return f"plane {k + 1}"

@@ -1,7 +1,8 @@
 // The NaN viewer: planes come from the kernel one by one; causes are marks over them.
 import { Traits, as, button, bytes, chooser, choice, complaints, group, h, keyboard, later, number } from "../shared/ui.js";
 import { LIMITS, STRETCHES } from "../shared/constants.js";
-import { Frame, ImageCanvas, bindView, mapOf } from "../shared/canvas.js";
+import { Frame, ImageCanvas, bindView } from "../shared/canvas.js";
+import { mapOf, shortUnit } from "../shared/colours.js";
 import { Plot, line, range, trace } from "../shared/plot.js";
 import { HoleMarks } from "./holes.js";
 
@@ -40,8 +41,10 @@ function view({ model, el }) {
     onclick: (x, y) => select(Math.round(x), Math.round(y)),
     ondraw: decorate,
   });
+  const kept = String(traits.get("voxel"));
+  const unknown = () => !alive && traits.get("voxel").length === 3 && String(traits.get("voxel")) !== kept;
   const profilePlot = new Plot(profileHost, { ondrag: (v) => go(planeOf(v)) });
-  const marks = new HoleMarks(traits, (x, y, k) => { go(k); image.look([x, y, Math.max(image.where()[2], 4)]); traits.set("voxel", [x, y, k]); });
+  const marks = new HoleMarks(traits, isHole, (x, y, k) => { go(k); image.look([x, y, Math.max(image.where()[2], 4)]); traits.set("voxel", [x, y, k]); });
   const spectrumPlot = new Plot(spectrumHost, { ondrag: (v) => { const k = planeOf(v), voxel = traits.get("voxel"); go(k); if (voxel.length === 3) settle(k); } });
   const settle = later(() => { const voxel = traits.get("voxel"); if (voxel.length === 3) traits.set("voxel", [voxel[0], voxel[1], traits.get("plane")]); }, 150);
   const [first, last] = cube.wavelength.length ? cube.wavelength : [0, cube.nz - 1];
@@ -58,6 +61,7 @@ function view({ model, el }) {
   }
   function arrive(message, buffers) {
     alive = true;
+    if (message.type === "alive") tell();
     if (message.type === "plane" && message.plane === traits.get("plane")) replace(message, as(Uint16Array, buffers[0]), bytes(buffers[1]));
   }
   // Without a kernel, the nearest of the planes that the page holds.
@@ -99,7 +103,7 @@ function view({ model, el }) {
     if (whole) { image.set({ stretch: "linear", limits: [0, top], opacity: 1 }); image.setFrame(fraction); }
     else { image.set({ stretch: traits.get("stretch"), limits: frame.limits[traits.get("limits")], opacity: 1 }); image.setFrame(frame); }
     slider.value = String(traits.get("plane"));
-    where.textContent = `${cube.wavelength.length ? `${waveOf(traits.get("plane")).toFixed(1)} Å · ` : ""}plane ${traits.get("plane")} of ${cube.nz}`;
+    where.textContent = `${cube.wavelength.length ? `${waveOf(traits.get("plane")).toFixed(1)} Å · ` : ""}plane ${traits.get("plane") + 1} of ${cube.nz}`;
   }
   // The plane that is asked for last is the one that comes: no queue of planes in between.
   function go(k) {
@@ -134,13 +138,17 @@ function view({ model, el }) {
     story.replaceChildren(h("p", { class: "mnb-hint" }, "reading …"));
     traits.set("voxel", [x, y, traits.get("plane")]);
   }
-  const kept = String(traits.get("voxel"));
-  const unknown = () => !alive && traits.get("voxel").length === 3 && String(traits.get("voxel")) !== kept;
   // What can be told without a kernel.
   function tellCause(x, y) {
     const cause = causeAt(x, y), what = cause ? `NaN: ${cause.name} - ${cause.meaning}` : `${number(frame.value(x, y), 4)} ${cube.unit}`;
-    story.replaceChildren(h("div", { class: "mnb-heading" }, `Spaxel ${x}, ${y}`), h("p", {}, `Plane ${frame.plane}: ${what}.`),
+    story.replaceChildren(h("div", { class: "mnb-heading" }, `Spaxel ${x + 1}, ${y + 1}`), h("p", {}, `Plane ${frame.plane + 1}: ${what}.`),
       h("p", { class: "mnb-hint" }, "This page has no kernel: in the notebook, a click goes on to the detector pixels behind it."));
+  }
+  // Whether a voxel holds no data; null where that is not known here.
+  function isHole([x, y, k]) {
+    const codes = traits.get("spectrum_causes");
+    if (codes?.byteLength && !unknown()) return bytes(codes)[k] > 0;
+    return frame && frame.plane === k ? Boolean(causeAt(x, y)) : null;
   }
   function causeAt(i, j) {
     const code = frame.planes.DQ[Math.floor(j / frame.bin) * frame.width + Math.floor(i / frame.bin)];
@@ -152,20 +160,20 @@ function view({ model, el }) {
     const i = Math.round(x), j = Math.round(y);
     if (!frame || i < 0 || j < 0 || i >= cube.nx || j >= cube.ny) { tip.textContent = ""; return; }
     const cause = causeAt(i, j);
-    tip.textContent = `${i}, ${j}: ${cause ? cause.name : `${number(frame.value(i, j), 4)} ${cube.unit}`}`;
+    tip.textContent = `${i + 1}, ${j + 1}: ${cause ? cause.name : `${number(frame.value(i, j), 4)} ${cube.unit}`}`;
   }
   function tell() {
     const voxel = traits.get("voxel"), lines = traits.get("story");
     if (unknown()) { tellCause(voxel[0], voxel[1]); return; }
-    story.replaceChildren(...(lines.length ? [h("div", { class: "mnb-heading" }, `Spaxel ${voxel[0]}, ${voxel[1]}`), ...lines.map((text) => h("p", {}, text)), detector()] : [h("p", { class: "mnb-hint" }, "Click a hole for its story.")]));
+    story.replaceChildren(...(lines.length ? [h("div", { class: "mnb-heading" }, `Spaxel ${voxel[0] + 1}, ${voxel[1] + 1}`), ...lines.map((text) => h("p", {}, text)), detector()].filter(Boolean) : [h("p", { class: "mnb-hint" }, "Click a hole for its story. Pixels and planes count from 1, as in FITS.")]));
   }
   function detector() {
     const pixels = traits.get("pixels"), linked = traits.get("linked");
     if (!pixels.length) return null;
     const open = (i) => traits.send({ type: "show", row: i });
-    const row = (p, i) => h("tr", linked ? { class: "mnb-link", title: "Show it in the OBJECT_RED viewer", onclick: () => open(i) } : {},
+    const row = (p, i) => h("tr", linked && alive ? { class: "mnb-link", title: "Show it in the OBJECT_RED viewer", onclick: () => open(i) } : {},
       h("td", {}, `${p.ifu}/${p.slice}`), h("td", {}, `${p.x}, ${p.y}`), h("td", {}, number(p.data, 3)), h("td", {}, p.weight.toFixed(2)), h("td", { title: p.flags }, p.dq ? p.flags : "good"));
-    const there = linked ? button("Open the frame there", "Show the first of these pixels in the OBJECT_RED viewer", () => open(0)) : null;
+    const there = linked && alive ? button("Open the frame there", "Show the first of these pixels in the OBJECT_RED viewer", () => open(0)) : null;
     return h("div", {}, there, h("table", {}, h("thead", {}, h("tr", {}, ...["IFU/slice", "x, y", "value", "weight", "DQ"].map((name) => h("th", {}, name)))), h("tbody", {}, ...pixels.map(row))));
   }
   function legend() {
@@ -188,6 +196,7 @@ function view({ model, el }) {
       context.strokeStyle = "#000a"; context.lineWidth = 3.5; context.strokeRect(x - half, y - half, 2 * half, 2 * half);
       context.strokeStyle = "#fff"; context.lineWidth = 1.5; context.strokeRect(x - half, y - half, 2 * half, 2 * half);
     }
+    if (traits.get("shown") === "fraction") view.colourBar(context, "NaN [fraction]", [0, top]); else view.colourBar(context, cube.unit);
     const text = traits.get("shown") === "fraction" ? `NaN over all planes, 0 to ${(100 * top).toFixed(0)} %` : `${cube.name}   ${where.textContent}`;
     context.font = "12px sans-serif"; context.textBaseline = "top"; context.textAlign = "left";
     context.lineWidth = 3; context.strokeStyle = "#000b"; context.strokeText(text, 8, 8); context.fillStyle = "#fff"; context.fillText(text, 8, 8);
@@ -222,7 +231,7 @@ function view({ model, el }) {
     if (spectrumHost.hidden) return;
     spectrumPlot.draw((plot) => {
       const values = as(Float32Array, raw), causes = bytes(traits.get("spectrum_causes"));
-      const { context, sx, sy, top, bottom } = plot.axes({ x: [first, last], y: range(values), left: 52, bottom: 32, xlabel: axis, ylabel: "spaxel" });
+      const { context, sx, sy, top, bottom } = plot.axes({ x: [first, last], y: range(values, 0.005, 1), left: 52, bottom: 32, xlabel: axis, ylabel: "flux of the spaxel" });
       const half = (sx(waveOf(1)) - sx(waveOf(0))) / 2 || 1;
       for (let k = 0; k < causes.length; ) {
         let end = k;
@@ -235,7 +244,7 @@ function view({ model, el }) {
       trace(context, waves, values, sx, sy, plot.ink, 1);
       context.restore();
       marker(context, sx, top, bottom, plot.ink);
-      context.fillStyle = plot.ink; context.textAlign = "left"; context.textBaseline = "top"; context.fillText(cube.unit, sx(first) + 5, top + 4);
+      context.fillStyle = plot.ink; context.textAlign = "left"; context.textBaseline = "top"; context.fillText(shortUnit(cube.unit), sx(first) + 5, top + 4);
     });
   }
 
@@ -273,6 +282,7 @@ function view({ model, el }) {
   traits.watch("holes", () => image.draw());
   traits.watch("voxel", () => { image.draw(); drawSpectrum(); });
   traits.watch("story voxel pixels", later(tell, 0));
+  traits.watch("spectrum_causes plane", later(() => marks.list(), 0));
   traits.watch("spectrum spectrum_causes", later(drawSpectrum, 0));
   traits.watch("height", height);
   traits.on("msg:custom", arrive);

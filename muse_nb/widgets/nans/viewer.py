@@ -288,7 +288,9 @@ class NanViewer(Viewer):
         pixel = self.pixels[int(message["row"])]
         x, y = int(pixel["x"]) - 1, int(pixel["y"]) - 1
         self.viewer.show(ifu=int(pixel["ifu"]), exposure=label(str(pixel["exposure"])))
-        self.viewer.pixel, self.viewer.view = [x, y], [x, y, 8.0]
+        with self.viewer.hold_sync():
+            self.viewer.pixel, self.viewer.view = [x, y], [x, y, 8.0]
+            self.viewer.beckon += 1
 
     # ---- exports
     def picture(self) -> bytes:
@@ -306,5 +308,5 @@ class NanViewer(Viewer):
             for cause in self.cube["causes"]:
                 if cause["name"] not in self.hidden:
                     shown = picture.marked(shown, causes == cause["code"], cause["colour"], 1.0)
-            caption = f"{self.cube['name']}  plane {self.plane}"
+            caption = f"{self.cube['name']}  plane {self.plane + 1} of {self.cube['nz']}"
         return picture.png(np.kron(shown[::-1], np.ones((zoom, zoom, 1), np.uint8)), caption)

@@ -45,12 +45,14 @@ class LoadedFrame:
     """DATA, DQ and STAT of one IFU of one exposure, and where its slices lie.
 
     A first look takes every few pixels straight from the file; the planes are read when they are asked for.
+    `side` is the largest side of its thumbnail [pixel], where it is not the usual one.
     """
 
     name: str
     source: ObjectRed
     geometry: Any = None
     unit: str = "count"
+    side: int | None = None
 
     @cached_property
     def data(self) -> NDArray[np.float32]:
@@ -75,12 +77,12 @@ class LoadedFrame:
     @cached_property
     def bins(self) -> int:
         """Pixels per pixel of the thumbnail."""
-        return transport.thumb_bins(self.shape)
+        return transport.thumb_bins(self.shape, self.side)
 
     @cached_property
     def step(self) -> int:
         """Every how many pixels one is taken for the first look; all, where it is the last."""
-        if for_a_page():
+        if for_a_page() and self.side is None:
             return 1
         return self.bins // 4 if self.bins % 4 == 0 else 1
 

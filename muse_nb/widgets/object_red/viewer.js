@@ -1,8 +1,11 @@
 // The OBJECT_RED viewer: the kernel gives frames and readings, everything one does with a frame happens here.
 import { Traits, as, bytes, button, chooser, choice, complaints, group, h, keyboard, number, toggle } from "../shared/ui.js";
 import { LIMITS, STRETCHES, THUMBS } from "../shared/constants.js";
-import { Frame, ImageCanvas, LAYERS, bindView, mapOf } from "../shared/canvas.js";
+import { Frame, ImageCanvas, LAYERS, bindView } from "../shared/canvas.js";
+import { mapOf } from "../shared/colours.js";
 import { Plot, line, trace } from "../shared/plot.js";
+import { Others } from "./others.js";
+import { bordersOf, drawBorders, shadeGaps } from "./slices.js";
 
 const MODES = [...LIMITS, ["custom", "by hand"]];
 const PATIENCE = 120; // ms without a further step before the whole frame is asked for
@@ -22,6 +25,7 @@ function render({ model, el }) {
   });
   const rowPlot = new Plot(rowHost), columnPlot = new Plot(columnHost);
 
+  const others = model.alone ? new Others(traits) : null; // frames of a page without a kernel
   const bits = () => traits.get("bits");
   const binned = () => Boolean(model.alone) && image.frame?.bin > 1; // a page without a kernel holds no more than that
   // ---- frames
@@ -38,6 +42,7 @@ function render({ model, el }) {
     }
     for (const one of old) if (one && one !== pinned?.frame) image.drop(one);
     image.setFrame(thumb);
+    room();
     settings();
     chips();
     clearTimeout(waiting);
@@ -80,7 +85,7 @@ function render({ model, el }) {
   function settings() {
     const layer = traits.get("layer"), limits = range_();
     image.set({ layer, stretch: traits.get("stretch"), limits });
-    [low.value, high.value] = limits.map((v) => number(v, 5).replace("−", "-"));
+    [low.value, high.value] = limits.map((v) => number(v, 4).replace("−", "-"));
     if ((layer === "STAT" || layer === "S/N") && received.asked) need("STAT");
     marks();
   }
@@ -137,18 +142,18 @@ function render({ model, el }) {
     const known = hover ? (reading && reading.x === hover[0] && reading.y === hover[1] ? reading : roughly(...hover)) : traits.get("readout");
     const rows = [];
     if (known && known.x !== undefined) {
-      rows.push(["x, y", binned() && known.rough ? `${block(known.x, "nx")}, ${block(known.y, "ny")}` : `${known.x}, ${known.y}`]);
+      rows.push(["x, y", binned() && known.rough ? `${block(known.x, "nx")}, ${block(known.y, "ny")}` : `${known.x + 1}, ${known.y + 1}`]);
       rows.push([binned() && known.rough ? "mean" : "value", `${known.rough ? "≈ " : ""}${number(known.value, 6)} ${known.unit ?? ""}`]);
       if (known.sigma) rows.push(["σ", number(known.sigma, 4)], ["S/N", number(known.snr, 4)]);
       if (known.slice) rows.push(["slice", String(known.slice)]);
       if (known.wavelength) rows.push(["λ", `${known.wavelength.toFixed(2)} Å`]);
       rows.push(["DQ", known.dq_names?.length ? known.dq_names.join(", ") : known.dq === 0 ? "good" : known.dq === null ? "absent" : "…"]);
     }
-    status.replaceChildren(...(rows.length ? rows.flatMap(([k, v]) => [h("span", { class: "mnb-key" }, k), h("span", {}, v)]) : [h("span", { class: "mnb-hint mnb-wide" }, "Point at a pixel; click to keep it.")]));
+    status.replaceChildren(...(rows.length ? rows.flatMap(([k, v]) => [h("span", { class: "mnb-key" }, k), h("span", {}, v)]) : [h("span", { class: "mnb-hint mnb-wide" }, "Point at a pixel; click to keep it. x and y count from 1, as in FITS.")]));
   }
   function block(at, size) {
     const { bin } = image.frame, first = Math.floor(at / bin) * bin;
-    return `${first}–${Math.min(first + bin, traits.get("frame")[size]) - 1}`;
+    return `${first + 1}–${Math.min(first + bin, traits.get("frame")[size])}`;
   }
   function roughly(x, y) {
     const from = image.frame;
@@ -161,7 +166,10 @@ function render({ model, el }) {
 
   // ---- drawn over the picture
   function decorate(context, view) {
-    if (traits.get("slices")) borders(context, view);
+    const edges = bordersOf(traits.get("borders"));
+    if (edges && traits.get("layer") !== "DQ") shadeGaps(context, view, edges, traits.get("frame"));
+    if (edges && traits.get("slices")) drawBorders(context, view, edges, traits.get("frame"));
+    if (traits.get("layer") !== "DQ") view.colourBar(context, { DATA: traits.get("frame").unit, STAT: `${traits.get("frame").unit}²`, "S/N": "S/N" }[traits.get("layer")]);
     const pixel = traits.get("pixel"), s = view.where()[2];
     if (pixel.length === 2) {
       const [x, y] = view.toScreen(...pixel), half = Math.max(s / 2, 5);
@@ -173,30 +181,6 @@ function render({ model, el }) {
     context.font = "12px sans-serif"; context.textBaseline = "top";
     context.lineWidth = 3; context.strokeStyle = "#000a"; context.strokeText(text, 8, 8);
     context.fillStyle = "#fff"; context.fillText(text, 8, 8);
-  }
-  function borders(context, view) {
-    const raw = traits.get("borders"), { ny } = traits.get("frame");
-    if (!raw?.byteLength) return;
-    const edges = as(Float32Array, raw), rows = edges[0], each = rows * 2;
-    context.lineWidth = 1;
-    for (let start = 1; start + each <= edges.length; start += each) {
-      const centre = view.toScreen((edges[start] + edges[start + 1]) / 2, 0)[0];
-      if (centre < -200 || centre > view.width + 200) continue;
-      context.strokeStyle = "#ffffff59";
-      for (const side of [0, 1]) {
-        context.beginPath();
-        for (let k = 0; k < rows; k++) {
-          const [x, y] = view.toScreen(edges[start + 2 * k + side], (k / (rows - 1)) * (ny - 1));
-          if (k) context.lineTo(x, y); else context.moveTo(x, y);
-        }
-        context.stroke();
-      }
-      if (view.where()[2] > 0.28) {
-        const number_ = String((start - 1) / each + 1), y = Math.min(view.height - 14, view.toScreen(0, -0.5)[1] + 4);
-        context.font = "10px sans-serif"; context.textAlign = "center"; context.strokeStyle = "#000a"; context.lineWidth = 3;
-        context.strokeText(number_, centre, y); context.fillStyle = "#fff"; context.fillText(number_, centre, y); context.textAlign = "left"; context.lineWidth = 1;
-      }
-    }
   }
   function drawCuts() {
     if (!traits.get("cuts")) return;
@@ -211,7 +195,7 @@ function render({ model, el }) {
       const inside = (v) => Math.min(limits[1], Math.max(limits[0], v));
       trace(context, across.positions, across.values.map(inside), sx, sy, plot.accent);
       context.strokeStyle = plot.ink; context.setLineDash([3, 3]); line(context, sx(at[0]), top, sx(at[0]), bottom); context.setLineDash([]);
-      context.textAlign = "left"; context.textBaseline = "top"; context.fillText(`row ${at[1]}: ${number(limits[0], 4)} to ${number(limits[1], 4)}`, 6, 6);
+      context.textAlign = "left"; context.textBaseline = "top"; context.fillText(`row ${at[1] + 1}: ${number(limits[0], 4)} to ${number(limits[1], 4)}`, 6, 6);
     });
     columnPlot.draw((plot) => {
       const { context, width, height } = plot.begin();
@@ -222,7 +206,7 @@ function render({ model, el }) {
       along.values.forEach((v, i) => { if (!Number.isFinite(v)) { pen = false; return; } const p = [sx(v), sy(along.positions[i])]; if (pen) context.lineTo(...p); else context.moveTo(...p); pen = true; });
       context.stroke();
       context.strokeStyle = plot.ink; context.lineWidth = 1; context.setLineDash([3, 3]); line(context, 0, sy(at[1]), width, sy(at[1])); context.setLineDash([]);
-      context.fillStyle = plot.ink; context.textBaseline = "top"; context.fillText(`column ${at[0]}`, 6, 6);
+      context.fillStyle = plot.ink; context.textBaseline = "top"; context.fillText(`column ${at[0] + 1}`, 6, 6);
     });
   }
   function cut(from, at, span, centre, axis, layer) {
@@ -239,6 +223,8 @@ function render({ model, el }) {
   function keep() {
     if (pinned && pinned.frame !== frame && pinned.frame !== thumb) image.drop(pinned.frame);
     pinned = { frame: image.frame, name: traits.get("frame").name };
+    keepButton.setAttribute("aria-pressed", "true");
+    keepButton.title = `${pinned.name} is kept; press to keep the present frame (k)`;
     image.draw();
   }
   function swap() {
@@ -255,12 +241,12 @@ function render({ model, el }) {
   }
   function cycle(name, list, by) { traits.set(name, list[(list.indexOf(traits.get(name)) + by + list.length) % list.length]); }
   function goIfu(by) {
-    const list = traits.get("ifus"), place = list.indexOf(traits.get("ifu")) + by;
+    const list = others?.ifus() ?? traits.get("ifus"), place = list.indexOf(traits.get("ifu")) + by;
     if (place >= 0 && place < list.length) traits.set("ifu", list[place]);
   }
   function goExposure(by) {
     const place = traits.get("exposure") + by;
-    if (place >= 0 && place < traits.get("exposures").length) traits.set("exposure", place);
+    if ((others?.exposures() ?? traits.get("exposures").map((_, i) => [i])).some(([i]) => i === place)) traits.set("exposure", place);
   }
   function contrast(factor) {
     const [a, b] = range_();
@@ -274,17 +260,19 @@ function render({ model, el }) {
     const values = [Number(low.value), Number(high.value)];
     if (values.every(Number.isFinite) && values[1] > values[0]) traits.setAll({ range: values, limits: "custom" }); else settings();
   });
-  const exposures = chooser(traits, "exposure", "Exposure (↑ ↓)", () => traits.get("exposures").map((name, i) => [i, name]));
-  const ifus = chooser(traits, "ifu", "IFU (← →)", () => traits.get("ifus").map((ifu) => [ifu, `IFU ${String(ifu).padStart(2, "0")}`]));
+  const exposures = chooser(traits, "exposure", "Exposure (↑ ↓)", () => (others?.exposures() ?? traits.get("exposures").map((name, i) => [i, name])));
+  const ifus = chooser(traits, "ifu", "IFU (← →)", () => (others?.ifus() ?? traits.get("ifus")).map((ifu) => [ifu, `IFU ${String(ifu).padStart(2, "0")}`]));
   const maps = chooser(traits, "cmap", "Colour map (m)", () => Object.keys(traits.get("colour_maps")).map((name) => [name, name]));
+  const keepButton = button("keep", "Keep this frame to blink with (k)", keep);
+  const slicesButton = toggle(traits, "slices", "slices", "Slice borders (e)");
   const bar = h("div", { class: "mnb-bar" },
     group("Frame", button("‹", "IFU before (←)", () => goIfu(-1)), ifus, button("›", "Next IFU (→)", () => goIfu(1)), exposures),
     choice(traits, "layer", "Layer", LAYERS.map((name, i) => [name, name, `Show ${name} (${"dqvn"[i]})`])),
     group("Stretch", chooser(traits, "stretch", "Stretch (s)", () => STRETCHES.map((s) => [s, s])), chooser(traits, "limits", "Limits (l)", () => MODES), low, high, maps),
-    group("Overlay", toggle(traits, "marks", "DQ", "Draw flagged pixels (o)"), toggle(traits, "slices", "slices", "Slice borders (e)"), toggle(traits, "cuts", "cuts", "Row and column cuts (c)")),
-    group("View", button("keep", "Keep this frame to blink with (k)", keep), button("blink", "Blink with the kept frame (b)", blink), button("⤢", "Whole frame (f)", () => image.fit())),
+    group("Overlay", toggle(traits, "marks", "flags", "Draw flagged pixels (o)"), slicesButton, toggle(traits, "cuts", "cuts", "Row and column cuts (c)")),
+    group("View", keepButton, button("blink", "Blink with the kept frame (b)", blink), button("⤢", "Whole frame (f)", () => image.fit())),
   );
-  const picture = h("div", { class: "mnb-picture" }, h("div", { class: "mnb-grid" }, stage, columnHost, rowHost), side);
+  const picture = h("div", { class: "mnb-picture" }, side);
   const root = h("div", { class: "mnb-viewer mnb-object-red" }, bar, complaints(traits), picture, progress);
   bar.append(keyboard(root, stage, [
     [["ArrowLeft"], "", () => goIfu(-1)], [["ArrowLeft", "ArrowRight"], "IFU before, next", () => goIfu(1)],
@@ -292,7 +280,7 @@ function render({ model, el }) {
     [["d"], "DATA", () => traits.set("layer", "DATA")], [["q"], "DQ", () => traits.set("layer", "DQ")], [["v"], "STAT (variance)", () => traits.set("layer", "STAT")], [["n"], "S/N", () => traits.set("layer", "S/N")],
     [["s"], "stretch", () => cycle("stretch", STRETCHES, 1)], [["l"], "limits", () => cycle("limits", LIMITS.map(([mode]) => mode), 1)], [["m"], "colour map", () => cycle("cmap", Object.keys(traits.get("colour_maps")), 1)],
     [["["], "", () => contrast(0.7)], [["[", "]"], "more, less contrast", () => contrast(1 / 0.7)],
-    [["o"], "DQ overlay", () => traits.set("marks", !traits.get("marks"))], [["1", "…", "9"], "one DQ bit", () => {}],
+    [["o"], "flagged pixels", () => traits.set("marks", !traits.get("marks"))], [["1", "…", "9"], "one DQ bit", () => {}],
     ...Array.from({ length: 9 }, (_, i) => [[String(i + 1)], "", () => { const bit = bits()[i]; if (bit) flip(bit.name); }]),
     [["e"], "slice borders", () => traits.set("slices", !traits.get("slices"))], [["c"], "cuts", () => traits.set("cuts", !traits.get("cuts"))],
     [["k"], "keep this frame", keep], [["b"], "blink with the kept frame", blink],
@@ -301,8 +289,21 @@ function render({ model, el }) {
     [["i", "z"], "selected pixel at 8x", () => { const p = traits.get("pixel"); if (p.length === 2) image.look([p[0], p[1], 8]); }],
     [["Escape"], "let the pixel go", () => traits.set("pixel", [])],
   ]));
-  const height = () => { stage.style.height = `${traits.get("height")}px`; };
-  const cutting = () => { root.classList.toggle("mnb-cuts", traits.get("cuts")); requestAnimationFrame(() => image.resize()); };
+  const grid = h("div", { class: "mnb-grid" }, stage, columnHost, rowHost);
+  picture.prepend(grid);
+  // The stage takes the shape of the frame: no half of it stays black.
+  function room() {
+    const { nx, ny } = traits.get("frame"), wide = picture.clientWidth, most = traits.get("height"), narrow = wide < 600, cut = traits.get("cuts") ? 110 : 0;
+    if (!nx || !wide) return;
+    const width = Math.max(Math.min(260, wide), Math.min(wide - (narrow ? 0 : 190) - cut, (most * nx) / ny)), tall = Math.min(most, Math.max(120, (width * ny) / nx));
+    stage.style.height = `${Math.round(tall)}px`;
+    grid.style.flex = narrow ? "" : `0 1 ${Math.round(width + cut)}px`;
+    side.style.cssText = narrow ? "" : `flex:1 0 190px;max-height:${Math.max(320, Math.round(tall) + (cut ? 92 : 0))}px`;
+  }
+  const roomy = new ResizeObserver(() => room());
+  roomy.observe(picture);
+  const height = () => { stage.style.height = `${traits.get("height")}px`; room(); };
+  const cutting = () => { root.classList.toggle("mnb-cuts", traits.get("cuts")); room(); requestAnimationFrame(() => image.resize()); };
   el.append(root);
   height();
 
@@ -313,17 +314,24 @@ function render({ model, el }) {
   traits.watch("hidden", () => { marks(); chips(); tell(); });
   traits.watch("cmap", () => image.setMap(mapOf(bytes(traits.get("colour_maps")[traits.get("cmap")]))));
   traits.watch("slices borders pixel", () => image.draw());
+  traits.watch("borders", hasSlices);
+  traits.watch("beckon", () => root.scrollIntoView({ block: "center", behavior: "auto" }));
+  function hasSlices() {
+    slicesButton.disabled = !traits.get("borders")?.byteLength;
+    slicesButton.title = slicesButton.disabled ? "Slice borders: no TRACE_TABLE of this IFU was given" : "Slice borders (e)";
+  }
   traits.watch("readout", tell);
   traits.watch("cuts", cutting);
   traits.watch("height", height);
   traits.on("msg:custom", strip);
   image.setMap(mapOf(bytes(traits.get("colour_maps")[traits.get("cmap")])));
   describe();
+  hasSlices();
   bindView(image, traits);
   cutting();
   tell();
   el.museImage = image; // for tests and the curious
-  return () => { clearInterval(blinker); clearTimeout(waiting); traits.close(); image.close(); rowPlot.close(); columnPlot.close(); };
+  return () => { clearInterval(blinker); clearTimeout(waiting); roomy.disconnect(); traits.close(); image.close(); rowPlot.close(); columnPlot.close(); };
 }
 
 export default { render };

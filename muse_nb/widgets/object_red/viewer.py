@@ -15,9 +15,11 @@ from muse_nb.products import header as headers
 from muse_nb.products.object_red import ObjectRed, open_object_red
 from muse_nb.widgets.object_red.frames import Cache, LoadedFrame, signal_to_noise
 from muse_nb.widgets.object_red.geometry import geometry_by_ifu
+from muse_nb.widgets.object_red.kept import described, keep_others, pictures, table_of
 from muse_nb.widgets.shared import picture, transport
 from muse_nb.widgets.shared.base import COLOUR_MAPS, Viewer, guarded
 from muse_nb.widgets.shared.bundle import module
+from muse_nb.widgets.shared.front_end import for_a_page
 from muse_nb.widgets.shared.limits import LIMITS, STRETCHES
 
 if TYPE_CHECKING:
@@ -90,6 +92,9 @@ class ObjectRedViewer(Viewer):
     thumb_data = traitlets.Bytes().tag(sync=True)
     thumb_stat = traitlets.Bytes().tag(sync=True)
     thumb_dq = traitlets.Bytes().tag(sync=True)
+    beckon = traitlets.Int(0, help="Counts how often a pixel was shown on behalf of another viewer.").tag(sync=True)
+    others = traitlets.List(help="Further frames that a page without a kernel holds: traits of each.").tag(sync=True)
+    others_bytes = traitlets.Bytes(help="Their pictures, one after the other.").tag(sync=True)
     borders = traitlets.Bytes(help="x of each slice's left and right edge on some rows, float32.").tag(sync=True)
 
     def __init__(
@@ -176,30 +181,14 @@ class ObjectRedViewer(Viewer):
 
     def _show(self) -> None:
         """Describe the present frame to the browser and give it the thumbnail; it asks for the rest when it is idle."""
-        label = self.exposures[self.exposure]
         frame = self.data
         self._serial += 1
-        ny, nx = frame.shape
-        thumbs = [frame.thumb(name) for name in ("DATA", "STAT", "DQ")]
-        blobs = [b"" if plane is None else np.ascontiguousarray(plane).tobytes() for plane in thumbs]
         with self.hold_sync():
-            self.ifus = list(self._frames[label])
-            self.thumb_data, self.thumb_stat, self.thumb_dq = blobs
-            self.borders = b"" if frame.geometry is None else frame.geometry.borders(ny)
+            self.ifus = list(self._frames[self.exposures[self.exposure]])
+            self.thumb_data, self.thumb_stat, self.thumb_dq = pictures(frame)
+            self.borders = b"" if frame.geometry is None else frame.geometry.borders(frame.shape[0])
             self.bits = frame.bits()
-            self.frame = {
-                "id": self._serial,
-                "name": frame.name,
-                "file": self._frames[label][self.ifu].path.name,
-                "nx": nx,
-                "ny": ny,
-                "bin": frame.bins,
-                "code": list(frame.codes),
-                "limits": frame.limits,
-                **_table(frame.thumb_index),
-                "unit": frame.unit,
-                "absent": [name for name in ("DQ", "STAT") if not frame.has(name)],
-            }
+            self.frame = {"id": self._serial, **described(frame)}
             self.readout = frame.read(*self.pixel) if len(self.pixel) == 2 else {}
         self._prefetch()
 
@@ -219,7 +208,7 @@ class ObjectRedViewer(Viewer):
             plane = frame.plane(name)
             if plane is None:
                 continue
-            more = _table(frame.indexed) if name == "DQ" else {}
+            more = table_of(frame.indexed) if name == "DQ" else {}
             for row, strip in transport.strips(plane):
                 if serial != self._serial:
                     return
@@ -231,6 +220,13 @@ class ObjectRedViewer(Viewer):
         self.send({"type": "reading", **self.data.read(int(message["x"]), int(message["y"]))})
 
     # ---- exports
+    def _repr_mimebundle_(self, **kwargs: Any) -> Any:
+        if for_a_page() and not self.others:  # no kernel will be there to be asked for another frame
+            here = self.exposures[self.exposure]
+            wanted = {(here, ifu): frame for ifu, frame in self._frames[here].items() if ifu != self.ifu}
+            self.others, self.others_bytes = keep_others(wanted, self.exposures, self._geometry)
+        return super()._repr_mimebundle_(**kwargs)
+
     def picture(self) -> bytes:
         """PNG of the present view."""
         frame, width = self.data, 760
@@ -269,13 +265,6 @@ class ObjectRedViewer(Viewer):
         return picture.part_seen(
             binned, [(view[0] + 0.5) / per - 0.5, (view[1] + 0.5) / per - 0.5, view[2] * per], width, height
         )
-
-
-def _table(indexed: transport.Indexed | None) -> dict[str, Any]:
-    """What the values of a DQ index mean, and whether they take two bytes each."""
-    if indexed is None:
-        return {"table": [], "wide": False}
-    return {"table": indexed.table.tolist(), "wide": indexed.index.dtype == np.uint16}
 
 
 def _place(labels: Sequence[str], label: str) -> int:

@@ -1,7 +1,9 @@
-// An image of numbers in WebGL2: stretch, limits, colours and marks are applied in the shader, so that the kernel has
+// An image of numbers in WebGL2 (without it, on a 2D canvas): stretch, limits, colours and marks are applied in the shader, so that the kernel has
 // no part in looking around. Image coordinates are 0-based pixel centres, y up; a view is [x, y, CSS pixels per pixel].
-import { ASINH, LOG, NO_DATA_BITS } from "./constants.js";
+import { GREYS, drawColourBar, half, tableOf } from "./colours.js";
+import { NO_DATA_BITS } from "./constants.js";
 import { Painter } from "./painter.js";
+import { PlainPainter } from "./plain.js";
 import { h } from "./ui.js";
 
 const SLOW = 30; // ms between two steps of a pan or zoom
@@ -34,12 +36,6 @@ export function fromPixel([a, b, c, d, e, f], x, y) {
   return [(d * (x - e) - c * (y - f)) / k, (a * (y - f) - b * (x - e)) / k];
 }
 
-export function half(bits) {
-  const exponent = (bits >> 10) & 31, fraction = bits & 1023, sign = bits & 0x8000 ? -1 : 1;
-  if (exponent === 0) return sign * fraction * 2 ** -24;
-  return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
-}
-
 export class ImageCanvas {
   constructor(host, { onhover, onclick, grab, ondraw } = {}) {
     this.glCanvas = h("canvas", { class: "mnb-gl" });
@@ -54,10 +50,12 @@ export class ImageCanvas {
     this.view = null;
     try {
       this.painter = new Painter(this.glCanvas);
-    } catch (error) {
+    } catch { // no WebGL2, or a broken one: a canvas that was never asked for it draws the same, slower
       this.painter = null;
-      host.append(h("div", { class: "mnb-fallback" }, `This browser cannot draw with WebGL2 (${error.message}). `
-        + "Switch on hardware or software rendering, or use another browser; the Python calls and the static picture work without it."));
+      const fresh = h("canvas", { class: "mnb-gl mnb-plain" });
+      this.glCanvas.replaceWith(fresh);
+      this.glCanvas = fresh;
+      this.plain = new PlainPainter(fresh);
     }
     this.glCanvas.addEventListener("webglcontextlost", (event) => { event.preventDefault(); this.painter = null; });
     this.glCanvas.addEventListener("webglcontextrestored", () => this.restore());
@@ -92,7 +90,12 @@ export class ImageCanvas {
     this.draw();
   }
   tabulate() {
-    if (!this.mapColours || !this.painter) return;
+    if (!this.mapColours) return;
+    if (this.plain) {
+      [this.plain.table, this.plain.greys] = [this.mapColours, GREYS].map((map) => new Uint32Array(tableOf(map, this.settings.stretch).buffer));
+      return;
+    }
+    if (!this.painter) return;
     this.painter.colours(this.painter.table, tableOf(this.mapColours, this.settings.stretch));
     this.painter.colours(this.painter.greys, tableOf(GREYS, this.settings.stretch));
   }
@@ -108,6 +111,7 @@ export class ImageCanvas {
     const rows = values.length / width;
     if (!frame.planes[name]) frame.planes[name] = rows === height ? values : new values.constructor(width * height).fill(name === "DQ" ? 0 : NO_DATA_BITS);
     if (frame.planes[name] !== values) frame.planes[name].set(values, y * width);
+    if (frame.halved) delete frame.halved[name];
     if (!painter) return;
     if (Math.max(width, height) > painter.maximum) throw new Error(`A frame of ${width}x${height} is larger than this browser can draw (${painter.maximum}).`);
     const { gl } = painter;
@@ -121,6 +125,7 @@ export class ImageCanvas {
   setMarks(frame, rgba) {
     frame.markColours = rgba;
     frame.anyMark = rgba.some((value) => value > 0);
+    if (frame.halved) delete frame.halved.DQ;
     if (this.painter) {
       frame.markMap ??= this.painter.texture(this.painter.gl.RGBA8, 256, 256);
       this.painter.colours(frame.markMap, rgba);
@@ -212,9 +217,32 @@ export class ImageCanvas {
     const context = this.overlay.getContext("2d");
     context.setTransform(this.ratio, 0, 0, this.ratio, 0, 0);
     context.clearRect(0, 0, this.width, this.height);
-    if (!over && this.painter && this.frame?.textures.DATA) this.paintAll();
+    if (!over && this.plain && this.frame?.planes.DATA) this.paintPlain();
+    else if (!over && this.painter && this.frame?.textures.DATA) this.paintAll();
     if (this.frame) this.hooks.ondraw?.(context, this);
     this.drawn += 1;
+  }
+  paintPlain() {
+    const { plain } = this, one = [{ frame: this.frame, limits: this.settings.limits }];
+    plain.begin();
+    (this.channels ?? one).forEach(({ frame, limits }, k) => {
+      if (!frame.planes.DATA || !plain.table) return;
+      let layer = LAYERS.indexOf(this.settings.layer);
+      if (layer >= 2 && !frame.planes.STAT) layer = 1;
+      const look = { layer, smooth: this.settings.smooth, level: Math.min(this.levelOf(frame), levels(frame) - 1), marked: Boolean(frame.planes.DQ && frame.anyMark), opacity: this.settings.layer === "DQ" ? 1 : this.settings.opacity };
+      plain.frame(frame, this.channels ? plain.greys : plain.table, limits, look, this.placeOf(frame), this.channels ? k : null);
+    });
+    plain.end();
+  }
+  // How often a frame is halved before it is drawn, and how pixels of the canvas (y up) lie on it.
+  levelOf(frame) {
+    const perPixel = this.where()[2] * Math.hypot(frame.affine[0], frame.affine[1]) ** -1 * (this.glCanvas.width / this.width);
+    return Math.max(0, Math.floor(Math.log2(1.01 / (perPixel * frame.bin))));
+  }
+  placeOf(frame) {
+    const [cx, cy, s] = this.where(), step = this.width / (s * this.glCanvas.width);
+    const corner = toPixel(frame.affine, cx - (step * this.glCanvas.width) / 2, cy - (step * this.glCanvas.height) / 2);
+    return { turn: frame.affine.slice(0, 4).map((value) => value * step), corner: [corner[0] + 0.5, corner[1] + 0.5] };
   }
   // One frame in the colour map, or `channels`, three frames in red, green and blue.
   paintAll() {
@@ -232,10 +260,7 @@ export class ImageCanvas {
     if (painter.halves) {
       for (const name of frame.stale) if (name !== "DQ" || marked) { this.halvings(frame, name); frame.stale.delete(name); }
     }
-    const [cx, cy, s] = this.where();
-    const perPixel = s * Math.hypot(frame.affine[0], frame.affine[1]) ** -1 * (this.glCanvas.width / this.width);
-    const wanted = Math.max(0, Math.floor(Math.log2(1.01 / (perPixel * frame.bin))));
-    const level = painter.halves ? Math.min(wanted, textures.DATA.length - 1) : 0;
+    const level = painter.halves ? Math.min(this.levelOf(frame), textures.DATA.length - 1) : 0;
     const at = (name) => textures[name]?.[Math.min(level, textures[name].length - 1)];
     let layer = LAYERS.indexOf(settings.layer);
     if (layer >= 2 && !textures.STAT) layer = 1; // nothing to show yet
@@ -248,11 +273,10 @@ export class ImageCanvas {
     painter.bind(show, "uTable", 3, table);
     painter.bind(show, "uMarkMap", 4, frame.markMap ?? painter.empty);
     painter.bind(show, "uIndex", 5, marked ? textures.DQ[0] : painter.emptyIndex);
-    const step = this.width / (s * this.glCanvas.width), [low, high] = limits, span = high > low ? high - low : 1e-9;
+    const { turn, corner } = this.placeOf(frame), [low, high] = limits, span = high > low ? high - low : 1e-9;
     const [offset, scale] = layer === 0 ? frame.code : layer === 2 ? frame.code.slice(2) : [0, 1];
-    const corner = toPixel(frame.affine, cx - (step * this.glCanvas.width) / 2, cy - (step * this.glCanvas.height) / 2);
-    gl.uniformMatrix2fv(set("uTurn"), false, frame.affine.slice(0, 4).map((value) => value * step));
-    gl.uniform2f(set("uOrigin"), corner[0] + 0.5, corner[1] + 0.5);
+    gl.uniformMatrix2fv(set("uTurn"), false, turn);
+    gl.uniform2f(set("uOrigin"), ...corner);
     gl.uniform2f(set("uFrame"), frame.nx, frame.ny);
     gl.uniform2f(set("uLimits"), ((offset - low) / span) * 16383, (scale / span) * 16383);
     gl.uniform2f(set("uCode"), frame.code[0], frame.code[1]);
@@ -260,6 +284,11 @@ export class ImageCanvas {
     gl.uniform1f(set("uBin"), 1 / (frame.bin * 2 ** level));
     gl.uniform1f(set("uOpacity"), settings.layer === "DQ" ? 1 : settings.opacity);
     gl.drawArrays(gl.TRIANGLES, 0, 3);
+  }
+
+  // A scale of the colours at the upper right: limits, and the unit.
+  colourBar(context, unit, limits = this.settings.limits) {
+    if (this.mapColours && this.width >= 300) drawColourBar(context, this.width, this.mapColours, this.settings.stretch, limits, unit);
   }
 
   // ---- pointers: mouse, pen and fingers alike
@@ -330,37 +359,13 @@ export function bindView(image, traits) {
   if (traits.get("view").length) follow();
 }
 
+// Levels of halving down to 256 pixels.
+function levels(frame) {
+  let count = 1;
+  for (let side = Math.max(frame.width, frame.height); side > 256; side = Math.ceil(side / 2)) count += 1;
+  return count;
+}
+
 function spread([a, b]) {
   return { x: (a[0] + b[0]) / 2, y: (a[1] + b[1]) / 2, size: Math.max(1, Math.hypot(a[0] - b[0], a[1] - b[1])) };
-}
-
-// RGBA of a colour map that came as 256 RGB triples.
-export function mapOf(rgb) {
-  const rgba = new Uint8Array(1024).fill(255);
-  for (let i = 0; i < 256; i++) for (let k = 0; k < 3; k++) rgba[4 * i + k] = rgb[3 * i + k];
-  return rgba;
-}
-
-const GREYS = mapOf(Uint8Array.from({ length: 768 }, (_, i) => Math.floor(i / 3)));
-// The same formulas as in the static pictures.
-const CURVES = { linear: (q) => q, asinh: (q) => Math.asinh(ASINH * q) / Math.asinh(ASINH), log: (q) => Math.log1p(LOG * q) / Math.log(1 + LOG) };
-export function tableOf(rgba, stretch) {
-  const size = 16384, table = new Uint8Array(4 * size), colours = new Uint32Array(rgba.buffer, rgba.byteOffset, 256);
-  const into = new Uint32Array(table.buffer), curve = CURVES[stretch];
-  for (let k = 0; k < size; k++) into[k] = colours[Math.round(255 * curve(k / (size - 1)))];
-  return table;
-}
-
-// A small frame drawn without WebGL, for sheets of tiles: an opaque canvas of its own size, first row at the bottom.
-export function tile(frame, limits, table) {
-  const canvas = document.createElement("canvas"), { width, height } = frame, values = frame.planes.DATA;
-  canvas.width = width; canvas.height = height;
-  const picture = canvas.getContext("2d").createImageData(width, height), into = new Uint32Array(picture.data.buffer), colours = new Uint32Array(table.buffer);
-  const scale = 16383 / (limits[1] - limits[0] || 1e-9), [offset, unit] = frame.code;
-  for (let i = 0; i < into.length; i++) {
-    const at = (height - 1 - Math.floor(i / width)) * width + (i % width);
-    into[i] = values[at] === NO_DATA_BITS ? 0xff47403f : colours[Math.min(16383, Math.max(0, Math.floor((half(values[at]) * unit + offset - limits[0]) * scale)))];
-  }
-  canvas.getContext("2d").putImageData(picture, 0, 0);
-  return canvas;
 }

@@ -94,9 +94,9 @@ def index_values(values: NDArray[np.integer[Any]]) -> Indexed:
     )
 
 
-def thumb_bins(shape: tuple[int, ...]) -> int:
+def thumb_bins(shape: tuple[int, ...], side: int | None = None) -> int:
     """Pixels per side of a thumbnail's pixel; a multiple of 4 for large frames, see `thumbnail`."""
-    side = PAGE_SIDE if for_a_page() else THUMB_SIDE
+    side = side or (PAGE_SIDE if for_a_page() else THUMB_SIDE)
     bins = max(1, -(-max(shape) // side))
     return bins if bins <= 4 else -(-bins // 4) * 4
 

@@ -44,6 +44,12 @@ export function toggle(traits, name, text, title) {
   return element;
 }
 
+// What only a kernel can do is greyed out where there is none, and says why.
+export function needsKernel(model, ...elements) {
+  if (model.alone) for (const element of elements) Object.assign(element, { disabled: true, title: "Needs the notebook: this page has no kernel" });
+  return elements.length === 1 ? elements[0] : elements;
+}
+
 // One of few, side by side.
 export function choice(traits, name, label, options) {
   const buttons = options.map(([value, text, title]) => button(text, title, () => traits.set(name, value)));

@@ -131,7 +131,7 @@ export class ResidualChart {
     });
   }
   panel(plot, context, name, axis, { left, right, top, bottom }, reach) {
-    const order = [...new Set(this.residuals.map((r) => r[0]))], place = new Map(order.map((star, k) => [star, k]));
+    const order = [...new Set(this.residuals.map((r) => r[0]))].sort((a, b) => a - b), place = new Map(order.map((star, k) => [star, k]));
     const each = (right - left) / order.length, sy = (v) => (top + bottom) / 2 - (Math.max(-reach, Math.min(reach, v)) / reach) * ((bottom - top) / 2);
     context.strokeStyle = plot.faint; context.lineWidth = 1; context.strokeRect(left + 0.5, top + 0.5, right - left, bottom - top);
     line(context, left, sy(0), right, sy(0));

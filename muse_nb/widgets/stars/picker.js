@@ -1,9 +1,11 @@
 // The star picker: the kernel centres, fits and saves; here are the pictures of the sky, clicks, and the chart.
-import { Traits, as, button, bytes, chooser, complaints, group, h, keyboard, later, number, toggle } from "../shared/ui.js";
+import { Traits, as, button, bytes, chooser, complaints, group, h, keyboard, later, needsKernel, number, toggle } from "../shared/ui.js";
 import { LIMITS, STRETCHES } from "../shared/constants.js";
-import { Frame, ImageCanvas, bindView, fromPixel, mapOf, tableOf, tile, toPixel } from "../shared/canvas.js";
+import { Frame, ImageCanvas, bindView, fromPixel, toPixel } from "../shared/canvas.js";
+import { mapOf, tableOf, tile } from "../shared/colours.js";
 import { line } from "../shared/plot.js";
 import { BLUE, GREY, RED, ResidualChart, StampStrip, residualsOf, starsOf } from "./parts.js";
+import { skyText } from "./position.js";
 
 const TILE = 108;
 
@@ -15,9 +17,11 @@ function render({ model, el }) {
   const infos = traits.get("frames"), thumbs = [], whole = infos.map(() => null), tiles = [];
   let stars = [], residuals = [], bad = new Set(); // bad: "star exposure" of what disagrees
   let rgb = false, blinker = null, dragging = null, cursor = null, close = false, table = null, shades = null, clicked = null;
+  let pending = []; // clicks that the kernel has not answered: { exposure, x, y } in pixels
 
   const image = new ImageCanvas(stage, {
     onclick: (x, y) => click(x, y),
+    onhover: (x, y) => { sky.textContent = x === null ? "" : position(x, y); },
     grab,
     ondraw: decorate,
   });
@@ -108,11 +112,23 @@ function render({ model, el }) {
     const i = traits.get("exposure"), frame = frameOf(i), [px, py] = toPixel(frame.affine, x, y);
     if (px < -0.5 || py < -0.5 || px > frame.nx - 0.5 || py > frame.ny - 0.5) return;
     const star = nearest(x, y);
-    if (star) { select(star.star); drop(star); } else ask({ type: "click", exposure: i, x: px, y: py });
+    if (star) { select(star.star); drop(star); return; }
+    if (!model.alone) { pending.push({ exposure: i, x: px, y: py, at: performance.now() }); image.paint(); } // its ring at once, whatever the kernel does
+    ask({ type: "click", exposure: i, x: px, y: py });
   }
-  function ask(message) { clicked = performance.now(); note.textContent = "measuring …"; traits.send(message); }
+  // Rings that wait give way to the stars that the kernel makes of them.
+  function settle(all = false) {
+    const reach = 2 / traits.get("scale"), taken = ({ exposure, x, y }) => stars.some((star) => Math.hypot(star.at[exposure][0] - x, star.at[exposure][1] - y) < reach);
+    pending = all ? [] : pending.filter((one) => !taken(one));
+  }
+  function position(x, y) {
+    const i = traits.get("exposure"), [px, py] = toPixel(frameOf(i).affine, x, y);
+    if (px < -0.5 || py < -0.5 || px > infos[i].nx - 0.5 || py > infos[i].ny - 0.5) return "";
+    return `${skyText(infos[i], px, py, traits.get("aligned") ? shift(i) : [0, 0])}   x ${(px + 1).toFixed(1)}, y ${(py + 1).toFixed(1)}`;
+  }
+  function ask(message) { clicked = performance.now(); if (!model.alone) note.textContent = "measuring …"; traits.send(message); }
   function drop(star = chosen()) { if (star) ask({ type: "drop", star: star.star, dropped: !star.dropped }); }
-  function best() { ask({ type: "best", most: 20 }); }
+  function best() { if (!model.alone) ask({ type: "best", most: 20 }); }
   function step(by) {
     if (!stars.length) return;
     const k = stars.findIndex((star) => star.star === selected());
@@ -140,6 +156,10 @@ function render({ model, el }) {
       context.textAlign = right ? "left" : "right";
       context.lineWidth = 3; context.strokeStyle = "#000b"; context.strokeText(String(star.star), from, y);
       context.fillStyle = star.dropped ? GREY : wrong ? "#ff9a5c" : "#bfe3f7"; context.fillText(String(star.star), from, y);
+    }
+    if (!rgb) for (const one of pending) if (one.exposure === i) {
+      ring(context, ...view.toScreen(...fromPixel(view.frame.affine, one.x, one.y)), radius, "#ffd37a", true, false, true);
+      root.dataset.ringed ??= String(Math.round(performance.now() - one.at));
     }
     if (cursor) {
       const [x, y] = view.toScreen(...cursor);
@@ -222,19 +242,29 @@ function render({ model, el }) {
     const row = traits.get("rows")[traits.get("exposure")];
     why.textContent = row ? `${clock(infos[traits.get("exposure")].name)} ${row.verdict}${row.why ? `: ${row.why}` : ""}` : "";
     method.textContent = traits.get("method") ? `from ${traits.get("method")}` : "";
+    root.classList.toggle("mnb-empty", !stars.length);
   }
   function drawParts() {
     const current = traits.get("exposure"), star = chosen();
     const off = new Set(infos.map((_, i) => i).filter((i) => bad.has(`${selected()} ${i}`)));
-    const hint = star ? `No fit of star ${star.star}: ${star.dropped ? "it is dropped (x takes it back)" : "too few exposures show it"}.` : "Select a star: its data, model and residual in every exposure appear here.";
-    strip.show(traits.get("stamps") ?? {}, shades, signed, { current, off, hint });
+    zoomButton.disabled = !star && !close;
+    const mine = traits.get("stamps")?.star === selected() ? traits.get("stamps") : {};
+    const hint = star && model.alone ? `The fit of star ${star.star} is in the notebook: this page has no kernel.` : star ? `No fit of star ${star.star}: ${star.dropped ? "it is dropped (x takes it back)" : "too few exposures show it"}.` : "Select a star: its data, model and residual in every exposure appear here.";
+    strip.show(mine, shades, signed, { current, off, hint });
     chart.show(residuals, { selected: selected(), current, hint: stars.length ? "No residuals yet." : "Click stars, or add the 20 best: the residual of each star in each exposure appears here." });
   }
   function refresh() { drawTiles(); drawTable(); drawParts(); image.draw(); }
   function summary() {
-    const used = stars.filter((star) => !star.dropped).length, files = traits.get("files");
-    const text = (!model.alone && traits.get("status")) || (used ? `${used} star${used > 1 ? "s" : ""} in use, saved in ${files.picks}` : "Click a star: it is found in all exposures.");
+    const used = stars.filter((star) => !star.dropped).length, files = traits.get("files"), many = `${used} star${used > 1 ? "s" : ""}`;
+    if (model.alone) { // nothing is saved or measured here
+      const own = stars.filter((star) => star.sky).length;
+      note.textContent = `${used ? `${many} marked, ${own ? `${own} of them on this page` : "all in the notebook"}. ` : ""}Click to mark a star; to have it centred and measured, open the notebook.`;
+      return;
+    }
+    const list = traits.get("list_state"), remark = traits.get("remark");
+    const text = traits.get("status") || [used ? `${many} in use, saved in ${files.picks}.` : "Click a star: it is found in all exposures.", remark, list].filter(Boolean).join(" ");
     note.textContent = text;
+    note.classList.toggle("mnb-stale", Boolean(list) && !traits.get("status"));
   }
   function answered() {
     root.dataset.measured = String(traits.get("measured"));
@@ -246,7 +276,7 @@ function render({ model, el }) {
     writeButton.classList.add("mnb-warning");
     setTimeout(() => { writeButton.textContent = "Write OFFSET_LIST"; writeButton.classList.remove("mnb-warning"); }, 5000);
   }
-  function write() { traits.send({ type: "write", force: writeButton.classList.contains("mnb-warning") }); }
+  function write() { if (!model.alone) traits.send({ type: "write", force: writeButton.classList.contains("mnb-warning") }); }
 
   // ---- layout
   const exposures = chooser(traits, "exposure", "Exposure (← →)", () => infos.map((info, i) => [i, info.name]));
@@ -256,13 +286,16 @@ function render({ model, el }) {
   writeButton.classList.add("mnb-primary");
   const maps = chooser(traits, "cmap", "Colour map (m)", () => Object.keys(traits.get("colour_maps")).map((name) => [name, name]));
   const zoomButton = button("⌕", "Show the selected star in all tiles (z)", () => { close = !close; zoomButton.setAttribute("aria-pressed", String(close)); drawTiles(); });
+  const sky = h("span", { class: "mnb-hint mnb-sky" });
+  const undo = () => { if (!model.alone) traits.send({ type: "undo" }); }, redo = () => { if (!model.alone) traits.send({ type: "redo" }); };
+  const kernels = [button("Add the 20 best", "Add the stars that tell most (t)", best), button("↶", "Undo (Ctrl+Z)", undo), button("↷", "Redo (Ctrl+Y)", redo)];
+  needsKernel(model, ...kernels, writeButton);
   const bar = h("div", { class: "mnb-bar" },
     group("Exposure", button("‹", "Exposure before (←)", () => go(-1)), exposures, button("›", "Next exposure (→)", () => go(1))),
-    group("Stars", button("Add the 20 best", "Add the stars that tell most (t)", best),
-      button("↶", "Undo (Ctrl+Z)", () => traits.send({ type: "undo" })), button("↷", "Redo (Ctrl+Y)", () => traits.send({ type: "redo" })), zoomButton),
+    group("Stars", ...kernels, zoomButton),
     group("Compare", toggle(traits, "aligned", "offsets on", "Before and after the offsets (a)"), blinkButton, rgbButton),
     group("Stretch", chooser(traits, "stretch", "Stretch (s)", () => STRETCHES.map((s) => [s, s])), chooser(traits, "limits", "Limits (l)", () => LIMITS), maps),
-    group("View", button("⤢", "Whole field (f)", () => image.fit())), writeButton);
+    group("View", button("⤢", "Whole field (f)", () => image.fit())), writeButton, sky);
   const side = h("div", { class: "mnb-side mnb-offsets" }, h("div", { class: "mnb-heading" }, "Offsets ", method),
     h("table", {}, h("thead", {}, h("tr", {}, h("th", {}, "exposure"), h("th", {}, "RA [mas]"), h("th", {}, "Dec [mas]"), h("th", {}, "stars"))), list), why);
   const root = h("div", { class: "mnb-viewer mnb-stars" }, bar, complaints(traits), h("div", { class: "mnb-picture" }, sheet, h("div", { class: "mnb-grid" }, stage), side), stripHost, chartHost, note);
@@ -275,7 +308,7 @@ function render({ model, el }) {
     [[",", "."], "star before, next", (event) => step(event.key === "." ? 1 : -1)], [["x", "Delete"], "drop the selected star, or take it back", () => drop()],
     [["p"], "put the selected star at the cross, in this exposure", () => { if (cursor && chosen()) put(selected(), cursor); }],
     [["t"], "add the 20 best", best],
-    [["Ctrl+z"], "undo", () => traits.send({ type: "undo" })], [["Ctrl+y", "Ctrl+Z"], "redo", () => traits.send({ type: "redo" })],
+    [["Ctrl+z"], "undo", undo], [["Ctrl+y", "Ctrl+Z"], "redo", redo],
     [["a"], "before and after the offsets", () => traits.set("aligned", !traits.get("aligned"))], [["b"], "blink through the exposures", blink], [["r"], "red, green, blue overlay", overlay],
     [["z"], "the selected star in all tiles", () => zoomButton.click()],
     [["s"], "stretch", () => cycle("stretch", STRETCHES)], [["l"], "limits", () => cycle("limits", LIMITS.map(([mode]) => mode))], [["m"], "colour map", () => cycle("cmap", Object.keys(traits.get("colour_maps")))],
@@ -291,8 +324,9 @@ function render({ model, el }) {
   traits.watch("stretch cmap", () => { colours(); show(); drawTiles(); drawParts(); });
   traits.watch("limits", () => { show(); drawTiles(); });
   // one message changes many of these: draw once
-  traits.watch("stars places rows residuals method selected stamps", later(() => { learn(); refresh(); }, 0));
-  traits.watch("stars measured status files error", later(summary, 0));
+  traits.watch("stars places rows residuals method selected stamps", later(() => { learn(); settle(); refresh(); }, 0));
+  traits.watch("error", () => { if (traits.get("error")) { settle(true); image.draw(); } });
+  traits.watch("stars measured status files error remark list_state", later(summary, 0));
   traits.watch("measured error", later(answered, 0));
   traits.watch("height", height);
   traits.on("msg:custom", arrive);
@@ -302,7 +336,7 @@ function render({ model, el }) {
   bindView(image, traits);
   refresh();
   summary();
-  note.textContent = traits.get("rows").length ? note.textContent : "measuring all stars …";
+  if (!traits.get("rows").length && !model.alone) note.textContent = "measuring all stars …";
   traits.send({ type: "ready" });
   el.museImage = image;
   return () => { clearInterval(blinker); traits.close(); image.close(); chart.close(); strip.close(); };

@@ -20,6 +20,7 @@ from muse_nb.steps.offsets.picked import candidates
 from muse_nb.steps.offsets.picks import PickFile
 from muse_nb.steps.offsets.preview import preview_offsets
 from muse_nb.steps.offsets.result import Offsets
+from muse_nb.steps.offsets.starfit.click import listed
 from muse_nb.widgets.shared.base import COLOUR_MAPS, Viewer, colour_map, guarded
 from muse_nb.widgets.shared.bundle import module
 from muse_nb.widgets.shared.front_end import for_a_page
@@ -97,6 +98,8 @@ class StarPicker(Viewer):
     )
     method = traitlets.Unicode("", help="What the offsets were measured on.").tag(sync=True)
     status = traitlets.Unicode("").tag(sync=True)
+    remark = traitlets.Unicode("", help="What to know of the star that was added last.").tag(sync=True)
+    list_state = traitlets.Unicode("", help="Why the OFFSET_LIST that is there is stale.").tag(sync=True)
     files = traitlets.Dict(help="Names of the files that are written.").tag(sync=True)
 
     def __init__(
@@ -167,6 +170,8 @@ class StarPicker(Viewer):
             ra, dec = self._sheet.at_reference(exposure, at, self._shifts())
             picks = picking.add_star(self.picks, ra, dec)
             self.selected = int(picks["star"][-1])
+            known = listed(self.measurement.solution, exposure, x, y)
+            self.remark = "" if known else f"Star {self.selected} is a faint peak that may be noise: it weighs little."
             self._change(picks)
 
     def drop(self, star: int, dropped: bool = True) -> None:
@@ -206,6 +211,7 @@ class StarPicker(Viewer):
         """Write the OFFSET_LIST and give its path."""
         path = self.offset_list_path if path is None else Path(path)
         self.offsets.write(path, force=force)
+        self._judge_list(self.offsets)
         return path
 
     # ---- what follows from a change
@@ -246,7 +252,7 @@ class StarPicker(Viewer):
         with self._lock:
             self._preview = preview_offsets(self.measurement, self.picks)
             if self._preview is not None:
-                self._show(self._preview, "first answer: ")
+                self._show(self._preview, " (a first estimate, the fit follows)")
 
     def _show(self, offsets: Offsets, answer: str = "") -> None:
         """Tell the browser the offsets of the present picks, and what kind of answer they are."""
@@ -255,9 +261,18 @@ class StarPicker(Viewer):
             self._publish()
             self.rows = offsets.rows()
             self.residuals = star_traits.residuals(offsets.residuals, self.measurement.date_obs) if used else b""
-            self.method = f"{answer}{used} picked star{'s' * (used != 1)}" if used else "all stars, none picked"
+            self.method = f"{used} picked star{'s' * (used != 1)}{answer}" if used else "all stars, none picked"
             self._show_stamps()
+            if not answer:
+                self._judge_list(offsets)
             self.measured += 1
+
+    def _judge_list(self, offsets: Offsets) -> None:
+        """Say whether the OFFSET_LIST that is there still holds these offsets."""
+        try:
+            self.list_state = offsets.stale(self.offset_list_path)
+        except MuseError as error:
+            self.list_state = str(error)
 
     def _publish(self) -> None:
         """Tell the browser where each star is in each exposure."""

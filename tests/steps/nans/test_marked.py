@@ -95,7 +95,7 @@ def test_the_command_lists_what_each_hole_is(cube: tuple[Path, Path], tmp_path: 
     assert main([*words, "-o", str(tmp_path / "h.csv")]) == 0
     said = capsys.readouterr().out.splitlines()
     assert len(said) == 3
-    assert said[2].startswith("- Voxel x 3, y 2, plane 1 (")
+    assert said[2].startswith("- Voxel x 4, y 3, plane 2 (")
     told = tell_holes(muse_nb.audit_nans(path, table), holes)
     assert said == str(told).splitlines()
     assert list(Table.read(tmp_path / "h.csv")["story"]) == list(told.table["story"])
