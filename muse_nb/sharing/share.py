@@ -19,8 +19,8 @@ from muse_nb.sharing.fill import fill_template
 from muse_nb.sharing.index import Row, index_page, thumbnail_of
 from muse_nb.sharing.page import notebook_page
 from muse_nb.sharing.provenance import about
-from muse_nb.sharing.run import Ran, read_notebook, run_notebook
-from muse_nb.sharing.workers import side_by_side
+from muse_nb.sharing.running.run import Ran, read_notebook, run_notebook
+from muse_nb.sharing.running.workers import side_by_side
 
 __all__ = ["Page", "Shared", "Task", "render", "share"]
 
