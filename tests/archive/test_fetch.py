@@ -63,8 +63,15 @@ def test_the_command_writes_a_manifest_with_the_archives_names(
     assert len(json.loads(capsys.readouterr().out)["fetched"]) == 4
     entries = {entry.archive: entry for entry in read_manifest(tmp_path / "raw" / "data_manifest.csv")}
     assert set(entries) == set(SCIENCE)
+    manifest = tmp_path / "raw" / "data_manifest.csv"
+    manifest.write_text("".join(manifest.read_text().splitlines(keepends=True)[:2]))  # as before a run that was killed
     assert main(words) == 0
     assert len(json.loads(capsys.readouterr().out)["kept"]) == 4
+    assert len(read_manifest(manifest)) == 2
+    manifest.write_text("mine")
+    assert main(words) == 0
+    assert "it is left as it is" in capsys.readouterr().err
+    assert manifest.read_text() == "mine"
     with pytest.raises(SystemExit) as caught:
         main(["fetch", "--target", "NGC 6397"])
     assert caught.value.code == 2

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from muse_nb.cli.common import add_json, print_error, print_json
 from muse_nb.core.progress import on_terminal
+
+if TYPE_CHECKING:
+    from muse_nb.archive.result import Fetched
 
 __all__ = ["add_arguments", "run"]
 
@@ -80,8 +82,8 @@ def run(args: argparse.Namespace) -> int:
             workers=args.workers,
             progress=progress,
         )
-    if not args.no_manifest and (found.files or not (found.folder / MANIFEST).exists()):
-        _write_manifest(found.folder)
+    if not args.no_manifest:
+        _keep_manifest(found)
     _print(found, args.json)
     if found.failed:
         number, first = len(found.failed), next(iter(found.failed.values()))
@@ -96,17 +98,19 @@ def _print(found: Any, as_json: bool) -> None:
         print(found)
 
 
-def _write_manifest(folder: Path) -> None:
-    """Keep the folder's manifest, with the archive's names; one that is not ours stays as it is."""
+def _keep_manifest(found: Fetched) -> None:
+    """Write the folder's manifest where a file is not in it yet; a file of another kind stays as it is."""
     from muse_nb.core.errors import MuseError
     from muse_nb.products.manifest import read_manifest
     from muse_nb.steps.survey.result import write_surveys
     from muse_nb.steps.survey.survey import survey
 
-    path = folder / MANIFEST
-    if path.exists():
-        read_manifest(path)  # a file of another kind is refused in its own sentence
-    found = survey(folder)
-    if not found.facts:
-        raise MuseError(f"{folder} holds no FITS file: nothing could be fetched")
-    write_surveys(path, [found], force=True)
+    path = found.folder / MANIFEST
+    there = {file.name for file in (*found.files, *found.kept) if file.suffix != ".txt"}
+    try:
+        listed = {entry.file for entry in read_manifest(path)} if path.exists() else set()
+    except MuseError as error:
+        print_error("fetch", f"{error}; it is left as it is")
+        return
+    if not there <= listed:
+        write_surveys(path, [survey(found.folder)], force=True)

@@ -55,37 +55,48 @@ def of_choices(built: Built) -> list[str]:
         elif choice.outside:
             groups["outside", tag, choice.value].append((task, choice))
         elif choice.limit is not None and choice.night and task.night and choice.night != task.night:
-            groups["night", choice.value].append((task, choice))
-    by_value: dict[tuple[str, ...], set[str]] = defaultdict(set)
-    for (name, tag), choice in built.choices.items():
-        by_value[choice.value, name].add(tag)
-    order = ("none", "outside", "illum", "night")
-    said: list[str] = []
-    for key in sorted(groups, key=lambda key: order.index(key[0])):
-        said.append(_sentence(key, groups[key], by_value))
-    return list(dict.fromkeys(said))
+            groups["night", tag, choice.night].append((task, choice))
+    say = {"none": _none, "outside": _outside, "illum": _illum}
+    said = [say[kind](key, found) for kind in say for key, found in groups.items() if key[0] == kind]
+    return list(dict.fromkeys([*said, *_of_other_nights(groups)]))
 
 
-def _sentence(key: tuple[str, ...], found: list[tuple[Task, Choice]], by_value: dict[tuple[str, ...], set[str]]) -> str:
-    names = list(dict.fromkeys(task.id for task, _ in found))
-    users, choice = listed(names), found[0][1]
-    apart = _apart([c.days for _, c in found])
-    if key[0] == "none":
-        recipes = ", ".join(sorted({task.recipe for task, _ in found}))
-        serious = f"{recipes} {'needs' if ',' not in recipes else 'need'} it" if key[3] == "True" else "goes without"
-        reason = printable(key[2]) or "there is none"
-        return f"{key[1]} for {users}: {reason}; {serious}"
-    if key[0] == "outside":
-        return (
-            f"{key[1]} for {users}: nothing within {choice.limit:g} d; the nearest, {printable(key[2])}, is {apart} off"
-            " and is offered all the same"
-        )
-    if key[0] == "illum":
-        return f"ILLUM for {users}: {printable(choice.reason)}" + ("" if choice.value else "; goes without")
-    tags = sorted(set().union(*(by_value[key[1], name] for name in names)))
-    return f"{', '.join(tags)} for {users}: of another night ({choice.night}), {apart} off, which the rules allow"
+def _none(key: tuple[str, ...], found: list[tuple[Task, Choice]]) -> str:
+    recipes = sorted({task.recipe for task, _ in found})
+    serious = f"{', '.join(recipes)} need{'s' * (len(recipes) == 1)} it" if key[3] == "True" else "goes without"
+    return f"{key[1]} for {_users(found)}: {printable(key[2]) or 'there is none'}; {serious}"
 
 
-def _apart(days: list[float]) -> str:
+def _outside(key: tuple[str, ...], found: list[tuple[Task, Choice]]) -> str:
+    return (
+        f"{key[1]} for {_users(found)}: nothing within {found[0][1].limit:g} d; the nearest, {printable(key[2])}, is"
+        f" {_apart(found)} off and is offered all the same"
+    )
+
+
+def _illum(_: tuple[str, ...], found: list[tuple[Task, Choice]]) -> str:
+    choice = found[0][1]
+    return f"ILLUM for {_users(found)}: {printable(choice.reason)}" + ("" if choice.value else "; goes without")
+
+
+def _of_other_nights(groups: dict[tuple[str, ...], list[tuple[Task, Choice]]]) -> list[str]:
+    """One sentence for all tags that are of the same night for the same tasks."""
+    alike: dict[tuple[str, str], list[tuple[str, list[tuple[Task, Choice]]]]] = defaultdict(list)
+    for key, found in groups.items():
+        if key[0] == "night":
+            alike[key[2], _users(found)].append((key[1], found))
+    return [
+        f"{', '.join(tag for tag, _ in some)} for {users}: of another night ({night}),"
+        f" {_apart([pair for _, found in some for pair in found])} off, which the rules allow"
+        for (night, users), some in alike.items()
+    ]
+
+
+def _users(found: list[tuple[Task, Choice]]) -> str:
+    return listed(list(dict.fromkeys(task.id for task, _ in found)))
+
+
+def _apart(found: list[tuple[Task, Choice]]) -> str:
+    days = [choice.days for _, choice in found]
     low, high = f"{min(days):.1f}", f"{max(days):.1f}"
     return f"{low} d" if low == high else f"{low} to {high} d"
