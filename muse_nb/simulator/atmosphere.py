@@ -24,10 +24,10 @@ def refractive_index(wavelength: np.ndarray) -> np.ndarray:
     return (index - (0.0624 - 0.00068 * inverse) / (1 + 0.003661 * TEMPERATURE) * vapour) * 1e-6
 
 
-def refraction_shift(wavelength: np.ndarray, pointing: Pointing) -> tuple[np.ndarray, np.ndarray]:
-    """Shift in the field of light of `wavelength` against 7000 Angstrom, (x, y) in spaxels of 0.2 arcsec."""
+def refraction_shift(wavelength: np.ndarray, pointing: Pointing, spaxel: float = 0.2) -> tuple[np.ndarray, np.ndarray]:
+    """Shift in the field of light of `wavelength` against 7000 Angstrom, (x, y) in spaxels of that many arcsec."""
     zenith = np.arccos(1 / pointing.airmass)
     size = np.degrees(refractive_index(wavelength) - refractive_index(np.array(LAMBDA_REFERENCE))) * 3600
-    size = size * np.tan(zenith) / 0.2
+    size = size * np.tan(zenith) / spaxel
     direction = np.radians(pointing.parang - pointing.posang)
     return -np.sin(direction) * size, np.cos(direction) * size

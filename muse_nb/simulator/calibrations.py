@@ -8,7 +8,7 @@ import numpy as np
 from astropy.io import fits
 
 from muse_nb.simulator.chips import Chips
-from muse_nb.simulator.detector import BIAS, GAIN, READ_NOISE
+from muse_nb.simulator.detector import GAIN, amplifiers
 from muse_nb.simulator.flats import FLAT_VARIANCE, LAMP_FLUX, bias_variance
 from muse_nb.simulator.headers import calibration_header, hierarch, of_run
 from muse_nb.simulator.layouts import SLICES
@@ -30,12 +30,13 @@ def _write_bias(chips: Chips, ifu: int, header: fits.Header, path: Path) -> None
     for k, (name, value) in enumerate(settings.items(), start=1):
         of_run(header, 1, f"PARAM{k} NAME", name)
         of_run(header, 1, f"PARAM{k} VALUE", value)
+    noise, bias = amplifiers(chips.instrument.layout, ifu)
     for k in range(4):
-        hierarch(header, f"QC BIAS MASTER{k + 1} RON", READ_NOISE[k])
+        hierarch(header, f"QC BIAS MASTER{k + 1} RON", noise[k])
         hierarch(header, f"QC BIAS MASTER{k + 1} MEAN", 0.0)
-        hierarch(header, f"DRS MUSE OVSC{k + 1} MEAN", BIAS[k])  # before the overscan was subtracted
-        hierarch(header, f"DRS MUSE OVSC{k + 1} STDEV", READ_NOISE[k] / GAIN[k])
-    variance = bias_variance(chips.instrument)
+        hierarch(header, f"DRS MUSE OVSC{k + 1} MEAN", bias[k])  # before the overscan was subtracted
+        hierarch(header, f"DRS MUSE OVSC{k + 1} STDEV", noise[k] / GAIN[k])
+    variance = bias_variance(chips.instrument, ifu)
     zero = np.zeros_like(variance)
     _write_image(path, header, zero, zero.astype(np.int32), variance, "adu")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,18 +10,28 @@ import numpy as np
 from muse_nb.products.dq import DQ
 from muse_nb.simulator import spectra
 from muse_nb.simulator.instrument import Instrument, PixelMap
-from muse_nb.simulator.layouts import PRESCAN, SLICES
+from muse_nb.simulator.layouts import PRESCAN, SLICES, Layout
+from muse_nb.simulator.night_sky import line_spectrum
 from muse_nb.simulator.plan import Pointing
 from muse_nb.simulator.rendering import STEP, nodes, profile_length
 from muse_nb.simulator.seeds import generator
 
-__all__ = ["BIAS", "GAIN", "READ_NOISE", "Chip", "Defect", "chip_defects", "cosmic_rays", "quadrant_slices"]
+__all__ = ["GAIN", "Chip", "Defect", "amplifiers", "chip_defects", "cosmic_rays", "quadrant_slices"]
 
 GAIN = (1.10, 1.13, 1.09, 1.12)  # [electron/count], quadrants from bottom left, anticlockwise
 READ_NOISE = (2.5, 2.6, 2.4, 2.7)  # [electron]
 BIAS = (1000.0, 1010.0, 990.0, 1005.0)  # [count]
 QUADRANTS = ((0, 0), (1, 0), (1, 1), (0, 1))  # right, top
 COSMIC_RATE = 0.4  # hits per second and million pixels: a few times Paranal's, so that small layouts have some
+
+
+def amplifiers(layout: Layout, ifu: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Read-out noise [electron] and bias level [count] of the quadrants of a chip; real ones scatter."""
+    if not layout.real:
+        return READ_NOISE, BIAS
+    random = generator(0, "amplifiers", ifu)
+    noise, bias = np.clip(random.normal(2.46, 0.3, 4), 1.95, 3.5), np.clip(random.normal(1201, 3, 4), 1197, 1208)
+    return tuple(np.round(noise, 3).tolist()), tuple(np.round(bias, 1).tolist())
 
 
 @dataclass(frozen=True)
@@ -71,10 +82,7 @@ class Chip:
         # Electrons per second in a pixel of 1.25 Angstrom for one unit of flux.
         self._scale = spectra.sensitivity(grid) * spectra.FLUX_UNIT * layout.dispersion
         self._grid = grid
-        self.warm, self.cool, self.continuum, self.lines = (
-            self._on_pixels(spectrum(grid) * self._scale) * self.response
-            for spectrum in (spectra.warm_star, spectra.cool_star, spectra.sky_continuum, spectra.sky_lines)
-        )
+        self._light = self._light_on_pixels()
         self.telluric = self._on_pixels(spectra.telluric(grid)) if spectra.telluric(grid).min() < 0.999 else None
         points = profile_length(layout)
         along = (pixels.along + (layout.spaxels + 2) / 2) / STEP
@@ -87,9 +95,28 @@ class Chip:
         self._along_weight = (along - below).astype(np.float32)
         self._node_weight = (place - plane).astype(np.float32)
 
-    def _on_pixels(self, spectrum: np.ndarray) -> np.ndarray:
-        index = self._grid_index.astype(np.int32)
-        weight: np.ndarray = (self._grid_index - index).astype(np.float32)
+    def _light_on_pixels(self) -> tuple[np.ndarray, ...]:
+        """Give electrons a second in each pixel of warm and cool stars, sky and sky lines of unit strength."""
+        layout, grid = self.instrument.layout, self._grid
+        warm = spectra.nebula if layout.field.endswith("nebula") else spectra.warm_star
+        open_ = ~spectra.notched(grid, layout.mode) if layout.mode in spectra.NOTCH else 1
+        area = (layout.spaxel / 0.2) ** 2
+        parts = (warm(grid), spectra.cool_star(grid), spectra.sky_continuum(grid) * area)
+        light = [self._on_pixels(part * self._scale * open_) * self.response for part in parts]
+        if not layout.real:
+            lines = self._on_pixels(spectra.sky_lines(grid) * area * self._scale * open_)
+        else:
+            lines = np.empty(self.map.slice.size, np.float32)
+            for number in range(1, SLICES + 1):
+                where = self.map.slice == number
+                spectrum = line_spectrum(grid, self.instrument.line_width(self.ifu, number)) * area
+                lines[where] = self._on_pixels(spectrum * self._scale * open_, where)
+        return (*light, lines * self.response)
+
+    def _on_pixels(self, spectrum: np.ndarray, where: np.ndarray | slice = slice(None)) -> np.ndarray:
+        place = self._grid_index[where]
+        index = place.astype(np.int32)
+        weight: np.ndarray = (place - index).astype(np.float32)
         values: np.ndarray = spectrum.astype(np.float32)
         between: np.ndarray = values[index] * (1 - weight) + values[index + 1] * weight
         return between
@@ -102,11 +129,20 @@ class Chip:
         u, index = self._along_weight, self._index
         near, far = (light[index + step] * (1 - u) + light[index + step + 1] * u for step in (0, self._points))
         stars = near + (far - near) * self._node_weight
-        electrons: np.ndarray = stars.real * self.warm + stars.imag * self.cool
-        electrons += self.continuum * pointing.sky + self.lines * pointing.lines
+        warm, cool, continuum, lines = self._light_of(pointing)
+        electrons: np.ndarray = stars.real * warm + stars.imag * cool
+        electrons += continuum * pointing.sky + lines * pointing.lines
         if self.telluric is not None:
             electrons *= self.telluric**pointing.airmass
         return electrons * np.float32(pointing.exptime)
+
+    def _light_of(self, pointing: Pointing) -> tuple[np.ndarray, ...]:
+        """Give the light of an exposure whose wavelengths have drifted away from the arcs'."""
+        if not pointing.drift:
+            return self._light
+        other = copy(self)
+        other._grid_index = self._grid_index - pointing.drift / 0.25
+        return other._light_on_pixels()
 
     def lamp(self) -> np.ndarray:
         """Relative illumination by a continuum lamp, in the order of `map`: the flat field before normalisation."""
@@ -148,17 +184,18 @@ def quadrant_slices(layout_shape: tuple[int, int]) -> list[tuple[tuple[slice, sl
     return pairs
 
 
-def read_out(instrument: Instrument, electrons: np.ndarray, random: np.random.Generator) -> np.ndarray:
+def read_out(instrument: Instrument, ifu: int, electrons: np.ndarray, random: np.random.Generator) -> np.ndarray:
     """Read an image of electrons out through four amplifiers: raw counts, uint16, prescans and overscans around."""
     layout = instrument.layout
+    noise, bias = amplifiers(layout, ifu)
     rows, columns = layout.raw_shape
     raw = random.standard_normal((rows, columns), dtype=np.float32)
     half = rows // 2, columns // 2
     drift = 2 * np.exp(-np.arange(half[0], dtype=np.float32) / 200)[:, None]  # the bias settles while it reads
     for k, (right, top) in enumerate(QUADRANTS):
         part = raw[top * half[0] : (top + 1) * half[0], right * half[1] : (right + 1) * half[1]]
-        part *= READ_NOISE[k] / GAIN[k]
-        part += BIAS[k] + (drift[::-1] if top else drift)
+        part *= noise[k] / GAIN[k]
+        part += bias[k] + (drift[::-1] if top else drift)
     for k, (trimmed, place) in enumerate(quadrant_slices(electrons.shape)):
         raw[place] += electrons[trimmed] / np.float32(GAIN[k])
     return np.clip(np.rint(raw), 0, 65535).astype(np.uint16)
@@ -171,7 +208,7 @@ def expose(chip: Chip, profiles: np.ndarray, pointing: Pointing) -> np.ndarray:
     electrons = chip.image(random.poisson(np.maximum(chip.expected(profiles, pointing), 0)).astype(np.float32))
     damage(instrument, ifu, electrons, pointing.exptime)
     electrons += cosmic_rays(instrument, ifu, pointing)
-    return read_out(instrument, electrons, random)
+    return read_out(instrument, ifu, electrons, random)
 
 
 def damage(instrument: Instrument, ifu: int, electrons: np.ndarray, exptime: float) -> None:
@@ -188,4 +225,4 @@ def illumination_flat(chip: Chip) -> np.ndarray:
     random = generator(chip.instrument.seed, "illum", chip.ifu)
     lamp = chip.image(random.poisson(np.maximum(chip.lamp(), 0) * 15000.0).astype(np.float32))
     damage(chip.instrument, chip.ifu, lamp, 0.35)
-    return read_out(chip.instrument, lamp, random)
+    return read_out(chip.instrument, chip.ifu, lamp, random)

@@ -14,7 +14,7 @@ BLOCK = 2_000_000  # rows at a time: a full pixel table has 300 million
 
 
 def white_light(
-    phi: np.ndarray, theta: np.ndarray, data: np.ndarray, good: np.ndarray
+    phi: np.ndarray, theta: np.ndarray, data: np.ndarray, good: np.ndarray, step: float = STEP
 ) -> tuple[np.ndarray, tuple[float, float]]:
     """Drizzle all wavelengths of the good rows into one image.
 
@@ -26,17 +26,19 @@ def white_light(
         Values of the rows.
     good
         Rows to use; the others only count for the size of the image.
+    step
+        Size of a pixel [deg].
 
     Returns
     -------
     image, crpix
         float32, NaN where no row falls, and the pixel of the pointing (x, y; FITS convention).
     """
-    corners = [(x.min(), x.max(), y.min(), y.max()) for x, y, _ in blocks(phi, theta)]
+    corners = [(x.min(), x.max(), y.min(), y.max()) for x, y, _ in blocks(phi, theta, step)]
     (west, _, south, _), (_, east, _, north) = np.min(corners, axis=0), np.max(corners, axis=0)
     nx, ny = round(east - west) + 1, round(north - south) + 1
     total, weight = np.zeros(nx * ny), np.zeros(nx * ny)
-    for x, y, rows in blocks(phi, theta):
+    for x, y, rows in blocks(phi, theta, step):
         use = good[rows]
         column, row, value = east - x[use], y[use] - south, data[rows][use]
         i, j = np.floor(column).astype(int), np.floor(row).astype(int)
@@ -52,11 +54,11 @@ def white_light(
     return image.reshape(ny, nx).astype(np.float32), (float(east) + 1, 1 - float(south))
 
 
-def blocks(phi: np.ndarray, theta: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray, slice]]:
-    """Give gnomonic offsets towards east and north [0.2 arcsec] and which rows they are of, some rows at a time."""
+def blocks(phi: np.ndarray, theta: np.ndarray, step: float = STEP) -> Iterator[tuple[np.ndarray, np.ndarray, slice]]:
+    """Give gnomonic offsets towards east and north [step] and which rows they are of, some rows at a time."""
     for start in range(0, phi.size, BLOCK):
         rows = slice(start, start + BLOCK)
-        radius, angle = np.degrees(np.tan(-theta[rows].astype(float))) / STEP, phi[rows].astype(float)
+        radius, angle = np.degrees(np.tan(-theta[rows].astype(float))) / step, phi[rows].astype(float)
         yield radius * np.sin(angle), -radius * np.cos(angle), rows
 
 

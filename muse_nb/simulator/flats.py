@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from muse_nb.products.dq import DQ
-from muse_nb.simulator.detector import GAIN, READ_NOISE, Chip, quadrant_slices
+from muse_nb.simulator.detector import GAIN, Chip, amplifiers, quadrant_slices
 from muse_nb.simulator.instrument import Instrument
 from muse_nb.simulator.seeds import generator
 
@@ -56,11 +56,12 @@ def master_flat(chip: Chip) -> MasterFlat:
     return MasterFlat(data, dq, level, spectrum)
 
 
-def bias_variance(instrument: Instrument) -> np.ndarray:
+def bias_variance(instrument: Instrument, ifu: int) -> np.ndarray:
     """Read-out variance of a trimmed frame [count**2]."""
+    noise, _ = amplifiers(instrument.layout, ifu)
     variance = np.empty((instrument.layout.ny, instrument.layout.nx), np.float32)
     for k, (trimmed, _) in enumerate(quadrant_slices(variance.shape)):
-        variance[trimmed] = (READ_NOISE[k] / GAIN[k]) ** 2
+        variance[trimmed] = (noise[k] / GAIN[k]) ** 2
     return variance
 
 

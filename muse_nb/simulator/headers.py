@@ -6,13 +6,12 @@ from astropy.io import fits
 
 from muse_nb.products.history import run_keyword
 from muse_nb.simulator.atmosphere import HUMIDITY, PRESSURE, TEMPERATURE
-from muse_nb.simulator.detector import GAIN, QUADRANTS, READ_NOISE
+from muse_nb.simulator.detector import GAIN, QUADRANTS, amplifiers
 from muse_nb.simulator.layouts import PRESCAN, Layout
 from muse_nb.simulator.plan import LATITUDE, LONGITUDE, Pointing
 
-__all__ = ["MODE", "calibration_header", "chip_header", "eso", "hierarch", "label", "observation_header", "of_run"]
+__all__ = ["calibration_header", "chip_header", "eso", "hierarch", "label", "observation_header", "of_run"]
 
-MODE = "WFM-NOAO-N"
 PROGRAMME = "60.A-9100(C)"
 TARGET = "NGC 6397"
 CALIBRATION_DATE, CALIBRATION_MJD = "2014-07-26T12:00:00.000", 56864.5
@@ -73,7 +72,7 @@ def observation_header(layout: Layout, pointing: Pointing) -> fits.Header:
     eso(header, TPL_ID="MUSE_wfm-noao_obs_genericoffset", TPL_START=pointing.date_obs[:19])
     eso(header, TPL_NEXP=1, TPL_EXPNO=1)
     _read_out(header, layout)
-    eso(header, INS_MODE=MODE, INS_DROT_POSANG=pointing.posang, INS_DROT_MODE="SKY")
+    eso(header, INS_MODE=layout.mode, INS_DROT_POSANG=pointing.posang, INS_DROT_MODE="SKY")
     eso(header, INS_DROT_START=pointing.posang, INS_DROT_END=pointing.posang)
     eso(header, INS_TEMP13_VAL=TEMPERATURE, INS_TEMP14_VAL=TEMPERATURE)
     both: dict[str, object] = {
@@ -105,10 +104,11 @@ def chip_header(layout: Layout, ifu: int, *, overscan: bool = True) -> fits.Head
     eso(header, DET_CHIP_NAME=f"SIM-{ifu:02d}", DET_CHIP_NX=layout.nx, DET_CHIP_NY=layout.ny)
     eso(header, DET_CHIP_PSZX=15.0, DET_CHIP_PSZY=15.0, DET_CHIP_X=1, DET_CHIP_Y=1)
     eso(header, DET_BINX=1, DET_BINY=1, DET_OUTPUTS=4)
+    noise, _ = amplifiers(layout, ifu)
     for k, (right, top) in enumerate(QUADRANTS):
         values: dict[str, object] = {
             "CHIP": ifu, "CONAD": GAIN[k], "GAIN": GAIN[k], "ID": "EFGH"[k], "INDEX": k + 1, "NAME": "EFGH"[k],
-            "NX": layout.quadrant[0], "NY": layout.quadrant[1], "RON": READ_NOISE[k],
+            "NX": layout.quadrant[0], "NY": layout.quadrant[1], "RON": noise[k],
             "X": OUTPUT_X[right], "Y": OUTPUT_Y[top],
         }  # fmt: skip
         if overscan:
@@ -123,7 +123,7 @@ def calibration_header(layout: Layout, category: str, name: str, ifu: int | None
     header = _start(CALIBRATION_DATE, CALIBRATION_MJD, 0.0, 0.0, 0.0)
     header["OBJECT"] = category
     header["PIPEFILE"] = name
-    eso(header, OBS_PROG_ID=PROGRAMME, INS_MODE=MODE, INS_DROT_POSANG=0.0, INS_DROT_MODE="SKY")
+    eso(header, OBS_PROG_ID=PROGRAMME, INS_MODE=layout.mode, INS_DROT_POSANG=0.0, INS_DROT_MODE="SKY")
     _read_out(header, layout)
     eso(header, PRO_CATG=category, PRO_TYPE="REDUCED", PRO_TECH="IFU", PRO_SCIENCE=False)
     of_run(header, 1, "ID", "muse_nb.simulate")
@@ -140,5 +140,5 @@ def lamp_header(layout: Layout) -> fits.Header:
     eso(header, DPR_CATG="CALIB", DPR_TYPE="FLAT,LAMP,ILLUM", DPR_TECH="IFU", OBS_PROG_ID=PROGRAMME)
     eso(header, TPL_ID="MUSE_wfm_cal_illum", TPL_START="2014-07-27T03:05:00", TPL_NEXP=1, TPL_EXPNO=1)
     _read_out(header, layout)
-    eso(header, INS_MODE=MODE, INS_DROT_POSANG=0.0, INS_DROT_MODE="STAT")
+    eso(header, INS_MODE=layout.mode, INS_DROT_POSANG=0.0, INS_DROT_MODE="STAT")
     return eso(header, INS_TEMP13_VAL=TEMPERATURE, INS_TEMP14_VAL=TEMPERATURE)

@@ -81,6 +81,15 @@ class Instrument:
         left[:3] = layout.first_column + layout.pitch * (slice_ - 1) + bend * middle**2, -2 * bend * middle, bend
         right = left.copy()
         right[0] += layout.width * (1 + 0.002 * np.cos((slice_ - 1) / 47 * 2 * np.pi))
+        if layout.real:  # widths of 74.6 to 79.4, gaps of 4.6 to 9.2 of 84 pixels
+            random = generator(self.seed, "traces", slice_)
+            room = layout.pitch - layout.width
+            narrow, move = np.clip(random.normal(0, 0.12, 2), -0.25, 0.25) * room
+            lean = np.clip(random.normal(0, 0.004), -0.011, 0.011) * min(1.0, 0.3 * room / (0.011 * layout.ny))
+            left += [move, lean, 0, 0, 0, 0]
+            left[0] -= lean * middle
+            right += [move - narrow, lean, 0, 0, 0, 0]
+            right[0] -= lean * middle
         return (left + right) / 2, left, right
 
     def wavelength_polynomial(self, ifu: int, slice_: int) -> np.ndarray:
@@ -90,6 +99,10 @@ class Instrument:
         column = layout.first_column + layout.pitch * (slice_ - 1) + layout.width / 2
         bend, tilt, bow = 2.0 / middle**2, 0.02, 2e-4
         offset = ((slice_ - 1) % 3 - 1) * layout.stagger + 0.02 * (ifu - 12)
+        if layout.real:  # lines lean by up to 5 Angstrom over a slice
+            random = generator(self.seed, "wavelengths", ifu, slice_)
+            tilt += np.clip(random.normal(0, 2.0), -4, 4) / layout.width
+            offset += random.normal(0, 1.5)
         poly = np.zeros((3, 7))
         poly[0, 0] = (
             layout.lambda_first + offset - layout.dispersion + bend * middle**2 - tilt * column + bow * column**2
@@ -99,6 +112,11 @@ class Instrument:
         poly[1, 0] = tilt - 2 * bow * column
         poly[2, 0] = bow
         return poly
+
+    def line_width(self, ifu: int, slice_: int) -> float:
+        """FWHM of the line spread function of a slice of a real instrument [Angstrom]."""
+        random = generator(self.seed, "line spread", ifu, slice_)
+        return float(np.clip(random.normal(2.56, 0.12), 1.97, 3.06))
 
     @cached_property
     def geometry(self) -> dict[int, list[SliceGeometry]]:

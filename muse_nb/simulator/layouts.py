@@ -32,6 +32,10 @@ class Layout:
         Length of a slice on the chip [pix].
     pitch
         Distance between slices on the chip [pix].
+    mode, field, real
+        As of `muse_nb.simulator.world.World`.
+    spaxel
+        Size of a spaxel on the sky [arcsec].
     """
 
     name: str
@@ -45,6 +49,10 @@ class Layout:
     dispersion: float = 1.25
     stagger: float = 15.0
     text: str = ""
+    mode: str = "WFM-NOAO-N"
+    spaxel: float = 0.2
+    real: bool = False
+    field: str = "cluster"
 
     @property
     def nx(self) -> int:

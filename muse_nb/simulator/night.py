@@ -16,12 +16,13 @@ import numpy as np
 from muse_nb.core.errors import MuseError
 from muse_nb.core.progress import Progress, on_terminal
 from muse_nb.core.waiting import result
+from muse_nb.simulator.fields import draw_field
 from muse_nb.simulator.instrument import Instrument
 from muse_nb.simulator.layouts import Layout, layout_named
 from muse_nb.simulator.plan import pointing
-from muse_nb.simulator.scene import cluster
 from muse_nb.simulator.truth import exposure_table, offset_table, same_night, write_truth
 from muse_nb.simulator.workshop import Task, Workshop
+from muse_nb.simulator.world import World
 
 if TYPE_CHECKING:
     from astropy.table import Table
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Night", "disk_needed", "simulate"]
 
+DEMO = World()
 MEMORY = 4e9  # that the exposures in work may take together [byte]
 MAX_ROTATOR = 10.0  # deg
 BYTES_PER_ROW = 150  # of memory while the pixel table of an exposure is made
@@ -112,8 +114,9 @@ def simulate(
     workers: int | None = None,
     force: bool = False,
     progress: Progress | None = None,
+    world: World = DEMO,
 ) -> Night:
-    """Simulate a night of MUSE exposures of a globular cluster like NGC 6397.
+    """Simulate a night of MUSE exposures of a globular cluster like NGC 6397, or of another field.
 
     The exposures share one pointing at rotator angles 0, 90, 180, 270 in turn, with small dithers that the headers
     contain and pointing errors that they do not: a vector of 0.14 arcsec that turns with the rotator, plus scatter.
@@ -141,6 +144,8 @@ def simulate(
         Threads; as many as the machine has cores, at most 4, when None.
     force
         Make every file again.
+    world
+        Mode, field, how real the instrument is, angles; the demo's by default.
     progress
         Called with the tasks done and all; by default a bar on stderr when that is a terminal.
 
@@ -159,22 +164,27 @@ def simulate(
         raise MuseError(f"seed {seed} is negative: choose 0 or more")
     if not 0 < exptime <= 3600:
         raise MuseError(f"an exposure time of {exptime} s cannot be simulated: choose one up to 3600 s")
-    folder, instrument = Path(folder), Instrument(layout_named(layout), seed)
+    folder, instrument = Path(folder), Instrument(world.layout(layout_named(layout)), seed)
     off = [*rotator, *(exposures * [0.0])]
     if not all(abs(angle) <= MAX_ROTATOR for angle in off):
         raise MuseError(f"a rotator cannot be off by {max(off, key=abs):g} deg: choose up to {MAX_ROTATOR:g} deg")
-    pointings = [pointing(k, seed, exptime, off[k]) for k in range(exposures)]
+    scale = instrument.layout.spaxel / 0.2
+    planned = [pointing(k, seed, exptime, off[k], scale=scale) for k in range(exposures)]
+    pointings = [world.pointing(one, seed) for one in planned]
     low, high = instrument.limits
+    radius = float(np.hypot(*(high - low)) / 2 * instrument.layout.spaxel + 4 * scale)
+    stars, light = draw_field(world.field, radius, seed)
     truth = {
-        "stars": cluster(float(np.hypot(*(high - low)) / 2 * 0.2 + 4), seed),
+        "stars": stars,
         "offsets": offset_table(pointings),
         "exposures": exposure_table(pointings, instrument.layout, seed),
     }
+    truth["exposures"].meta |= world.words
     same = same_night(folder, truth["exposures"])
     if not same and not force:
         raise MuseError(f"{folder} holds another night: choose another folder, or replace it with --force (force=True)")
     _check_disk(folder, disk_needed(layout, exposures, raw=raw, products=products))
-    workshop = Workshop(folder, instrument, truth["stars"], pointings, force=force)
+    workshop = Workshop(folder, instrument, light, pointings, force=force)
     if not same:
         workshop.clear()
     written = write_truth(folder / "truth", truth, force=force)

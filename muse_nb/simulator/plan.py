@@ -50,6 +50,8 @@ class Pointing:
         Local sidereal time [deg].
     airmass, parang, altitude, azimuth
         At mid-exposure; angles in degrees.
+    drift
+        By how much wavelengths lie above what the arcs say [Angstrom].
     """
 
     number: int
@@ -70,6 +72,7 @@ class Pointing:
     altitude: float
     azimuth: float
     rotator: float = 0.0
+    drift: float = 0.0
 
     @property
     def true_ra(self) -> float:
@@ -82,8 +85,11 @@ class Pointing:
         return self.dec + self.error[1] / 3600
 
 
-def pointing(number: int, seed: int, exptime: float, rotator: float = 0.0) -> Pointing:
-    """Plan exposure `number` (from 0) of the night `seed`, its rotator off by so many degrees."""
+def pointing(number: int, seed: int, exptime: float, rotator: float = 0.0, *, scale: float = 1.0) -> Pointing:
+    """Plan exposure `number` (from 0) of the night `seed`, its rotator off by so many degrees.
+
+    `scale` shrinks its offsets for a small field.
+    """
     time = START + number * CADENCE
     night = generator(seed, "night").random(8)
     random = generator(seed, "exposure", number)
@@ -91,8 +97,9 @@ def pointing(number: int, seed: int, exptime: float, rotator: float = 0.0) -> Po
     # The star's offset (header minus true) turns by -90 degrees with each step of the rotator.
     phase = 2 * np.pi * night[0] - np.radians(posang)
     scatter = random.normal(0, SCATTER, 2)
-    offset = WOBBLE * np.array([np.cos(phase), np.sin(phase)]) + scatter
+    offset = (WOBBLE * np.array([np.cos(phase), np.sin(phase)]) + scatter) * scale
     dither = random.uniform(-DITHER, DITHER, 2) if number else np.zeros(2)
+    dither = dither * scale
     dec = CENTRE[1] + dither[1] / 3600
     ra = CENTRE[0] + dither[0] / 3600 / np.cos(np.radians(dec))
     drift = number / 19

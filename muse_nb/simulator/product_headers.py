@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from astropy.io import fits
 
-from muse_nb.simulator.detector import GAIN, READ_NOISE
+from muse_nb.simulator.detector import GAIN, amplifiers
 from muse_nb.simulator.headers import chip_header, eso, hierarch, label, observation_header, of_run
 from muse_nb.simulator.layouts import SLICES, Layout
 from muse_nb.simulator.plan import Pointing
@@ -80,7 +80,7 @@ def object_red_header(
     hierarch(header, "QC SCIBASIC NSATURATED", saturated)
     for k, level in enumerate(overscan, start=1):
         hierarch(header, f"DRS MUSE OVSC{k} MEAN", round(level, 4))
-        hierarch(header, f"DRS MUSE OVSC{k} STDEV", READ_NOISE[k - 1] / GAIN[k - 1])
+        hierarch(header, f"DRS MUSE OVSC{k} STDEV", amplifiers(layout, ifu)[0][k - 1] / GAIN[k - 1])
     hierarch(header, "DRS MUSE FLAT FLUX LAMP", flux)
     return header
 
@@ -111,7 +111,7 @@ def pixel_table_header(
     """
     header = _product(layout, pointing, "PIXTABLE_REDUCED", FILES["PIXTABLE_REDUCED"], layout.ifus[0])
     _post(header, layout)
-    angle, scale = np.radians(-pointing.posang), 0.2 / 3600
+    angle, scale = np.radians(-pointing.posang), layout.spaxel / 3600
     cosine, sine = float(np.cos(angle)), float(np.sin(angle))
     for axis, kind in enumerate(("RA---TAN", "DEC--TAN"), start=1):
         header[f"CRPIX{axis}"] = float(centre[axis - 1])

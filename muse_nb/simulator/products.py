@@ -12,7 +12,7 @@ from muse_nb.products.object_red import write_object_red
 from muse_nb.products.pixtable import write_pixtable
 from muse_nb.simulator.chips import Chips
 from muse_nb.simulator.detector import cosmic_rays
-from muse_nb.simulator.drizzle import STEP, white_light
+from muse_nb.simulator.drizzle import white_light
 from muse_nb.simulator.flats import LAMP_FLUX
 from muse_nb.simulator.instrument import Instrument
 from muse_nb.simulator.layouts import SLICES, Layout
@@ -76,7 +76,7 @@ def write_products(
     if {table, image} & missing:
         columns = {name: np.concatenate([part.pop(name) for part in parts]) for name in list(parts[0])}
         free = np.concatenate(clean)
-        subtract_sky(columns, free)
+        subtract_sky(columns, free, layout.spaxel / 3600)
         if table in missing:
             header = _table_header(chips.instrument, pointing, columns, velocity)
             write_pixtable(table, header, columns, UNITS, force=force)
@@ -111,11 +111,12 @@ def _write_image(
     path: Path, layout: Layout, pointing: Pointing, columns: dict[str, np.ndarray], clean: np.ndarray, force: bool
 ) -> None:
     """Write the white-light image, its cosmic rays rejected as well as is possible: from the truth."""
-    data, crpix = white_light(columns["xpos"], columns["ypos"], columns["data"], clean & (columns["dq"] == 0))
+    step = layout.spaxel / 3600
+    data, crpix = white_light(columns["xpos"], columns["ypos"], columns["data"], clean & (columns["dq"] == 0), step)
     wcs = fits.Header([("INHERIT", True), ("EXTNAME", "DATA"), ("HDUCLASS", "ESO"), ("HDUDOC", "DICD")])
     wcs.update({"HDUVERS": "DICD version 6", "HDUCLAS1": "IMAGE", "HDUCLAS2": "DATA"})
     for axis, (kind, value, sign) in enumerate((("RA---TAN", pointing.ra, -1), ("DEC--TAN", pointing.dec, 1)), start=1):
-        wcs[f"CRPIX{axis}"], wcs[f"CD{axis}_{axis}"] = crpix[axis - 1], sign * STEP
+        wcs[f"CRPIX{axis}"], wcs[f"CD{axis}_{axis}"] = crpix[axis - 1], sign * step
         wcs[f"CTYPE{axis}"], wcs[f"CUNIT{axis}"], wcs[f"CRVAL{axis}"] = kind, "deg", value
     wcs["CD1_2"], wcs["CD2_1"] = 0.0, 0.0
     wcs["BUNIT"] = FLUX_UNIT

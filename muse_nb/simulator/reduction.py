@@ -27,7 +27,7 @@ OVERSCAN_ORDER = 5
 SATURATED = 65500
 RESPONSE_ERROR = 0.01 * np.log(10) / 2.5  # of the response curve, as in STD_RESPONSE
 DISPERSION_ERROR = 0.02 / 1.25  # what the recipe assumes for the width of a pixel
-NOMINAL = (4750.0, 9350.0)  # muse_scibasic crops pixel tables of WFM-NOAO-N to this [Angstrom]
+NOMINAL = {"N": (4750.0, 9350.0), "E": (4600.0, 9350.0)}  # muse_scibasic crops pixel tables to this [Angstrom]
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ def reduce_frame(chip: Chip, flat: MasterFlat, raw: np.ndarray) -> ReducedFrame:
     data = np.empty(chip.shape, np.float32)
     stat = np.empty(chip.shape, np.float32)
     dq = flat.dq.copy()
-    read_variance = bias_variance(chip.instrument)
+    read_variance = bias_variance(chip.instrument, chip.ifu)
     levels = []
     for k, (trimmed, place) in enumerate(quadrant_slices(chip.shape)):
         overscan = _overscan(raw, *QUADRANTS[k])
@@ -107,18 +107,23 @@ def pixel_rows(
         xpos, ypos (native angles, refraction corrected), lambda, data, dq, stat, origin.
     """
     pixels = chip.map
-    keep = pixels.inside & (pixels.wavelength >= max(limits[0], NOMINAL[0]))
-    keep &= pixels.wavelength <= min(limits[1], NOMINAL[1])
+    nominal = NOMINAL[chip.instrument.layout.mode[-1]]
+    keep = pixels.inside & (pixels.wavelength >= max(limits[0], nominal[0]))
+    keep &= pixels.wavelength <= min(limits[1], nominal[1])
     row, column = pixels.row[keep], pixels.column[keep]
-    wavelength = pixels.wavelength[keep].astype(np.float32)
+    wavelength = (pixels.wavelength[keep] - pointing.drift).astype(np.float32)  # the sky lines tell the recipe
     x, y = (position[keep] for position in chip.instrument.field_position(chip.ifu, pixels))
-    shift_x, shift_y = refraction_shift(wavelength.astype(float), pointing)
+    shift_x, shift_y = refraction_shift(wavelength.astype(float), pointing, chip.instrument.layout.spaxel)
     factor = _flux_factor(chip.instrument, wavelength.astype(float), pointing) / scale
     factor *= np.interp(wavelength, *lamp)
     data = frame.data[row, column] * factor
     stat = frame.stat[row, column] * factor**2 + data**2 * (RESPONSE_ERROR**2 + DISPERSION_ERROR**2)
     phi, theta = native_spherical(
-        (x - shift_x).astype(np.float32), (y - shift_y).astype(np.float32), chip.instrument.centre, pointing.posang
+        (x - shift_x).astype(np.float32),
+        (y - shift_y).astype(np.float32),
+        chip.instrument.centre,
+        pointing.posang,
+        chip.instrument.layout.spaxel,
     )
     doppler = np.sqrt((1 + velocity / 299792.458) / (1 - velocity / 299792.458))
     offset = np.array([x_offset(chip.instrument, s) for s in range(1, 49)])[pixels.slice[keep] - 1]
@@ -128,7 +133,7 @@ def pixel_rows(
         "ypos": theta,
         "lambda": (wavelength * doppler).astype(np.float32),
         "data": data.astype(np.float32),
-        "dq": frame.dq[row, column],
+        "dq": frame.dq[row, column] | spectra.notched(wavelength, chip.instrument.layout.mode) * int(DQ.NOTCH_NAD),
         "stat": stat.astype(np.float32),
         "origin": origin.astype(np.int32),
     }
@@ -148,12 +153,14 @@ def _flux_factor(instrument: Instrument, wavelength: np.ndarray, pointing: Point
     return air * bands / electrons
 
 
-def native_spherical(x: np.ndarray, y: np.ndarray, centre: np.ndarray, posang: float) -> tuple[np.ndarray, np.ndarray]:
+def native_spherical(
+    x: np.ndarray, y: np.ndarray, centre: np.ndarray, posang: float, spaxel: float = 0.2
+) -> tuple[np.ndarray, np.ndarray]:
     """Field positions [spaxel] to the native angles phi and theta - pi/2 of a PIXTABLE_REDUCED [rad], float32.
 
     Calabretta & Greisen 2002, A&A 395, 1077, equations 14, 15 and 55 (TAN).
     """
-    angle, scale = np.radians(-posang), 0.2 / 3600
+    angle, scale = np.radians(-posang), spaxel / 3600
     dx, dy = x.astype(float) - centre[0], y.astype(float) - centre[1]
     plane_x = scale * (-np.cos(angle) * dx - np.sin(angle) * dy)
     plane_y = scale * (-np.sin(angle) * dx + np.cos(angle) * dy)

@@ -40,7 +40,7 @@ def profile_length(layout: Layout) -> int:
 
 
 def field_coordinates(
-    ra: np.ndarray, dec: np.ndarray, pointing: Pointing, centre: np.ndarray
+    ra: np.ndarray, dec: np.ndarray, pointing: Pointing, centre: np.ndarray, spaxel: float = SPAXEL
 ) -> tuple[np.ndarray, np.ndarray]:
     """Gnomonic field position (x, y) in spaxels of true sky positions in degrees, at 7000 Angstrom."""
     a, d, a0, d0 = np.radians(ra), np.radians(dec), np.radians(pointing.true_ra), np.radians(pointing.true_dec)
@@ -49,8 +49,8 @@ def field_coordinates(
     north = np.degrees((np.sin(d) * np.cos(d0) - np.cos(d) * np.sin(d0) * np.cos(a - a0)) / depth) * 3600
     angle = np.radians(-pointing.posang - pointing.rotator)  # INS DROT MODE SKY
     # Inverse of CD = 0.2" [[-cos, -sin], [-sin, cos]], which is its own transpose.
-    x = (-np.cos(angle) * east - np.sin(angle) * north) / SPAXEL
-    y = (-np.sin(angle) * east + np.cos(angle) * north) / SPAXEL
+    x = (-np.cos(angle) * east - np.sin(angle) * north) / spaxel
+    y = (-np.sin(angle) * east + np.cos(angle) * north) / spaxel
     return x + centre[0], y + centre[1]
 
 
@@ -67,9 +67,10 @@ def slice_profiles(instrument: Instrument, stars: Table, pointing: Pointing) -> 
     from scipy import fft, ndimage
 
     low, high = instrument.limits
+    spaxel = instrument.layout.spaxel
     origin = np.floor(low) - MARGIN
     size = [fft.next_fast_len(int(n), real=True) for n in (np.ceil(high - origin) + MARGIN)[::-1] * OVERSAMPLING]
-    x, y = field_coordinates(np.asarray(stars["ra"]), np.asarray(stars["dec"]), pointing, instrument.centre)
+    x, y = field_coordinates(np.asarray(stars["ra"]), np.asarray(stars["dec"]), pointing, instrument.centre, spaxel)
     flux, warm = np.asarray(stars["flux"]), np.asarray(stars["warm"])
     images = [
         _splat((x - origin[0]) * OVERSAMPLING, (y - origin[1]) * OVERSAMPLING, flux * share, size)
@@ -94,8 +95,8 @@ def slice_profiles(instrument: Instrument, stars: Table, pointing: Pointing) -> 
     wavelengths = nodes(instrument.layout)
     profiles = {ifu: np.empty((wavelengths.size, line[0].size), np.complex64) for ifu, line in lines.items()}
     for k, wavelength in enumerate(wavelengths):
-        fwhm = pointing.seeing * (wavelength / 7000.0) ** -0.2 / SPAXEL * OVERSAMPLING
-        shift = np.array(refraction_shift(wavelength, pointing)) * OVERSAMPLING
+        fwhm = pointing.seeing * (wavelength / 7000.0) ** -0.2 / spaxel * OVERSAMPLING
+        shift = np.array(refraction_shift(wavelength, pointing, spaxel)) * OVERSAMPLING
         transfer = box * _moffat_transfer(size, fwhm)
         transfer = transfer * np.exp(-2j * np.pi * (frequency[0] * shift[1] + frequency[1] * shift[0]))
         planes = [fft.irfft2(spectrum * transfer, s=size) for spectrum in spectra]

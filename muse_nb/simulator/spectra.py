@@ -13,6 +13,8 @@ __all__ = [
     "cool_star",
     "extinction",
     "magnitude_to_flux",
+    "nebula",
+    "notched",
     "sensitivity",
     "sky_continuum",
     "sky_lines",
@@ -75,6 +77,31 @@ def sky_lines(wavelength: np.ndarray) -> np.ndarray:
     for centre, flux in SKY_LINES.items():
         near = np.abs(wavelength - centre) < 4 * LSF
         spectrum[near] += flux * _line(wavelength[near], centre, LSF)
+    return spectrum
+
+
+NOTCH = {"WFM-AO-N": (5805.0, 5966.0), "WFM-AO-E": (5755.0, 6008.0), "NFM-AO-N": (5780.0, 6050.0)}
+# Nebular lines at rest, strengths relative to H beta (air, Angstrom).
+NEBULA = {
+    4861.33: 1.0, 4958.91: 3.0, 5006.84: 9.0, 5754.6: 0.06, 5875.66: 0.15, 6300.3: 0.2, 6548.05: 0.8, 6562.80: 3.0,
+    6583.45: 2.4, 6678.15: 0.04, 6716.44: 0.12, 6730.82: 0.15, 7065.25: 0.05, 7135.80: 0.15, 7319.99: 0.05,
+    7330.2: 0.04, 9068.6: 0.3,
+}  # fmt: skip
+
+
+def notched(wavelength: np.ndarray, mode: str) -> np.ndarray:
+    """True where the filter against the sodium laser lets no light through."""
+    low, high = NOTCH.get(mode, (0.0, 0.0))
+    inside: np.ndarray = (wavelength > low) & (wavelength < high)
+    return inside
+
+
+def nebula(wavelength: np.ndarray) -> np.ndarray:
+    """Relative spectrum of a planetary nebula: lines over a faint continuum."""
+    spectrum = np.full(wavelength.shape, 0.03)
+    for centre, strength in NEBULA.items():
+        near = np.abs(wavelength - centre) < 4 * LSF
+        spectrum[near] += 40 * strength * _line(wavelength[near], centre, LSF)
     return spectrum
 
 

@@ -12,7 +12,7 @@ from muse_nb.products.dq import DQ
 from muse_nb.simulator import spectra
 from muse_nb.simulator.detector import Defect, chip_defects
 from muse_nb.simulator.flats import LAMP_FLUX
-from muse_nb.simulator.headers import MODE, calibration_header, eso, hierarch
+from muse_nb.simulator.headers import calibration_header, eso, hierarch
 from muse_nb.simulator.instrument import Instrument
 from muse_nb.simulator.layouts import PRESCAN, SLICES, Layout
 
@@ -108,10 +108,11 @@ def _badpix_zealous(chips: Chips, path: Path) -> None:
 
 
 def _astrometry(chips: Chips, path: Path) -> None:
-    """A perfect solution: 0.2 arcsec, no rotation, the derotator's axis in the centre of the field."""
+    """A perfect solution: the spaxels' size, no rotation, the derotator's axis in the centre of the field."""
     header = _header(chips.instrument, "ASTROMETRY_WCS")
     header["WCSAXES"] = 2
-    for axis, (kind, scale) in enumerate((("RA---TAN", -0.2 / 3600), ("DEC--TAN", 0.2 / 3600)), start=1):
+    step = chips.instrument.layout.spaxel / 3600
+    for axis, (kind, scale) in enumerate((("RA---TAN", -step), ("DEC--TAN", step)), start=1):
         header[f"CRPIX{axis}"], header[f"CD{axis}_{axis}"] = 0.0, scale
         header[f"CTYPE{axis}"], header[f"CUNIT{axis}"] = kind, "deg"
     header["CD1_2"], header["CD2_1"] = 0.0, 0.0
@@ -177,7 +178,7 @@ def _filters(chips: Chips, path: Path) -> None:
 
 def _twilight(chips: Chips, path: Path) -> None:
     """Even illumination, and every IFU's throughput."""
-    header = eso(_header(chips.instrument, "TWILIGHT_CUBE"), INS_MODE=MODE)
+    header = eso(_header(chips.instrument, "TWILIGHT_CUBE"), INS_MODE=chips.instrument.layout.mode)
     for ifu in range(1, 25):
         flux = LAMP_FLUX * (chips.level(ifu) if ifu in chips.instrument.layout.ifus else 1.0)
         hierarch(header, f"DRS MUSE FLAT FLUX SKY{ifu}", flux)

@@ -58,9 +58,10 @@ def exposure_table(pointings: list[Pointing], layout: Layout, seed: int) -> Tabl
     table["seeing"].unit = "arcsec"
     table["posang"].unit = table["parang"].unit = "deg"
     table["exptime"].unit = "s"
-    if any(p.rotator for p in pointings):
-        table["rotator"] = [float(p.rotator) for p in pointings]
-        table["rotator"].unit = "deg"
+    for name, unit in (("rotator", "deg"), ("drift", "Angstrom")):
+        if any(getattr(p, name) for p in pointings):
+            table[name] = [float(getattr(p, name)) for p in pointings]
+            table[name].unit = unit
     table.meta = {"layout": layout.name, "seed": seed, "ifus": list(layout.ifus)}
     return table
 

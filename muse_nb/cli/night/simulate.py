@@ -12,7 +12,7 @@ __all__ = ["add_arguments", "run"]
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    parser.epilog = "example: muse-nb simulate night --exposures 4 --products"
+    parser.epilog = "example: muse-nb simulate night --exposures 4 --mode WFM-AO-N --field galaxy --real --products"
     parser.add_argument("folder", metavar="DIR", help="where to write raw, calib, truth and reduced")
     parser.add_argument("--exposures", type=int, default=19, metavar="N", help="how many (default: 19)")
     parser.add_argument("--layout", default="micro", help="micro, mini, fov or full (default: micro)")
@@ -27,6 +27,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--products", action="store_true", help="also what the recipes would make of the frames")
     parser.add_argument("--no-raw", action="store_true", help="no raw frames")
+    parser.add_argument("--exptime", type=float, default=60.0, metavar="SECONDS", help="of an exposure (default: 60)")
+    parser.add_argument("--mode", default="WFM-NOAO-N", help="WFM-NOAO-N, WFM-NOAO-E, WFM-AO-N, WFM-AO-E or NFM-AO-N")
+    parser.add_argument(
+        "--field",
+        default="cluster",
+        help="cluster (default), few, galaxy, nebula, bare-nebula, deep, bright or moon",
+    )
+    parser.add_argument("--real", action="store_true", help="slices, noise, lines and wavelengths of a real instrument")
+    parser.add_argument("--short", action="store_true", help="every third exposure has a sixth of the time")
+    parser.add_argument("--angle", type=float, default=0.0, metavar="DEG", help="added to all rotator angles")
     add_force(parser, "make every file again")
     add_json(parser)
 
@@ -35,7 +45,9 @@ def run(args: argparse.Namespace) -> int | None:
     """Simulate and say what was made."""
     from muse_nb.core.progress import on_terminal
     from muse_nb.simulator.night import disk_needed, simulate
+    from muse_nb.simulator.world import World
 
+    world = World(args.mode, args.field, args.real, args.short, args.angle)
     size = disk_needed(args.layout, args.exposures, raw=not args.no_raw, products=args.products)
     print(f"{args.folder}: about {size / 1e6:.0f} MB", file=sys.stderr)
     with on_terminal("file") as progress:
@@ -47,6 +59,8 @@ def run(args: argparse.Namespace) -> int | None:
             raw=not args.no_raw,
             products=args.products,
             rotator=args.rotator,
+            exptime=args.exptime,
+            world=world,
             force=args.force,
             progress=progress,
         )

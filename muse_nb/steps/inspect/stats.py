@@ -26,6 +26,7 @@ MAX_STAR_SHARPNESS = 1.0  # a column's excess over its neighbours', in units of 
 MIN_COLUMN_SIGMAS = 8.0  # by which a bad column stands out from both neighbours
 MIN_ROW_PIXELS, MIN_ROWS = 100, 8  # good pixels of a row and such rows, to look for stripes
 QUARTILE_OF_SIGMA = 1.1503  # three quarters of normal deviates are smaller than that, in sigma
+MIN_STEP_SIGMAS = 5.0  # of the light in the slices of a quadrant, to compare it
 MIN_STEP_SLICES = 8  # with light, in either half of a frame, to compare its quadrants
 
 
@@ -158,7 +159,7 @@ def frame_statistics(frame: Frame) -> FrameStatistics:
     sample = take_sample(frame)
     counts = count_pixels(frame.data, frame.dq, frame.stat, SATURATION)
     red = frame.ifu is not None and frame.data.ndim == 2 and frame.raw is None
-    total, ratios = noise_ratio(sample)
+    total, ratios = noise_ratio(sample, lines=red)
     slices = find_slices(sample) if red else None
     header = frame.header
     return FrameStatistics(
@@ -242,10 +243,11 @@ def cosmic_rays(frame: Frame, slices: Slices | None, counts: PixelCounts) -> Cos
 
 
 def _by_quadrant(
-    values: np.ndarray, use: np.ndarray, sample: Sample, measure: Callable[[np.ndarray], float]
+    values: np.ndarray, use: np.ndarray, sample: Sample, measure: Callable[[np.ndarray], float], cut: int = 0
 ) -> dict[str, float]:
-    """Measure at most MEDIAN_VALUES evenly chosen values of each quadrant."""
-    quadrant = np.broadcast_to(sample.quadrant, sample.data.shape)[:, : values.shape[1]][use]
+    """Measure at most MEDIAN_VALUES evenly chosen values of each quadrant; the first and last `cut` columns lack."""
+    quadrant = np.broadcast_to(sample.quadrant, sample.data.shape)[:, : values.shape[1]]
+    quadrant = quadrant[..., cut : quadrant.shape[-1] - cut][use]
     kept = values[use]
     parts = (kept[quadrant == i] for i in range(len(QUADRANTS)))
     return {name: measure(part[:: 1 + part.size // MEDIAN_VALUES]) for name, part in zip(QUADRANTS, parts, strict=True)}
@@ -265,22 +267,42 @@ def clipped_median(values: np.ndarray, sigma: float = 3.0, rounds: int = 3) -> f
     return median(values)
 
 
-def noise_ratio(sample: Sample) -> tuple[float, dict[str, float]]:
+def noise_ratio(sample: Sample, lines: bool = False) -> tuple[float, dict[str, float]]:
     """Noise over sqrt(STAT), of the whole frame and by quadrant; NaN without STAT.
 
     The noise is the robust scatter of d[y] - (d[y-1] + d[y+1]) / 2 in units of what STAT predicts for it: neighbouring
-    rows see the same slice at nearly the same wavelength, so that what is left is noise.
+    rows see the same slice at nearly the same wavelength, so that what is left is noise. Where there may be `lines`
+    along the rows, of the sky or of a nebula, the same difference is taken along them too: a line has the same shape in
+    the next column.
     """
     nan = dict.fromkeys(QUADRANTS, float("nan"))
     if sample.stat is None or sample.data.shape[1] < 3:
         return float("nan"), nan
-    data, stat, good = sample.data, sample.stat, sample.good & (sample.stat > 0) & np.isfinite(sample.stat)
+    good = sample.good & (sample.stat > 0) & np.isfinite(sample.stat)
+    rows = slice(None, -2), slice(1, -1), slice(2, None)
     with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
-        second = data[:, 1:-1] - 0.5 * (data[:, :-2] + data[:, 2:])
-        second /= np.sqrt(stat[:, 1:-1] + 0.25 * (stat[:, :-2] + stat[:, 2:]))
-    use = good[:, 1:-1] & good[:, :-2] & good[:, 2:]
+        second, variance = (_second([part[:, row] for row in rows], *how) for part, how in _both(sample))
+        use = np.logical_and.reduce([good[:, row] for row in rows])
+        if lines:
+            columns = slice(None, -2), slice(1, -1), slice(2, None)
+            second = _second([second[..., column] for column in columns], 0.5, np.subtract)
+            variance = _second([variance[..., column] for column in columns], 0.25, np.add)
+            use = np.logical_and.reduce([use[..., column] for column in columns])
+        second /= np.sqrt(variance)
     every = second[use]
-    return _scatter(every[:: 1 + every.size // (4 * MEDIAN_VALUES)]), _by_quadrant(second, use, sample, _scatter)
+    total = _scatter(every[:: 1 + every.size // (4 * MEDIAN_VALUES)])
+    return total, _by_quadrant(second, use, sample, _scatter, 1 if lines else 0)
+
+
+def _both(sample: Sample) -> tuple[tuple[np.ndarray, tuple[float, np.ufunc]], ...]:
+    assert sample.stat is not None
+    return (sample.data, (0.5, np.subtract)), (sample.stat, (0.25, np.add))
+
+
+def _second(parts: list[np.ndarray], share: float, how: np.ufunc) -> np.ndarray:
+    """Middle part minus half of its neighbours; of variances, plus a quarter."""
+    before, middle, after = parts
+    return np.asarray(how(middle, share * (before + after)))
 
 
 def _scatter(values: np.ndarray) -> float:
@@ -310,7 +332,12 @@ def middle_step(frame: Frame, slices: Slices | None) -> tuple[float, float, floa
     with np.errstate(invalid="ignore", divide="ignore"):
         ratios = np.where(sums[1] > 0, sums[0] / sums[1], np.nan).reshape(2, -1)
     known = [ratio[np.isfinite(ratio)] for ratio in ratios]
-    if min(map(len, known)) < MIN_STEP_SLICES:
+    lit = [
+        median(part) > MIN_STEP_SIGMAS * ERROR_OF_MEDIAN * mad_sigma(part) / np.sqrt(part.size)
+        for side in sums
+        for part in side.reshape(2, -1)
+    ]
+    if min(map(len, known)) < MIN_STEP_SLICES or not all(lit):
         return unknown
     errors = [ERROR_OF_MEDIAN * mad_sigma(ratio) / np.sqrt(len(ratio)) for ratio in known]
     return median(known[0]), median(known[1]), float(max(errors))
