@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -14,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
-__all__ = ["Ended", "Stop", "dies_with_parent", "run"]
+__all__ = ["Ended", "PeakMemory", "Stop", "dies_with_parent", "run"]
 
 _LOOK = 0.02  # seconds between two looks at the process
 _MEASURE = 0.1  # seconds between two looks at its memory
@@ -50,6 +51,55 @@ class Ended:
     cpu_seconds: float
     peak_memory: int
     stopped: str
+
+
+class PeakMemory:
+    """Measure, as a context, what work takes in this process at its largest, not what the process held before.
+
+    Attributes
+    ----------
+    peak : int
+        What the work added, and an interpreter with its libraries: what the process held when it began, of which no
+        more is counted than `INTERPRETER`.
+    """
+
+    INTERPRETER = 80_000_000
+
+    def __enter__(self) -> PeakMemory:
+        """Begin."""
+        self._mark, self._start = _status("VmHWM"), _resident()
+        self._largest, self._done = self._start, threading.Event()
+        self._thread = threading.Thread(target=self._look, daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End."""
+        self._done.set()
+        self._thread.join()
+
+    @property
+    def peak(self) -> int:
+        """See above; it may be asked for while the work goes on."""
+        mark = _status("VmHWM")  # exact where this work has raised it; else what was seen from time to time
+        largest = max(self._largest, mark if mark > self._mark else 0, _resident())
+        return largest - self._start + min(self._start, self.INTERPRETER)
+
+    def _look(self) -> None:
+        while not self._done.wait(_LOOK):
+            self._largest = max(self._largest, _resident())
+
+
+def _resident() -> int:
+    """Resident size of this process [byte]."""
+    return _status("VmRSS") or (_peak_elsewhere(os.getpid()) if sys.platform != "linux" else 0)
+
+
+def _status(name: str) -> int:
+    """A size that Linux tells of this process [byte]; 0 elsewhere."""
+    with suppress(OSError), Path("/proc/self/status").open() as file:
+        return next((int(line.split()[1]) * 1024 for line in file if line.startswith(f"{name}:")), 0)
+    return 0
 
 
 def dies_with_parent(command: Sequence[str]) -> list[str]:

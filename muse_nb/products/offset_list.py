@@ -72,7 +72,7 @@ class OffsetList:
         """
         path = Path(path)
         units = hdus(path)
-        if len(units) < 2 or units[1].cards.get("XTENSION") != "BINTABLE":
+        if len(units) < 2 or units[1].cards.get("XTENSION") not in ("BINTABLE", "TABLE"):
             raise MuseError(
                 f"{path} has no table in its first extension: muse_exp_combine would ignore it; write it again"
             )

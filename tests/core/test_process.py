@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -99,3 +100,25 @@ def test_launcher_gives_up_when_the_parent_is_gone(tmp_path):
     ended = run(command, folder=tmp_path, output=tmp_path / "log", env=dict(os.environ))
     assert ended.code == 1
     assert not (tmp_path / "started").exists()
+
+
+def test_peak_memory_is_that_of_the_work_and_not_of_the_process() -> None:
+    code = (
+        "import numpy as np\n"
+        "from muse_nb.core.process import PeakMemory\n"
+        "held, gone = np.ones(30_000_000), np.ones(60_000_000)\n"
+        "del gone\n"
+        "with PeakMemory() as memory:\n"
+        "    work = np.ones(15_000_000)\n"
+        "    del work\n"
+        "    import time\n"
+        "print(memory.peak)\n"
+        "with PeakMemory() as memory:\n"
+        "    work = np.ones(120_000_000)\n"
+        "    del work\n"
+        "print(memory.peak)\n"
+    )
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    small, large = map(int, said.split())
+    assert 75e6 < small < 220e6  # 120 MB and the interpreter, if it was seen; not the 240 MB held, nor the 480 MB gone
+    assert 900e6 < large < 1100e6

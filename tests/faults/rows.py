@@ -290,6 +290,21 @@ SILENT = [
     Row("CD matrix missing", changed_table(CD1_1=None), "lacks CD1_1: .*wrong cube", "projection", **TABLES),
     Row("EXPTIME missing", changed_table(EXPTIME=None), "lacks EXPTIME", "time", **TABLES),
     Row(
+        "DATE-OBS that is no date",
+        changed_table(DATE_OBS="2014-13-45T99:00:00"),
+        "DATE-OBS = '2014-13-45T99:00:00', no date",
+        "date",
+        **TABLES,
+    ),
+    Row(
+        "DATE-OBS that is no date, raw",
+        changed_raw(DATE_OBS="yesterday"),
+        "DATE-OBS = 'yesterday', no date",
+        "date",
+        after=True,
+        **RAW,
+    ),
+    Row(
         "one DATE-OBS twice",
         changed_table(DATE_OBS="2014-07-27T00:00:00.000"),
         "same DATE-OBS .*ignore all but the first",

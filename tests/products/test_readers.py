@@ -205,3 +205,22 @@ def test_nothing_is_written_over_or_left_behind(products: dict[str, Path], tmp_p
     assert open_object_red(path)[0].shape == SHAPE
     assert [p.name for p in tmp_path.iterdir()] == ["there.fits"]
     assert set(COLUMNS) <= set(PixelTable.open(products["pixtable"]).columns)
+
+
+def test_an_offset_list_as_an_ascii_table_is_read(tmp_path: Path) -> None:
+    columns = [
+        fits.Column("DATE_OBS", "A23", array=["2014-07-27T03:12:00.417", "2014-07-27T03:14:30.417"]),
+        fits.Column("MJD_OBS", "D25.16", array=[56865.125, 56865.25]),
+        fits.Column("RA_OFFSET", "E15.7", unit="deg", array=[0.0, -1.5e-4]),
+        fits.Column("DEC_OFFSET", "E15.7", unit="deg", array=[0.0, 2e-5]),
+    ]
+    fits.HDUList([fits.PrimaryHDU(), fits.TableHDU.from_columns(columns)]).writeto(tmp_path / "L.fits")
+    read = OffsetList.read(tmp_path / "L.fits")
+    assert read.date_obs == ("2014-07-27T03:12:00.417", "2014-07-27T03:14:30.417")
+    assert read.mjd_obs == (56865.125, 56865.25)
+    assert read.ra_offset == pytest.approx((0.0, -1.5e-4))
+    assert read.dec_offset == pytest.approx((0.0, 2e-5))
+    damaged = (tmp_path / "L.fits").read_bytes().replace(b"D25.16", b"Q25.16")
+    (tmp_path / "D.fits").write_bytes(damaged)
+    with pytest.raises(MuseError, match="TFORM2"):
+        OffsetList.read(tmp_path / "D.fits")

@@ -28,6 +28,7 @@ def run(args: argparse.Namespace) -> int:
         found = doctor(args.folder, data=args.data, progress=progress)
     if args.json:
         told = {"folder": str(found.folder), "files": found.files, "data": found.data}
+        told |= {"unchecked": [str(path) for path in found.unknown]}
         print_json(told | {"findings": found.rows(), "notes": found.rows(found.notes)})
     else:
         print(found)

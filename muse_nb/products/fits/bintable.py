@@ -1,8 +1,9 @@
-"""Small binary tables read without a FITS library: the combine needs its OFFSET_LIST in a small process."""
+"""Small tables, binary or ASCII, read without a FITS library: the combine needs its OFFSET_LIST in a small process."""
 
 from __future__ import annotations
 
 import math
+import re
 import struct
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,7 +35,7 @@ class TableColumn:
 
 
 def read_table(path: Path, hdu: Hdu) -> dict[str, TableColumn]:
-    """Read a binary table.
+    """Read a binary table (BINTABLE) or an ASCII table (TABLE).
 
     Parameters
     ----------
@@ -54,6 +55,8 @@ def read_table(path: Path, hdu: Hdu) -> dict[str, TableColumn]:
     with open_bytes(path) as file:
         file.seek(hdu.offset)
         content = file.read(rows * width)
+    if hdu.cards.get("XTENSION") == "TABLE":
+        return _ascii(path, hdu, [content[row * width : (row + 1) * width] for row in range(rows)])
     columns, position = {}, 0
     fields = hdu.cards.get("TFIELDS")
     for number in range(1, min(fields, 999) + 1 if isinstance(fields, int) else 0):
@@ -73,6 +76,32 @@ def read_table(path: Path, hdu: Hdu) -> dict[str, TableColumn]:
         )
         position += code.size
     return columns
+
+
+def _ascii(path: Path, hdu: Hdu, lines: list[bytes]) -> dict[str, TableColumn]:
+    """Columns of an ASCII table: the FITS standard 4.0, section 7.2."""
+    columns, fields = {}, hdu.cards.get("TFIELDS")
+    for number in range(1, min(fields, 999) + 1 if isinstance(fields, int) else 0):
+        form, first = str(hdu.cards.get(f"TFORM{number}", "")).strip().upper(), hdu.cards.get(f"TBCOL{number}")
+        found = re.fullmatch(r"([AIFED])(\d+)(?:\.\d+)?", form)
+        if found is None or type(first) is not int or first < 1:
+            raise MuseError(f"{path}: TFORM{number} is {form!r}, TBCOL{number} {first!r}: the table is damaged")
+        cut = slice(first - 1, first - 1 + int(found[2]))
+        cells = [line[cut].decode("latin-1").strip() for line in lines]
+        null = str(hdu.cards.get(f"TNULL{number}") or "").strip()
+        text = found[1] == "A"
+        values: list[object] = [cell if text else math.nan if cell in ("", null) else _number(cell) for cell in cells]
+        unit = str(hdu.cards.get(f"TUNIT{number}") or "").strip()
+        columns[str(hdu.cards.get(f"TTYPE{number}", "")).strip()] = TableColumn(unit, values)
+    return columns
+
+
+def _number(cell: str) -> object:
+    """Number in a cell; the text itself where it is none."""
+    try:
+        return float(cell.upper().replace("D", "E"))
+    except ValueError:
+        return cell
 
 
 def _value(cell: tuple[Any, ...], letter: str, null: object) -> object:

@@ -23,6 +23,7 @@ BEFORE: dict[str, Check] = {
     "position": check_headers.position,
     "projection": check_headers.projection,
     "time": check_headers.time,
+    "date": check_headers.date,
     "mode": check_headers.mode,
     "angle": check_headers.angle,
     "numbers": check_headers.numbers,
@@ -44,6 +45,7 @@ BEFORE: dict[str, Check] = {
 }
 AFTER: dict[str, Check] = {
     "stars": check_sets.stars,
+    "date": check_headers.date,
     "exposure_time": check_products.exposure_time,
     "lambda_shift": check_wavelengths.lambda_shift,
     "lambda_range": check_wavelengths.lambda_range,
@@ -56,7 +58,7 @@ AFTER: dict[str, Check] = {
 }
 DATA = frozenset(name for name, check in (BEFORE | AFTER).items() if check.reads is Reads.PIXELS)
 """Checks that open more than headers: what is not to be done where headers alone are to be read."""
-_OF_ANY_FILE = ("lambda_shift", "lambda_range", "lambda_planes")
+_OF_ANY_FILE = ("date", "lambda_shift", "lambda_range", "lambda_planes")
 
 
 def examine(run: Run, checks: Mapping[str, Check] = BEFORE, without: Collection[str] = ()) -> list[Fault]:

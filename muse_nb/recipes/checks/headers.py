@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from datetime import datetime
 
 from muse_nb.products.fits.blocks import hdus
 from muse_nb.recipes.checks.faults import Fault, Frame, Reads, Run, Severity, check
 
-__all__ = ["angle", "mode", "numbers", "position", "projection", "time"]
+__all__ = ["angle", "date", "mode", "numbers", "position", "projection", "time"]
 
 _REMEDY = {"OBJECT": "get the raw frame from the archive again"}
 _AGAIN = "reduce the exposure again from a complete raw frame"
@@ -38,6 +40,33 @@ def time(run: Run) -> Iterator[Fault]:
     for frame in run.tagged("OBJECT", "PIXTABLE_REDUCED"):
         keywords = ("EXPTIME", "DATE-OBS", *(["MJD-OBS"] if frame.tag == "OBJECT" else []))
         yield from _lacking(frame, keywords, "weights, offsets and the correction to the barycentre need it")
+
+
+@check(Reads.HEADERS)
+def date(run: Run) -> Iterator[Fault]:
+    """DATE-OBS, by which exposures are told apart, put in order and matched with their offsets, is no date."""
+    for frame in {frame.path: frame for frame in (*run.frames, *run.products)}.values():
+        value = frame.cards.get("DATE-OBS")
+        if value is None or _is_date(value):
+            continue
+        what = f"has DATE-OBS = {str(value)!r}, no date (YYYY-MM-DDThh:mm:ss.sss)"
+        consequence = "its place in time and its offset cannot be told"
+        remedy = _REMEDY.get(frame.tag, "write the date of its raw frame into it")
+        yield Fault("date", (frame.path,), what, consequence, remedy, Severity.FLAG)
+
+
+def _is_date(value: object) -> bool:
+    text = str(value).strip()
+    whole = re.fullmatch(r"(\d{4}-\d\d-\d\d)(?:T(\d\d:\d\d:)(\d\d)(\.\d*)?Z?)?", text)
+    if whole is None:
+        return False
+    day, clock, second, _ = whole.groups()
+    second = "59" if second == "60" else second  # a leap second
+    try:
+        datetime.fromisoformat(f"{day}T{clock}{second}" if clock else day)
+    except ValueError:
+        return False
+    return True
 
 
 @check(Reads.HEADERS)

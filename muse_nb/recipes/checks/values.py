@@ -54,7 +54,7 @@ def row_variance(run: Run) -> Iterator[Fault]:
                 fine = (table.read("dq", start, stop) == 0) & (table.read("data", start, stop) != 0)
                 bad += int(np.count_nonzero(suspect & fine))
         if bad > _MIN_SHARE * looked:
-            what = f"has stat 0 or negative in about {100 * bad / looked:.2g} % of its rows, whose data are not 0"
+            what = f"has stat 0 or negative in about {100 * bad / looked:.3g} % of its rows, whose data are not 0"
             yield Fault("row_variance", (frame.path,), what, _CONSEQUENCE, "reduce the exposure again", Severity.FLAG)
 
 
@@ -88,7 +88,7 @@ def _variance(cube: CubeFile, sample: ValueSample) -> list[str]:
         if rest > _MIN_SHARE * max(1, int(sample.finite.sum())):
             share = 100 * rest / int(sample.finite.sum())
             beside = " of other planes" if whole.any() else ""
-            said.append(f"has a STAT that is {what} in about {share:.2g} % of the voxels with data{beside}")
+            said.append(f"has a STAT that is {what} in about {share:.3g} % of the voxels with data{beside}")
     return said
 
 
@@ -96,7 +96,7 @@ def _zeros(sample: ValueSample) -> list[str]:
     finite, zero = int(sample.finite.sum()), int(sample.zero.sum())
     if zero <= _MIN_ZEROS * max(1, finite):
         return []
-    return [f"has data of exactly 0 in about {100 * zero / finite:.2g} % of its voxels: they look like no data"]
+    return [f"has data of exactly 0 in about {100 * zero / finite:.3g} % of its voxels: they look like no data"]
 
 
 def _where(cube: CubeFile, planes: NDArray[np.bool_]) -> str:

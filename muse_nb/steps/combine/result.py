@@ -50,7 +50,7 @@ class Combination(Shown):
     seconds, cpu_seconds : float
         Wall and CPU time [s].
     peak_memory : int
-        [byte].
+        What the combine took at its largest, not what the process held before it [byte].
     findings : list of str
         What is odd about the result, a sentence each.
     checks : list of Check

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
+from muse_nb.core.process import PeakMemory
 from muse_nb.resample.cube_writer import CubeWriter, Images
 from muse_nb.resample.grid import CubeGrid
 from muse_nb.resample.inputs import Inputs
@@ -31,7 +30,7 @@ def run_stream(job: Job) -> Combination:
         A table cannot be read, or a file cannot be written.
     """
     started, cpu = time.monotonic(), time.process_time()
-    with job.open_inputs() as inputs:
+    with PeakMemory() as memory, job.open_inputs() as inputs:
         grid = grid_of(job, inputs)
         images = Images(grid, tuple(job.images), job.curves)
         used, flagged, not_finite = 0, 0, [0] * len(inputs.exposures)
@@ -60,7 +59,7 @@ def run_stream(job: Job) -> Combination:
         shape=grid.shape,
         seconds=time.monotonic() - started,
         cpu_seconds=time.process_time() - cpu,
-        peak_memory=_peak_memory(),
+        peak_memory=memory.peak,
         findings=job.notes + notes,
         checks=checks,
     )
@@ -108,14 +107,3 @@ def _notes(inputs: Inputs, not_finite: list[int]) -> list[str]:
 def _number(gaps: list[range]) -> int:
     """How many planes they hold."""
     return sum(map(len, gaps))
-
-
-def _peak_memory() -> int:
-    """Peak memory of this process [byte]; Linux's ru_maxrss would count the process that started it."""
-    try:
-        with Path("/proc/self/status").open() as file:
-            return next(int(line.split()[1]) * 1024 for line in file if line.startswith("VmHWM"))
-    except (OSError, StopIteration):
-        import resource
-
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1024 if sys.platform != "darwin" else 1)

@@ -56,6 +56,8 @@ def doctor(folder: str | Path, *, data: bool | None = None, progress: Progress |
             faults.append(Fault("unreadable", planned.files, what, "it cannot be used", remedy or "make it again"))
         if progress is not None:
             progress("checks done", number, len(todo))
+    checked = {path for planned in todo for path in planned.files}
+    unknown = [f.path for f in found.facts if f.path not in checked and f.category != UNREADABLE]
     ordered = sorted(dict.fromkeys(faults), key=lambda fault: (-fault.severity, fault.files))
     return Diagnosis(
         found.folder,
@@ -63,6 +65,7 @@ def doctor(folder: str | Path, *, data: bool | None = None, progress: Progress |
         tuple(fault for fault in ordered if fault.severity > Severity.NOTE),
         tuple(fault for fault in ordered if fault.severity is Severity.NOTE),
         deep,
+        tuple(unknown),
     )
 
 

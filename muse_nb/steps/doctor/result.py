@@ -36,6 +36,8 @@ class Diagnosis(Shown):
         What is good to know; part of a good night.
     data : bool
         Whether values were looked at, too, not headers alone.
+    unknown : tuple of pathlib.Path
+        Files that no check is for: nothing is said of them.
     """
 
     folder: Path
@@ -43,6 +45,7 @@ class Diagnosis(Shown):
     faults: tuple[Fault, ...] = field(repr=False)
     notes: tuple[Fault, ...] = field(repr=False)
     data: bool
+    unknown: tuple[Path, ...] = field(default=(), repr=False)
 
     @property
     def findings(self) -> tuple[str, ...]:
@@ -79,9 +82,7 @@ class Diagnosis(Shown):
 
     def __str__(self) -> str:
         """Say it in a sentence a finding."""
-        looked = (
-            f"{printable(self.folder)}: {self.files} files{'' if self.data else ', headers only (--data: values too)'}"
-        )
+        looked = f"{printable(self.folder)}: {self._looked(' (--data: values too)')}"
         number = len(self.faults)
         return "\n".join(
             [
@@ -91,13 +92,20 @@ class Diagnosis(Shown):
             ]
         )
 
+    def _looked(self, way: str = "") -> str:
+        """What was looked at, in words."""
+        unknown = f" ({len(self.unknown)} of them of kinds that no check is for)" if self.unknown else ""
+        return f"{self.files} files{unknown}{'' if self.data else f', headers only{way}'}"
+
     def _repr_html_(self) -> str:
         rows = [[row[name] for name in _HEADINGS] for row in self.rows()]
         notes = "".join(f"<li>{escape(printable(str(note)))}</li>" for note in self.notes)
-        looked = f"<p>{self.files} files{'' if self.data else ', headers only'}: "
+        looked = f"<p>{escape(self._looked())}: "
         table = table_html(list(_HEADINGS.values()), rows, cell_style="text-align:left")
         found = (
-            f"<b>{len(rows)} would go wrong</b></p>{table}" if rows else "✓ nothing would go wrong without a word.</p>"
+            f"<b>{len(rows)} would go wrong</b></p>{table}"
+            if rows
+            else "✓ nothing would go wrong of all that is checked.</p>"
         )
         return f"{looked}{found}{f'<p>Good to know of this night:</p><ul>{notes}</ul>' if notes else ''}"
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from muse_nb.core.errors import MuseError
 from muse_nb.products.image_fov import ImageFov
 from muse_nb.products.offset_list import MATCHED, OffsetList
-from muse_nb.recipes.checks.faults import Fault
+from muse_nb.recipes.checks.faults import Fault, Severity
 
 __all__ = ["check_against_stars"]
 
@@ -25,11 +25,14 @@ def check_against_stars(path: Path, images: Iterable[Path]) -> Iterator[Fault]:
         given = OffsetList.read(path)
         chosen = _largest(given, images)
         if len(chosen) < 2:
+            number = "one IMAGE_FOV" if chosen else "no IMAGE_FOV"
+            yield _unheld(path, f"there is {number} of its exposures here")
             return
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             measured = measure_offsets(chosen)
-    except MuseError:  # of a wrong form, or no stars: said elsewhere, or nothing can be said
+    except MuseError as error:  # of a wrong form, which is said elsewhere, or no stars
+        yield _unheld(path, str(error).partition(": ")[0])
         return
     ours = set(measured.table["date_obs"])
     listed = [n for n, date in enumerate(given.date_obs) if any(str(name)[:MATCHED] == date for name in ours)]
@@ -38,6 +41,12 @@ def check_against_stars(path: Path, images: Iterable[Path]) -> Iterator[Fault]:
         what, _, remedy = sentence.partition(": ")
         remedy = remedy or "measure them with muse-nb offsets"
         yield Fault("signs", (path,), f"does not put the stars together: {what}", "they would be smeared", remedy)
+
+
+def _unheld(path: Path, why: str) -> Fault:
+    consequence = "its signs and units are not vouched for"
+    remedy = "put the IMAGE_FOVs of its exposures into the folder"
+    return Fault("signs", (path,), f"was not held against the stars ({why})", consequence, remedy, Severity.NOTE)
 
 
 def _largest(given: OffsetList, images: Iterable[Path]) -> list[ImageFov]:

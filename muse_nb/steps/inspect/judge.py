@@ -144,7 +144,7 @@ def _judge_quadrants(frame: FrameStatistics, limit: Limits, add: Add) -> None:
 
 def _judge_values(frame: FrameStatistics, limit: Limits, add: Add) -> None:
     if frame.no_variance > limit["no_variance"]:
-        text = f"STAT is 0, negative or not finite in {100 * frame.no_variance:.2g} % of its good pixels"
+        text = f"STAT is 0, negative or not finite in {100 * frame.no_variance:.3g} % of its good pixels"
         text += f" (limit {100 * limit['no_variance']:g} %): errors that are taken from it are wrong there"
         add("no_variance", frame.no_variance, text)
     if frame.zeros > limit["zeros"]:

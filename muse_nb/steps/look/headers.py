@@ -42,7 +42,7 @@ def sky_axes(cube: CubeFile) -> Header:
         header[f"CD{i + 1}_{j + 1}"] = float(value)
     for key in ("OBJECT", "DATE-OBS", "EXPTIME", "ESO OBS NAME"):
         if key in cube.primary:
-            header[key] = cube.primary[key]
+            header[f"HIERARCH {key}" if key.startswith("ESO ") else key] = cube.primary[key]
     return header
 
 

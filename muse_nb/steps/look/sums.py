@@ -111,7 +111,8 @@ def _mean(data: Array, variance: Array | None, fraction: Array, area: float) -> 
     if variance is None:
         return value, None
     spread = (weight**2 * np.where(weight > 0, variance, 0.0)).sum(axis=(1, 2))
-    return value, np.sqrt(spread) / there
+    with np.errstate(invalid="ignore"):  # of a STAT that is negative or infinite: the error is NaN or infinite
+        return value, np.sqrt(spread) / there
 
 
 def _sum(data: Array, variance: Array | None, fraction: Array, area: float) -> tuple[Array, Array | None]:

@@ -21,6 +21,7 @@ from muse_nb.products import dq as flags
 from muse_nb.products.cube_file import CubeFile
 from muse_nb.steps.nans.causes import CAUSE_OF_CODE, CODES, MEANING, Cause, Holes, causes_of_plane
 from muse_nb.steps.nans.layout import Empty
+from muse_nb.steps.nans.notch import notch_findings
 from muse_nb.steps.nans.reach import Reach, Tables
 
 if TYPE_CHECKING:
@@ -187,6 +188,7 @@ class NanAudit(Shown):
         if self.infinite:
             said.append(f"{self.infinite} voxels are infinite, not NaN: the pixel tables hold data that overflow.")
         said += [f"The cube {what}." for what in self.odd_values]
+        said += notch_findings(self.cube, self.missing, int(self.empty.inside.sum()))
         if not self.exact:
             said.append(
                 "Without the pixel tables, flags, gaps between slices, missing IFUs, rejected cosmic rays and data that"

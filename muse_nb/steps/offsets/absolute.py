@@ -26,6 +26,12 @@ MAX_MATCH_DISTANCE = 0.3  # arcsec, about the common shift
 FIELD_RADIUS = 180.0  # arcsec within which stars of the catalogue are looked at
 MAX_STARS = 100  # of the images, the brightest
 MIN_MATCHES = 2
+_NAMES = {  # as VizieR writes them, the first that is there
+    "ra": ("ra_icrs", "raj2000", "_raj2000", "_ra.icrs", "_ra_icrs", "_ra"),
+    "dec": ("de_icrs", "dec_icrs", "dej2000", "decj2000", "_dej2000", "_de.icrs", "_de_icrs", "_de"),
+    "pmdec": ("pmde",),
+    "ref_epoch": ("epoch",),
+}
 
 
 def onto_catalogue(
@@ -79,9 +85,15 @@ def _read(catalogue: Table | str | Path, name: str) -> Table:
 def _at_epoch(table: Table, mjd: float, name: str) -> tuple[Floats, Floats]:
     """Positions [deg], moved to the epoch of observation where proper motions [mas/yr] and their epoch are known."""
     columns = {column.lower(): column for column in table.colnames}
+    for ours, theirs in _NAMES.items():
+        found = next((columns[name] for name in (ours, *theirs) if name in columns), None)
+        columns |= {} if found is None else {ours: found}
     missing = [column for column in ("ra", "dec") if column not in columns]
     if missing:
         raise MuseError(f"{name} lacks the column {' and '.join(missing)}: give ra and dec in degrees")
+    for column in ("ra", "dec"):
+        if str(table[columns[column]].unit or "deg") not in ("deg", "degree", "degrees"):
+            raise MuseError(f"{name}: {columns[column]} is in {table[columns[column]].unit}: give it in degrees")
 
     def values(column: str, default: float) -> Floats:
         if column not in columns:
@@ -93,7 +105,8 @@ def _at_epoch(table: Table, mjd: float, name: str) -> tuple[Floats, Floats]:
         return np.where(np.isfinite(array), array, default)
 
     year = 2000 + (mjd - 51544.5) / 365.25
-    years = year - values("ref_epoch", 2016.0)  # Gaia DR3's epoch
+    of_2000 = "j2000" in columns["ra"].lower()
+    years = year - values("ref_epoch", 2000.0 if of_2000 else 2016.0)  # else Gaia DR3's epoch
     dec = values("dec", np.nan)
     ra = values("ra", np.nan) + values("pmra", 0.0) * years / 3.6e6 / np.cos(np.radians(dec))
     dec = dec + values("pmdec", 0.0) * years / 3.6e6

@@ -218,6 +218,28 @@ def test_a_catalogue_puts_the_exposures_on_its_positions_at_their_epoch(measurem
     assert np.allclose(found(offsets), TRUE + np.array([0.5, -0.3]), atol=0.01)
 
 
+@pytest.mark.parametrize(
+    ("names", "epoch"),
+    [
+        ({"ra": "RA_ICRS", "dec": "DE_ICRS", "pmra": "pmRA", "pmdec": "pmDE"}, 2016.0),
+        ({"ra": "_RAJ2000", "dec": "_DEJ2000", "pmra": "pmRA", "pmdec": "pmDE"}, 2000.0),
+        ({"ra": "RAJ2000", "dec": "DEJ2000", "pmra": "pmRA", "pmdec": "pmDE", "ref_epoch": "Epoch"}, 2010.0),
+    ],
+)
+def test_a_catalogue_of_vizier_needs_no_other_names(measurement: Measurement, names: dict, epoch: float) -> None:
+    from astropy.table import Table
+
+    d = np.radians(-53.7)
+    years = 2000 + (56865.125 - 51544.5) / 365.25 - epoch
+    before = STARS - [0.5, -0.3] - np.array([0.1, -0.05]) * years
+    catalogue = Table({"ra": 265.2 + before[:, 0] / 3600 / np.cos(d), "dec": -53.7 + before[:, 1] / 3600})
+    catalogue["pmra"], catalogue["pmdec"], catalogue["ref_epoch"] = 100.0, -50.0, epoch
+    catalogue = catalogue[list(names)]
+    catalogue.rename_columns(list(names), list(names.values()))
+    offsets = measure_offsets(measurement, catalogue=catalogue)
+    assert np.allclose(found(offsets), TRUE + np.array([0.5, -0.3]), atol=0.01)
+
+
 def test_an_absurd_header_name_cannot_inject_html(measured: Offsets) -> None:
     table = measured.table.copy()
     table["why"] = np.array(["<script>alert(1)</script>"] * 4)
