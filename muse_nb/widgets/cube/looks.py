@@ -204,7 +204,8 @@ class Looks:
     def _band(self, asked: Asked, preview: bool) -> Picture:
         low, high = sorted(asked.band)
         half = abs(self.axis.step) / 2
-        if high - low < 2 * half:  # narrower than a plane: the plane in its middle
+        first, last = sorted((float(self.wavelengths[0]), float(self.wavelengths[-1])))
+        if high - low < 2 * half and first - half <= (low + high) / 2 <= last + half:  # narrower than a plane
             middle = float(self.wavelengths[self.plane((low + high) / 2)])
             low, high = middle - half / 2, middle + half / 2
         many = (high - low) / (2 * half) > MEDIAN_PREVIEW

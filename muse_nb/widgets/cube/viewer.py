@@ -108,10 +108,11 @@ class CubeViewer(CubeTraits):
             self._read_regions()
             self._take()
             self._show()
-        self.observe(self._picture_changed, [*PICTURE, "other"])
-        self.observe(self._regions_changed, ["regions"])
-        self.observe(self._spaxel_changed, ["spaxel", "line", "redshift"])
+        self.observe(self._follow_picture, [*PICTURE, "other"])
+        self.observe(self._follow_regions, ["regions"])
+        self.observe(self._follow_spaxel, ["spaxel", "line", "redshift"])
         self.observe(self._measure, ["chosen"])
+        self._thread: Thread | None = None
         if for_a_page():
             self._complete()
         else:
@@ -124,6 +125,11 @@ class CubeViewer(CubeTraits):
         super().close()
 
     # ---- from Python
+    def wait(self, timeout: float | None = None) -> None:
+        """Wait until white light is of all planes, and a page without a kernel has its small cube."""
+        if self._thread is not None:
+            self._thread.join(timeout)
+
     @property
     def maps(self) -> LineMaps | None:
         """Maps of the line that were made last."""
@@ -189,7 +195,7 @@ class CubeViewer(CubeTraits):
         return asked_of({name: getattr(self, name) for name in PICTURE} | changes, PICTURE)
 
     @guarded
-    def _picture_changed(self, change: Any) -> None:
+    def _follow_picture(self, change: Any) -> None:
         if change["name"] == "wavelength" and self.shown != "plane" and self.layer not in ("NaN", "DQ"):
             return
         self._show()
@@ -251,14 +257,14 @@ class CubeViewer(CubeTraits):
             self.spectra = [info for info, _ in found]
 
     @guarded
-    def _regions_changed(self, _: Any) -> None:
+    def _follow_regions(self, _: Any) -> None:
         self.error = ""
         self._take()
         self._measure()
         self._write_regions()
 
     @guarded
-    def _spaxel_changed(self, change: Any) -> None:
+    def _follow_spaxel(self, change: Any) -> None:
         if change["name"] == "spaxel":
             self._take()
         if len(self.spaxel) != 2 or self.looks.maps is None:
@@ -313,7 +319,7 @@ class CubeViewer(CubeTraits):
                 self.map_line(method=str(message.get("method", "gauss")), progress=tell, cancel=stop)
             finally:
                 self.progress = []
-            self._spaxel_changed({"name": "line"})
+            self._follow_spaxel({"name": "line"})
 
         self._in_thread(work)
 
