@@ -153,6 +153,13 @@ class CubeViewer(CubeTraits):
         """The image that is shown, in numbers."""
         return self.looks.pictures(self._asked())[0]
 
+    def look_at_star(self, scale: float = 14.0) -> None:
+        """Centre the image on the brightest spaxel of white light, `scale` CSS pixels a spaxel."""
+        white = self.looks.white().data
+        if np.isfinite(white).any():
+            y, x = np.unravel_index(np.nanargmax(white), white.shape)
+            self.view = [float(x), float(y), scale]
+
     def map_line(
         self, line: str | None = None, redshift: float | None = None, *, method: str = "gauss", **options: Any
     ) -> LineMaps:
@@ -178,7 +185,7 @@ class CubeViewer(CubeTraits):
     def _complete(self) -> None:
         """White light of all planes, then the small cube for pages without a kernel."""
         made = self.looks.finish_white(self._stop)
-        if made is None:
+        if made is None or (self._second is not None and self._second.finish_white(self._stop) is None):
             return
         if self.shown == "white" and self.layer == "DATA":
             self._show()
@@ -211,6 +218,9 @@ class CubeViewer(CubeTraits):
             self.error = ""
             self.kept_causes, self.kept_image = coarse.causes, b"".join(coarse.planes)
             self.kept = coarse.infos
+            if self._second is not None and for_a_page():  # where no kernel can be asked for it
+                other = packed(self._second.pictures(self._asked()), small=True)
+                self.kept_second, self.kept_second_image = other.infos[0], other.planes[0]
         if coarse.infos[0]["bin"] > 1:
             self._send_image(pictures, 0)
         self._measure()
