@@ -225,7 +225,7 @@ class Looks:
                 values.astype(float), None, "", f"{asked.layer}, plane {k + 1} at {self.wavelengths[k]:.2f} Å"
             )
         if asked.shown == "band" and len(asked.band) == 2:
-            inside = self.axis.within(*sorted(asked.band), len(self.wavelengths)) or inside
+            inside = self.axis.within(min(asked.band), max(asked.band), len(self.wavelengths)) or inside
         some = np.unique(np.linspace(inside[0], inside[-1], min(len(inside), SAMPLE)).astype(int))
         planes = [voxels[slice(k, k + 1), slice(0, ny), slice(0, nx)][0] for k in map(int, some)]
         if asked.layer == "DQ":

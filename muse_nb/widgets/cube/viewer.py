@@ -94,6 +94,7 @@ class CubeViewer(CubeTraits):
         self._second = None if compare is None else Looks(CubeFile.open(compare))
         self.folder = Path(folder) if folder is not None else opened.path.parent
         self.regions_file = None if regions is None else Path(regions or opened.path.parent / "regions.reg")
+        self._serial = 0
         self._elsewhere: list[KeptRegion] = []
         self._taken = Taken(self.looks)
         self._stop = Event()
@@ -217,7 +218,8 @@ class CubeViewer(CubeTraits):
         with self.hold_sync():
             self.error = ""
             self.kept_causes, self.kept_image = coarse.causes, b"".join(coarse.planes)
-            self.kept = coarse.infos
+            self._serial += 1  # an image of the same numbers, with causes now, is another one
+            self.kept = [{**info, "serial": self._serial} for info in coarse.infos]
             if self._second is not None and for_a_page():  # where no kernel can be asked for it
                 other = packed(self._second.pictures(self._asked()), small=True)
                 self.kept_second, self.kept_second_image = other.infos[0], other.planes[0]
@@ -253,8 +255,8 @@ class CubeViewer(CubeTraits):
         shape, flux, error = message["shape"], b"", b""
         try:
             made = self._taken.spectrum(shape, quick=True)
-            flux = made.flux.astype("<f4").data
-            error = b"" if made.error is None else made.error.astype("<f4").data
+            flux = made.flux.astype("<f4").tobytes()
+            error = b"" if made.error is None else made.error.astype("<f4").tobytes()
         except MuseError:  # dragged off the cube
             pass
         self.send({"type": "aperture", "n": message["n"], "id": shape.get("id")}, [flux, error])
@@ -383,7 +385,11 @@ class CubeViewer(CubeTraits):
 
     def picture(self) -> bytes:
         """PNG of the image and the spectra, as exports show them."""
-        curves = [("#e8e8e8", self.looks.spaxel(*self.spaxel, error=False)[0])] if len(self.spaxel) == 2 else []
+        curves = (
+            [("#e8e8e8", self.looks.spaxel(self.spaxel[0], self.spaxel[1], error=False)[0])]
+            if len(self.spaxel) == 2
+            else []
+        )
         for shape in self.regions:
             try:
                 curves.append((shape["colour"], self._taken.spectrum(shape).flux))
