@@ -22,7 +22,7 @@ def code(notebook: dict) -> list[str]:
 
 
 def test_there_are_notebooks() -> None:
-    assert {"00", "01", "02", "03", "04"} <= {path.name[:2] for path in NOTEBOOKS}
+    assert {"00", "01", "02", "03", "04", "05"} <= {path.name[:2] for path in NOTEBOOKS}
 
 
 def test_no_outputs_are_committed(notebook: dict) -> None:

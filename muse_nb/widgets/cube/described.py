@@ -19,7 +19,8 @@ _NAMES = {"angstrom": "Å", "Angstrom": "Å", "electron": "e⁻", "arcsec": "″
 
 def readable(unit: str) -> str:
     """Write a unit as people read it: ``10**(-20)*erg/s/cm**2/Angstrom`` is 10⁻²⁰ erg s⁻¹ cm⁻² Å⁻¹."""
-    text = unit.strip()
+    text = re.sub(r"^1[eE]([+-]?\d+)\s+", r"10**(\1)*", unit.strip())
+    text = re.sub(r"\bcm2\b", "cm**2", text)
     if not text or "(" in text.replace("**(", "").replace("10^(", ""):
         return text
     if "/" not in text and "*" not in text and "^" not in text:

@@ -204,7 +204,8 @@ class Looks:
     def _band(self, asked: Asked, preview: bool) -> Picture:
         low, high = sorted(asked.band)
         half = abs(self.axis.step) / 2
-        if high - low < 2 * half:  # narrower than a plane: the plane in its middle
+        first, last = sorted((float(self.wavelengths[0]), float(self.wavelengths[-1])))
+        if high - low < 2 * half and first - half <= (low + high) / 2 <= last + half:  # narrower than a plane
             middle = float(self.wavelengths[self.plane((low + high) / 2)])
             low, high = middle - half / 2, middle + half / 2
         many = (high - low) / (2 * half) > MEDIAN_PREVIEW
@@ -224,7 +225,7 @@ class Looks:
                 values.astype(float), None, "", f"{asked.layer}, plane {k + 1} at {self.wavelengths[k]:.2f} Å"
             )
         if asked.shown == "band" and len(asked.band) == 2:
-            inside = self.axis.within(*sorted(asked.band), len(self.wavelengths)) or inside
+            inside = self.axis.within(min(asked.band), max(asked.band), len(self.wavelengths)) or inside
         some = np.unique(np.linspace(inside[0], inside[-1], min(len(inside), SAMPLE)).astype(int))
         planes = [voxels[slice(k, k + 1), slice(0, ny), slice(0, nx)][0] for k in map(int, some)]
         if asked.layer == "DQ":

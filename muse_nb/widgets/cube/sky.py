@@ -61,7 +61,8 @@ def contour_lines(image: str | Path, cube: CubeFile) -> list[list[float]]:
     middle = float(np.median(finite))
     low, high = max(low - middle, 1e-30), max(high - middle, 2e-30)
     levels = middle + np.geomspace(low, high, LEVELS)
-    lines, number = [], 0
+    lines: list[list[float]] = []
+    number = 0
     generator = contour_generator(z=np.where(np.isfinite(data), data, middle))
     for level in levels[::-1]:
         for line in generator.lines(float(level)):

@@ -54,7 +54,7 @@ class Taken:
         """What the browser keeps of each: id, unit, notes; flux and error as float32."""
         found = []
         if len(spaxel) == 2:
-            flux, error = self._looks.spaxel(*spaxel, error=True)
+            flux, error = self._looks.spaxel(spaxel[0], spaxel[1], error=True)
             found.append(_packed(0, self._looks.unit, [], flux, error))
         for shape in shapes:
             try:

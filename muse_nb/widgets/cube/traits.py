@@ -60,6 +60,8 @@ class CubeTraits(Viewer):
     )
     kept_image = traitlets.Bytes(help="Its half floats.").tag(sync=True)
     kept_causes = traitlets.Bytes(help="Causes of its NaN, one byte a spaxel.").tag(sync=True)
+    kept_second = traitlets.Dict(help="The same of the other cube, for a page without a kernel.").tag(sync=True)
+    kept_second_image = traitlets.Bytes().tag(sync=True)
     waves = traitlets.Bytes(help="Wavelengths, float64.").tag(sync=True)
     spectra = traitlets.List(help="Of the clicked spaxel (id 0) and of regions: id, unit, what to know.").tag(sync=True)
     spectra_data = traitlets.Bytes(help="Flux and error of each, float32.").tag(sync=True)

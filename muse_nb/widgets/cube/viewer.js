@@ -221,9 +221,9 @@ function render({ model, el }) {
   }
   function grab(x, y, event) {
     if (tool && tool !== "polygon") {
-      const begun = fresh(tool, x, y), grow = (px, py) => {
+      const kind = tool, begun = fresh(kind, x, y), grow = (px, py) => {
         const [u, v] = [Math.abs(px - x), Math.abs(py - y)], r = Math.max(0.6, Math.hypot(u, v));
-        return tool === "circle" ? { ...begun, a: r, b: r } : tool === "annulus" ? { ...begun, a: 0.6 * r, b: r } : { ...begun, a: Math.max(0.6, u), b: Math.max(0.6, v) };
+        return kind === "circle" ? { ...begun, a: r, b: r } : kind === "annulus" ? { ...begun, a: 0.6 * r, b: r } : { ...begun, a: Math.max(0.6, u), b: Math.max(0.6, v) };
       };
       return { move: (px, py) => moving(grow(px, py)), drop: (px, py) => { choose(null); settle(grow(px, py)); }, cancel: () => { dragged = null; image.drawOver(); } };
     }
@@ -351,7 +351,11 @@ function render({ model, el }) {
     clearInterval(blinking);
     blinking = null;
     seconds = false;
-    if (on && cube.second && !second) wire.ask("try", { settings: {}, other: true });
+    const stored = traits.get("kept_second");
+    if (on && cube.second && !second && alone && stored.nx) {
+      second = frameOf(stored, as(Uint16Array, traits.get("kept_second_image")), null);
+      second.affine = cube.second.affine; second.of = cube.second.name;
+    } else if (on && cube.second && !second) wire.ask("try", { settings: {}, other: true });
     if (on) blinking = setInterval(() => { if (second) { seconds = !seconds; root.dataset.seen = seconds ? "second" : "first"; show(); } }, BLINK);
     show();
   }
@@ -401,7 +405,10 @@ function render({ model, el }) {
   height();
 
   traits.watch("kept", () => { if (!Object.keys(trial).length) keep(); });
-  traits.watch("shown layer band continuum rgb wavelength", () => { trial = {}; pressed(); if (alone) own({}); curves(); });
+  traits.watch("shown layer band continuum rgb wavelength", () => {
+    trial = {}; pressed(); if (alone) own({}); curves();
+    if (second && second.of !== "kept") { second = null; seconds = false; blink(); }
+  });
   traits.watch("cube", pressed);
   traits.watch("stretch limits cut cmap", show);
   traits.watch("contours chosen", () => image.drawOver());

@@ -94,6 +94,7 @@ class CubeViewer(CubeTraits):
         self._second = None if compare is None else Looks(CubeFile.open(compare))
         self.folder = Path(folder) if folder is not None else opened.path.parent
         self.regions_file = None if regions is None else Path(regions or opened.path.parent / "regions.reg")
+        self._serial = 0
         self._elsewhere: list[KeptRegion] = []
         self._taken = Taken(self.looks)
         self._stop = Event()
@@ -108,10 +109,11 @@ class CubeViewer(CubeTraits):
             self._read_regions()
             self._take()
             self._show()
-        self.observe(self._picture_changed, [*PICTURE, "other"])
-        self.observe(self._regions_changed, ["regions"])
-        self.observe(self._spaxel_changed, ["spaxel", "line", "redshift"])
+        self.observe(self._follow_picture, [*PICTURE, "other"])
+        self.observe(self._follow_regions, ["regions"])
+        self.observe(self._follow_spaxel, ["spaxel", "line", "redshift"])
         self.observe(self._measure, ["chosen"])
+        self._thread: Thread | None = None
         if for_a_page():
             self._complete()
         else:
@@ -124,6 +126,11 @@ class CubeViewer(CubeTraits):
         super().close()
 
     # ---- from Python
+    def wait(self, timeout: float | None = None) -> None:
+        """Wait until white light is of all planes, and a page without a kernel has its small cube."""
+        if self._thread is not None:
+            self._thread.join(timeout)
+
     @property
     def maps(self) -> LineMaps | None:
         """Maps of the line that were made last."""
@@ -146,6 +153,13 @@ class CubeViewer(CubeTraits):
     def image(self) -> Picture:
         """The image that is shown, in numbers."""
         return self.looks.pictures(self._asked())[0]
+
+    def look_at_star(self, scale: float = 14.0) -> None:
+        """Centre the image on the brightest spaxel of white light, `scale` CSS pixels a spaxel."""
+        white = self.looks.white().data
+        if np.isfinite(white).any():
+            y, x = np.unravel_index(np.nanargmax(white), white.shape)
+            self.view = [float(x), float(y), scale]
 
     def map_line(
         self, line: str | None = None, redshift: float | None = None, *, method: str = "gauss", **options: Any
@@ -172,7 +186,7 @@ class CubeViewer(CubeTraits):
     def _complete(self) -> None:
         """White light of all planes, then the small cube for pages without a kernel."""
         made = self.looks.finish_white(self._stop)
-        if made is None:
+        if made is None or (self._second is not None and self._second.finish_white(self._stop) is None):
             return
         if self.shown == "white" and self.layer == "DATA":
             self._show()
@@ -189,7 +203,7 @@ class CubeViewer(CubeTraits):
         return asked_of({name: getattr(self, name) for name in PICTURE} | changes, PICTURE)
 
     @guarded
-    def _picture_changed(self, change: Any) -> None:
+    def _follow_picture(self, change: Any) -> None:
         if change["name"] == "wavelength" and self.shown != "plane" and self.layer not in ("NaN", "DQ"):
             return
         self._show()
@@ -204,7 +218,11 @@ class CubeViewer(CubeTraits):
         with self.hold_sync():
             self.error = ""
             self.kept_causes, self.kept_image = coarse.causes, b"".join(coarse.planes)
-            self.kept = coarse.infos
+            self._serial += 1  # an image of the same numbers, with causes now, is another one
+            self.kept = [{**info, "serial": self._serial} for info in coarse.infos]
+            if self._second is not None and for_a_page():  # where no kernel can be asked for it
+                other = packed(self._second.pictures(self._asked()), small=True)
+                self.kept_second, self.kept_second_image = other.infos[0], other.planes[0]
         if coarse.infos[0]["bin"] > 1:
             self._send_image(pictures, 0)
         self._measure()
@@ -237,8 +255,8 @@ class CubeViewer(CubeTraits):
         shape, flux, error = message["shape"], b"", b""
         try:
             made = self._taken.spectrum(shape, quick=True)
-            flux = made.flux.astype("<f4").data
-            error = b"" if made.error is None else made.error.astype("<f4").data
+            flux = made.flux.astype("<f4").tobytes()
+            error = b"" if made.error is None else made.error.astype("<f4").tobytes()
         except MuseError:  # dragged off the cube
             pass
         self.send({"type": "aperture", "n": message["n"], "id": shape.get("id")}, [flux, error])
@@ -251,14 +269,14 @@ class CubeViewer(CubeTraits):
             self.spectra = [info for info, _ in found]
 
     @guarded
-    def _regions_changed(self, _: Any) -> None:
+    def _follow_regions(self, _: Any) -> None:
         self.error = ""
         self._take()
         self._measure()
         self._write_regions()
 
     @guarded
-    def _spaxel_changed(self, change: Any) -> None:
+    def _follow_spaxel(self, change: Any) -> None:
         if change["name"] == "spaxel":
             self._take()
         if len(self.spaxel) != 2 or self.looks.maps is None:
@@ -313,7 +331,7 @@ class CubeViewer(CubeTraits):
                 self.map_line(method=str(message.get("method", "gauss")), progress=tell, cancel=stop)
             finally:
                 self.progress = []
-            self._spaxel_changed({"name": "line"})
+            self._follow_spaxel({"name": "line"})
 
         self._in_thread(work)
 
@@ -367,7 +385,11 @@ class CubeViewer(CubeTraits):
 
     def picture(self) -> bytes:
         """PNG of the image and the spectra, as exports show them."""
-        curves = [("#e8e8e8", self.looks.spaxel(*self.spaxel, error=False)[0])] if len(self.spaxel) == 2 else []
+        curves = (
+            [("#e8e8e8", self.looks.spaxel(self.spaxel[0], self.spaxel[1], error=False)[0])]
+            if len(self.spaxel) == 2
+            else []
+        )
         for shape in self.regions:
             try:
                 curves.append((shape["colour"], self._taken.spectrum(shape).flux))
