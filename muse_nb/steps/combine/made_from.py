@@ -68,7 +68,7 @@ def _date(path: str | Path) -> str:
 
 def _numbers(cards: Mapping[str, object]) -> dict[str, int]:
     """Number of each exposure in the cube's header, by DATE-OBS; empty where nothing is told of exposures."""
-    found = {}
+    found: dict[str, int] = {}
     for start in (EXPOSURE, OFFSET):
         n = 1
         while (date := str(cards.get(f"{start}{n} DATE-OBS", "")).strip()) != "":
