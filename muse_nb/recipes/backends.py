@@ -12,7 +12,7 @@ from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
-__all__ = ["BACKENDS", "Backend", "available", "environment", "library", "plugin_folders"]
+__all__ = ["BACKENDS", "Backend", "available", "environment", "esorex_command", "library", "plugin_folders"]
 
 BACKENDS = ("python-cpl", "esorex")
 _USUAL = (
@@ -109,6 +109,11 @@ def library(recipe: str) -> Path | None:
     if not re.fullmatch(r"\w+", recipe):
         return None
     return next((found for folder in plugin_folders() for found in folder.rglob(f"{recipe}.so")), None)
+
+
+def esorex_command() -> list[str]:
+    """Return how esorex is called: a recipe folder that the system's ``esorex.rc`` names would win over ours."""
+    return ["esorex", f"--recipe-dir={':'.join(map(str, plugin_folders()))}"]
 
 
 def environment(threads: int = 1, home: Path | None = None) -> dict[str, str]:

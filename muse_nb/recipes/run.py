@@ -20,7 +20,7 @@ from muse_nb.core.work import scratch_folder, work_folder
 from muse_nb.products.fits.blocks import hdus
 from muse_nb.recipes import frames as framesets
 from muse_nb.recipes import parameters as request
-from muse_nb.recipes.backends import BACKENDS, available, environment, library
+from muse_nb.recipes.backends import BACKENDS, available, environment, esorex_command, library
 from muse_nb.recipes.checks.every import AFTER, examine, refuse, warn_of
 from muse_nb.recipes.checks.faults import Frame, Run
 from muse_nb.recipes.errors import RecipeError, reasons
@@ -154,7 +154,7 @@ def known_parameters(recipe: str, backend: str) -> dict[str, request.Parameter]:
     with scratch_folder() as work:
         if backend == "esorex":
             own = [f"--log-dir={work}", "--log-level=off", "--params"]
-            command = dies_with_parent(["esorex", *own, recipe])
+            command = dies_with_parent([*esorex_command(), *own, recipe])
         else:
             command = _worker(work, {"what": "describe", "recipe": recipe})
         ended = run_process(command, folder=work, output=work / "log", env=environment(home=work), timeout=120)
@@ -192,7 +192,7 @@ def _command(
     (work / "frames.sof").write_text("".join(f"{path} {tag}\n" for path, tag in frames))
     words = [f"--{key}={str(value).upper() if isinstance(value, bool) else value}" for key, value in parameters.items()]
     own = ["--output-dir=products", "--suppress-prefix=TRUE", "--log-dir=.", "--log-level=off", "--msg-level=info"]
-    return dies_with_parent(["esorex", *own, name, *words, "frames.sof"])
+    return dies_with_parent([*esorex_command(), *own, name, *words, "frames.sof"])
 
 
 def _by_line(progress: Progress | None) -> Callable[[str], object] | None:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from muse_nb.core.errors import MuseError
-from muse_nb.sharing.parameters import defaults
-from muse_nb.sharing.run import read_notebook
+from muse_nb.sharing.running.parameters import defaults
+from muse_nb.sharing.running.run import read_notebook
 
 if TYPE_CHECKING:
     from muse_nb.products.offset_list import OffsetList

@@ -10,7 +10,7 @@ from muse_nb.core.atomic import atomic_write
 from muse_nb.core.errors import MuseError
 from muse_nb.core.process import dies_with_parent, run
 from muse_nb.core.work import scratch_folder
-from muse_nb.sharing.kernel import short_socket_folder
+from muse_nb.sharing.running.kernel import short_socket_folder
 
 __all__ = ["chromium", "print_page"]
 

@@ -13,8 +13,8 @@ from typing import Any, TypedDict
 
 from muse_nb.core.errors import MuseError
 from muse_nb.sharing.clean import Places
-from muse_nb.sharing.parameters import defaults
-from muse_nb.sharing.run import Ran
+from muse_nb.sharing.running.parameters import defaults
+from muse_nb.sharing.running.run import Ran
 
 __all__ = ["About", "about"]
 

@@ -20,8 +20,8 @@ from muse_nb.sharing.index import Row, index_page, thumbnail_of
 from muse_nb.sharing.links import Link, links_of
 from muse_nb.sharing.page import notebook_page
 from muse_nb.sharing.provenance import about
-from muse_nb.sharing.run import Ran, read_notebook, run_notebook
-from muse_nb.sharing.workers import side_by_side
+from muse_nb.sharing.running.run import Ran, read_notebook, run_notebook
+from muse_nb.sharing.running.workers import side_by_side
 
 __all__ = ["Page", "Shared", "Task", "linked", "render", "share"]
 

@@ -14,7 +14,7 @@ from nbconvert import HTMLExporter
 
 from muse_nb.sharing.clean import Places
 from muse_nb.sharing.page import notebook_page
-from muse_nb.sharing.run import read_notebook
+from muse_nb.sharing.running.run import read_notebook
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser

@@ -10,7 +10,7 @@ import pytest
 
 from muse_nb.cli import main
 from muse_nb.core.notebooks import notebooks_folder
-from muse_nb.sharing.parameters import defaults
+from muse_nb.sharing.running.parameters import defaults
 
 
 def test_the_folders_are_set_in_every_notebook(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -152,7 +152,7 @@ def test_a_kernel_needs_no_port_however_deep_temporary_files_lie(
 ) -> None:
     import tempfile
 
-    from muse_nb.sharing.run import run_notebook
+    from muse_nb.sharing.running.run import run_notebook
 
     deep = tmp_path / ("deep" * 20)
     deep.mkdir()
@@ -165,7 +165,7 @@ def test_a_kernel_needs_no_port_however_deep_temporary_files_lie(
 
 @pytest.mark.parametrize("before", [0, 1, 2], ids=["no cell", "a cell with defaults", "values put in before"])
 def test_parameters_become_a_cell_after_the_one_with_defaults(before: int, tmp_path: Path) -> None:
-    from muse_nb.sharing.parameters import defaults, with_parameters
+    from muse_nb.sharing.running.parameters import defaults, with_parameters
 
     values = {
         "night": 'it\'s a "night"\\é\u2033\U0001f52d',

@@ -16,7 +16,7 @@ from nbconvert import HTMLExporter
 from muse_nb.products.object_red import write_object_red
 from muse_nb.sharing.clean import Places
 from muse_nb.sharing.page import notebook_page
-from muse_nb.sharing.run import read_notebook
+from muse_nb.sharing.running.run import read_notebook
 
 STATE = "application/vnd.jupyter.widget-state+json"
 CELLS = (

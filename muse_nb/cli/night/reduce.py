@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 
 __all__ = ["add_arguments", "run"]
 
-BAR = "exposures reduced"
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
@@ -47,13 +45,8 @@ def run(args: argparse.Namespace) -> int:
     from muse_nb.recipes.reduce import reduce_all
 
     with without_warnings(), on_terminal("exposure", log=True) as progress:
-        finished = 0
-        progress(BAR, finished, len(args.raw))
 
         def tell(result: Reduction) -> None:
-            nonlocal finished
-            finished += 1
-            progress(BAR, finished, len(args.raw))
             if not args.json:
                 say(_lines(result))
 

@@ -15,9 +15,9 @@ import nbformat
 from muse_nb.core.errors import MuseError
 from muse_nb.core.saved import HEADLESS
 from muse_nb.core.work import scratch_folder
-from muse_nb.sharing.kernel import execute, local_kernel, short_socket_folder
-from muse_nb.sharing.opened import opened
-from muse_nb.sharing.parameters import defaults, with_parameters
+from muse_nb.sharing.running.kernel import execute, local_kernel, short_socket_folder
+from muse_nb.sharing.running.opened import opened
+from muse_nb.sharing.running.parameters import defaults, with_parameters
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -112,7 +112,7 @@ def run_notebook(
             km=local_kernel(scratch),
         )
         client.on_notebook_start = lambda notebook: client.kc.execute(
-            f"from muse_nb.sharing.opened import watch; watch({str(log)!r}); del watch", silent=True
+            f"from muse_nb.sharing.running.opened import watch; watch({str(log)!r}); del watch", silent=True
         )
         try:
             own = {"OMP_NUM_THREADS": "1", "PYDEVD_DISABLE_FILE_VALIDATION": "1", HEADLESS: "1"}
