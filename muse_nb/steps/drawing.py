@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from muse_nb.core.errors import MuseError
 from muse_nb.core.text import printable
 from muse_nb.products.image_fov import ImageFov
 
@@ -75,9 +76,16 @@ def plot_images(images: Mapping[str, str | Path | ImageFov], *, close_up: float 
     close_up
         Half a side [arcsec] of the part around the brightest pixel that is shown, with the line of half its height over
         the image's median: how wide a star is can be seen. 0 for the whole images.
+
+    Raises
+    ------
+    MuseError
+        There are no images, or one cannot be read.
     """
     import matplotlib.pyplot as plt
 
+    if not images:
+        raise MuseError("no image was given: an IMAGE_FOV is needed to draw")
     columns = len(images) if len(images) < 4 else 2
     rows = -(-len(images) // columns)
     figure: Figure

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from muse_nb.core.text import listed
-from muse_nb.products.fits.fingerprint import fingerprint
 from muse_nb.products.fits.blocks import hdus
+from muse_nb.products.fits.fingerprint import fingerprint
 from muse_nb.products.header import label, number_of
 from muse_nb.products.offset_list import MATCHED, OffsetList
 from muse_nb.resample.cube_header import EXPOSURE, OFFSET
