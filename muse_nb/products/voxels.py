@@ -50,11 +50,6 @@ class Voxels:
         """The file's numbers where they lie, in its byte order, shape (nz, ny, nx); None where they are packed."""
         return self._array
 
-    @property
-    def mapped(self) -> bool:
-        """Whether boxes are read without reading what lies between them."""
-        return self._array is not None
-
     def __getitem__(self, box: tuple[slice, slice, slice]) -> NDArray[Any]:
         """Read planes, rows and columns: the file's numbers in this machine's byte order, scaled as the header says.
 
@@ -137,7 +132,7 @@ def _rows(cube: CubeFile, name: str) -> Iterator[Callable[[int, int, int], NDArr
         yield lambda plane, first, step: np.zeros((0, 0))
         return
     voxels = Voxels(cube, name)
-    if voxels.mapped:
+    if voxels.mapped is not None:
         yield lambda plane, first, step: voxels[slice(plane, plane + 1), slice(first, None, step), slice(None)][0]
         return
     with cube.reader(name) as read:

@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 
 from muse_nb import __version__
 from muse_nb.products.dq import NO_ROW, NOT_FINITE, REJECTED
-from muse_nb.products.fingerprint import fingerprint
 from muse_nb.products.fits.blocks import hdus
 from muse_nb.products.fits.cards import card, keyword_of, split
+from muse_nb.products.fits.fingerprint import fingerprint
 from muse_nb.products.history import RecipeRun, history_cards, next_number
 from muse_nb.resample.grid import CubeGrid
 from muse_nb.resample.inputs import Input

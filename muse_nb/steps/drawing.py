@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from muse_nb.core.errors import MuseError
+from muse_nb.core.text import printable
 from muse_nb.products.axes.sky import SkyAxes
 from muse_nb.products.image_fov import ImageFov
 
@@ -55,18 +56,37 @@ def plot_image(image: str | Path | ImageFov, ax: Axes | None = None, *, title: s
     ny, nx = data.shape
     extent = np.array([-nx / 2, nx / 2, -ny / 2, ny / 2]) * scale
     cmap = plt.get_cmap("gray_r").with_extremes(bad="#7fb2d6")  # no data: not a grey of the stretch
-    ax.imshow(data, origin="lower", norm=norm, cmap=cmap, extent=tuple(extent), interpolation="nearest")
+    shown = ax.imshow(data, origin="lower", norm=norm, cmap=cmap, extent=tuple(extent), interpolation="nearest")
+    bar = ax.figure.colorbar(shown, ax=ax, shrink=0.8, pad=0.02)
+    bar.set_label(_unit(opened), fontsize=8)
+    bar.ax.tick_params(labelsize=7)
     _compass(ax, north, east, float(min(nx, ny) * scale))
-    ax.set_xlabel("x [arcsec]")
-    ax.set_ylabel("y [arcsec]")
+    ax.set_xlabel(f"x [arcsec] from {_centre(opened)}", fontsize=9)
+    ax.set_ylabel("y [arcsec]", fontsize=9)
     ax.set_title(title if title is not None else opened.date_obs, fontsize=10)
     return ax
 
 
-def plot_images(images: Mapping[str, str | Path | ImageFov]) -> Figure:
-    """Draw several images side by side under their titles."""
+def plot_images(images: Mapping[str, str | Path | ImageFov], *, close_up: float = 0.0) -> Figure:
+    """Draw several images side by side under their titles.
+
+    Parameters
+    ----------
+    images
+        By title.
+    close_up
+        Half a side [arcsec] of the part around the brightest pixel that is shown, with the line of half its height over
+        the image's median: how wide a star is can be seen. 0 for the whole images.
+
+    Raises
+    ------
+    MuseError
+        There are no images, or one cannot be read.
+    """
     import matplotlib.pyplot as plt
 
+    if not images:
+        raise MuseError("no image was given: an IMAGE_FOV is needed to draw")
     columns = len(images) if len(images) < 4 else 2
     rows = -(-len(images) // columns)
     figure: Figure
@@ -75,7 +95,49 @@ def plot_images(images: Mapping[str, str | Path | ImageFov]) -> Figure:
         ax.set_axis_off()
     for ax, (title, image) in zip(axes.flat, images.items(), strict=False):
         plot_image(image, ax, title=title)
+        if close_up > 0:
+            _close_up(ax, close_up)
     return figure
+
+
+def _close_up(ax: Axes, half: float) -> None:
+    """Show the surroundings of the brightest pixel that lies far enough from the edge, and its half height."""
+    left, right, bottom, top = ax.images[0].get_extent()
+    drawn = ax.images[0].get_array()
+    if drawn is None:
+        return
+    data = np.asarray(np.ma.filled(drawn, np.nan))
+    ny, nx = data.shape
+    x = left + (np.arange(nx) + 0.5) * (right - left) / nx
+    y = bottom + (np.arange(ny) + 0.5) * (top - bottom) / ny
+    inside = (abs(x) < right - half)[None] & (abs(y) < top - half)[:, None] & np.isfinite(data)
+    if not inside.any():
+        return
+    j, i = np.unravel_index(np.argmax(np.where(inside, data, -np.inf)), data.shape)
+    height = (data[j, i] + np.nanmedian(data)) / 2
+    ax.contour(x, y, np.nan_to_num(data), levels=[height], colors="#d55e00", linewidths=1.2)
+    ax.set(xlim=(x[i] - half, x[i] + half), ylim=(y[j] - half, y[j] + half))
+    for artist in (*ax.texts,):
+        artist.set_visible(False)  # the arrows stand in the whole images
+
+
+def _centre(image: ImageFov) -> str:
+    """RA and Dec of the image's centre, in words."""
+    from astropy.coordinates import Angle
+
+    ny, nx = image.shape
+    ra, dec = (float(value[0]) for value in image.wcs.wcs_pix2world([(nx - 1) / 2], [(ny - 1) / 2], 0))
+    if not (np.isfinite(ra) and np.isfinite(dec)):
+        return "the centre"
+    east, north = Angle(ra, "deg").to_string("hour", sep=":", precision=1, pad=True), Angle(dec, "deg")
+    return f"RA {east}, Dec {north.to_string('deg', sep=':', precision=0, pad=True, alwayssign=True)}"
+
+
+def _unit(image: ImageFov) -> str:
+    unit = str(image.header.get("BUNIT", ""))
+    for written, read in (("10**(-20)*", "10⁻²⁰ "), ("**2", "²"), ("Angstrom", "Å")):
+        unit = unit.replace(written, read)
+    return printable(unit)
 
 
 def _directions(image: ImageFov) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:

@@ -178,7 +178,8 @@ def test_a_reader_marks_holes_and_the_nan_viewer_shows_them(alive: Opened, share
     overlay.scroll_into_view_if_needed()
     box = overlay.bounding_box()
     holes = """(root) => { const image = root.querySelector(".mnb-viewer").parentElement.museImage, { frame } = image;
-      const there = [...frame.planes.DQ.keys()].filter((k) => frame.planes.DQ[k]), row = (k) => Math.floor(k / frame.width);
+      const row = (k) => Math.floor(k / frame.width);
+      const there = [...frame.planes.DQ.keys()].filter((k) => frame.planes.DQ[k]);
       const first = there.find((k) => there.some((other) => other > k && row(other) === row(k)));
       const second = there.findLast((k) => row(k) === row(first));
       return [first, second].map((k) => image.toScreen((k % frame.width) * frame.bin, row(k) * frame.bin)); }"""

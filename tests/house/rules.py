@@ -48,7 +48,12 @@ PICTURES = {"figures.py", "drawing.py"}
 DRAWING = {"imshow", "subplots", "errorbar", "axhline", "axvline", "add_patch", "set_xlabel", "colorbar"}
 SIGMA_OF_MAD = (1.4826, 0.6745)
 SLICES = [9, 8, 1, 10, 7, 2]  # SliceSky of the first slices on the detector
-DISTRIBUTION = {"PIL": "pillow", "cpl": "python-cpl", "distributed": "dask"}  # where the import has another name
+DISTRIBUTION = {
+    "PIL": "pillow",
+    "cpl": "python-cpl",
+    "distributed": "dask",
+    "websocket": "websocket-client",
+}  # where the import has another name
 FOR_DEVELOPERS = ("test", "dev")  # extras that users do not install
 BY_HAND = {"atheris"}  # benchmarks/fuzz.py says how to install it, and does without
 

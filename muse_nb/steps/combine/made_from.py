@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from muse_nb.core.text import listed
-from muse_nb.products.fingerprint import fingerprint
 from muse_nb.products.fits.blocks import hdus
+from muse_nb.products.fits.fingerprint import fingerprint
 from muse_nb.products.header import label, number_of
 from muse_nb.products.offset_list import MATCHED, OffsetList
 from muse_nb.resample.cube_header import EXPOSURE, OFFSET
@@ -68,7 +68,7 @@ def _date(path: str | Path) -> str:
 
 def _numbers(cards: Mapping[str, object]) -> dict[str, int]:
     """Number of each exposure in the cube's header, by DATE-OBS; empty where nothing is told of exposures."""
-    found = {}
+    found: dict[str, int] = {}
     for start in (EXPOSURE, OFFSET):
         n = 1
         while (date := str(cards.get(f"{start}{n} DATE-OBS", "")).strip()) != "":

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from muse_nb.core.errors import MuseError
-from muse_nb.products.fingerprint import fingerprint
 from muse_nb.products.fits.blocks import hdus
+from muse_nb.products.fits.fingerprint import fingerprint
 from muse_nb.products.image_fov import ImageFov
 from muse_nb.products.offset_list import MATCHED, OffsetList
 from muse_nb.steps.offsets.picks import read_picks
