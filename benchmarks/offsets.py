@@ -18,13 +18,13 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from shutil import which
 
 import numpy as np
 from astropy.table import Table
 from numpy.typing import NDArray
 from offset_fields import KINDS, Field, make
 
+from muse_nb.recipes.backends import available, environment, esorex_command
 from muse_nb.steps.offsets.measure import measure_offsets
 from muse_nb.steps.offsets.measurement import Measurement
 
@@ -49,8 +49,8 @@ def esos(field: Field, dec: float) -> tuple[NDArray | None, float]:
     folder = field.files[0].parent
     (folder / "align.sof").write_text("".join(f"{file} IMAGE_FOV\n" for file in field.files))
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    command = ["esorex", "muse_exp_align", "--iterations=1000", "align.sof"]
-    run = subprocess.run(command, cwd=folder, capture_output=True, timeout=600, check=False)
+    command = [*esorex_command(), "muse_exp_align", "--iterations=1000", "align.sof"]
+    run = subprocess.run(command, cwd=folder, env=environment(), capture_output=True, timeout=600, check=False)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     spent = (after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime) / len(field.files)
     if run.returncode or not (folder / "OFFSET_LIST.fits").exists():
@@ -156,7 +156,7 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=1, help="fields at once")
     parser.add_argument("--no-eso", action="store_true")
     args = parser.parse_args()
-    eso = which("esorex") is not None and not args.no_eso
+    eso = available()["esorex"].usable and not args.no_eso
     head = f"{'field':16s} seeds rms/bound  < 1.5    pull  > 5 sig  refused    s/exp | by chance  < 1.5  added"
     print(head + (" | muse_exp_align: rms/bound, failed, closer than ours, than chance, s/exp" if eso else ""))
     seeds = range(args.first, args.first + args.seeds)

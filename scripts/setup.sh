@@ -81,7 +81,8 @@ pip install -c requirements.lock pip setuptools wheel
 if ! command -v "${CC:-cc}" >/dev/null && ! command -v gcc >/dev/null; then
   say "no C compiler: using the one that PyPI's ziglang carries"
   pip install -c requirements.lock ziglang
-  printf '#!/bin/sh\nexec "%s" -m ziglang cc "$@"\n' "$here/$venv/bin/python" >"$venv/bin/zigcc"
+  # zig's own defaults stop at what other compilers let pass, and compile for this very processor, also what pip keeps
+  printf '#!/bin/sh\nexec "%s" -m ziglang cc -mcpu=baseline -fno-sanitize=undefined "$@"\n' "$here/$venv/bin/python" >"$venv/bin/zigcc"
   chmod +x "$venv/bin/zigcc"
   export CC="$here/$venv/bin/zigcc" LDSHARED="$here/$venv/bin/zigcc -shared"
 fi
