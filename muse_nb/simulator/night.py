@@ -158,16 +158,8 @@ def simulate(
     MuseError
         Unknown layout, a number out of range, another night in `folder`, or not enough room on the disk.
     """
-    if not 1 <= exposures <= 500:
-        raise MuseError(f"{exposures} exposures cannot be simulated: choose a number from 1 to 500")
-    if seed < 0:
-        raise MuseError(f"seed {seed} is negative: choose 0 or more")
-    if not 0 < exptime <= 3600:
-        raise MuseError(f"an exposure time of {exptime} s cannot be simulated: choose one up to 3600 s")
+    off = _checked(exposures, seed, exptime, rotator)
     folder, instrument = Path(folder), Instrument(world.layout(layout_named(layout)), seed)
-    off = [*rotator, *(exposures * [0.0])]
-    if not all(abs(angle) <= MAX_ROTATOR for angle in off):
-        raise MuseError(f"a rotator cannot be off by {max(off, key=abs):g} deg: choose up to {MAX_ROTATOR:g} deg")
     scale = instrument.layout.spaxel / 0.2
     planned = [pointing(k, seed, exptime, off[k], scale=scale) for k in range(exposures)]
     pointings = [world.pointing(one, seed) for one in planned]
@@ -209,6 +201,20 @@ def simulate(
         made=workshop.made + written,
         **truth,
     )
+
+
+def _checked(exposures: int, seed: int, exptime: float, rotator: Sequence[float]) -> list[float]:
+    """Refuse what cannot be simulated; return by how much each exposure's rotator is off [deg]."""
+    if not 1 <= exposures <= 500:
+        raise MuseError(f"{exposures} exposures cannot be simulated: choose a number from 1 to 500")
+    if seed < 0:
+        raise MuseError(f"seed {seed} is negative: choose 0 or more")
+    if not 0 < exptime <= 3600:
+        raise MuseError(f"an exposure time of {exptime} s cannot be simulated: choose one up to 3600 s")
+    off = [*rotator, *(exposures * [0.0])]
+    if not all(abs(angle) <= MAX_ROTATOR for angle in off):
+        raise MuseError(f"a rotator cannot be off by {max(off, key=abs):g} deg: choose up to {MAX_ROTATOR:g} deg")
+    return off
 
 
 def _check_disk(folder: Path, need: int) -> None:

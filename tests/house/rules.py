@@ -36,7 +36,7 @@ BELOW = {  # room -> the rooms it may import beside itself
 WINGS = {  # wing of steps -> the wings it may import
     "badpix": {"nans", "combine"},
     "nans": {"combine"},
-    "doctor": {"survey", "offsets"},
+    "doctor": {"survey", "inspect", "offsets"},
     "calibrate": {"survey"},
     "judge": {"look", "nans", "offsets"},
 }
