@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from muse_nb.steps.judge.panel import Bars, Curves, Map, Panel, Stamps
+from muse_nb.steps.judge.parts.panel import Bars, Curves, Map, Panel, Stamps
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -154,10 +154,14 @@ def _map(axes: Axes, panel: Map) -> None:
         if way is not None:
             start, length = np.array([0.88, 0.12]) * (nx, ny), 0.09 * min(nx, ny)
             tip = start + length * np.array(way)
-            axes.annotate("", tip, start, arrowprops={"arrowstyle": "-|>", "color": COLOURS[1], "lw": 1.3})
-            axes.text(
-                *(start + 1.45 * length * np.array(way)), name, color=COLOURS[1], fontsize=8, ha="center", va="center"
+            axes.annotate(
+                "",
+                (tip[0], tip[1]),
+                (start[0], start[1]),
+                arrowprops={"arrowstyle": "-|>", "color": COLOURS[1], "lw": 1.3},
             )
+            end = start + 1.45 * length * np.array(way)
+            axes.text(float(end[0]), float(end[1]), name, color=COLOURS[1], fontsize=8, ha="center", va="center")
     axes.set_xlabel("x [spaxel]", fontsize=8)
     axes.set_ylabel("y [spaxel]", fontsize=8)
     axes.tick_params(labelsize=7)
