@@ -20,6 +20,7 @@ COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")  # 
 WIDTH, HEIGHT = 6.4, 2.7  # inch
 NO_DATA = "#7fb2d6"
 MOST_LABELS = 8
+LONG = 36  # letters of a label that take two lines
 
 
 def draw_all(panels: Sequence[Panel]) -> Figure:
@@ -112,7 +113,8 @@ def _curves(axes: Axes, panel: Curves) -> None:
     if any(curve.label for curve in panel.curves):
         axes.legend(fontsize=7, frameon=False, ncols=min(3, len(panel.curves)), loc="best")
     axes.set_xlabel(panel.xlabel, fontsize=8)
-    axes.set_ylabel(panel.ylabel, fontsize=8)
+    label = panel.ylabel if len(panel.ylabel) < LONG else panel.ylabel.replace(" [", "\n[", 1)
+    axes.set_ylabel(label, fontsize=8 if len(panel.ylabel) < LONG else 7)
     axes.tick_params(labelsize=7)
 
 

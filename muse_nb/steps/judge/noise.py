@@ -51,7 +51,7 @@ def _against_stat(sample: Sample) -> list[Check]:
     low, high = limits()["noise_low"], limits()["noise_high"]
     if not sample.cube.has("STAT"):
         return [Check.unknown("noise", "there is no STAT: errors are not known, and nothing to hold the noise against")]
-    good = np.isfinite(sample.ratio)
+    good = np.isfinite(sample.ratio) & (sample.ratio > 0)  # 0: constants
     if good.sum() < MIN_PLANES:
         text = "too few planes with data and a STAT above 0: the noise was not held against STAT"
         return [Check.unknown("noise", text, high)]

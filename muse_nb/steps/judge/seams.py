@@ -33,6 +33,7 @@ SURE = 8.0  # errors, scaled by the scatter of all slices, whose profile of star
 MIN_LENGTH, MIN_ROWS = 12, 12  # columns of a strip and its rows
 SPAXEL = 0.2  # arcsec, where the header does not say
 QUARTERS = 4
+MOST = 0.5  # of rows and columns that must have light, where nobody knows where the slices are
 ALONE = 10.0  # the same where nobody knows where the slices are
 
 
@@ -310,7 +311,7 @@ def _judged(names: tuple[str, str], word: str, found: list[_Found], voxel: float
             continue
         known = error < limit / 2  # of a gain: enough light
         share = float(known.mean())
-        if known.sum() < (MIN_BORDERS if "border" in word else MIN_KNOWN):
+        if known.sum() < (MIN_BORDERS if "border" in word else MIN_KNOWN) or (" or " in word and share < MOST):
             text = f"{int(known.sum())} of {len(value)} {plural} have light enough to tell their {what} to {limit:g}"
             text += f" {unit}: too few to judge"
             checks.append(Check.unknown(name, text, limit))
