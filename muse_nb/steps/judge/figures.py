@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from muse_nb.steps.judge.panel import Bars, Curves, Map, Panel, Stamps
+from muse_nb.steps.judge.parts.panel import Bars, Curves, Map, Panel, Stamps
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,6 +20,7 @@ COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")  # 
 WIDTH, HEIGHT = 6.4, 2.7  # inch
 NO_DATA = "#7fb2d6"
 MOST_LABELS = 8
+LONG = 36  # letters of a label that take two lines
 
 
 def draw_all(panels: Sequence[Panel]) -> Figure:
@@ -112,7 +113,8 @@ def _curves(axes: Axes, panel: Curves) -> None:
     if any(curve.label for curve in panel.curves):
         axes.legend(fontsize=7, frameon=False, ncols=min(3, len(panel.curves)), loc="best")
     axes.set_xlabel(panel.xlabel, fontsize=8)
-    axes.set_ylabel(panel.ylabel, fontsize=8)
+    label = panel.ylabel if len(panel.ylabel) < LONG else panel.ylabel.replace(" [", "\n[", 1)
+    axes.set_ylabel(label, fontsize=8 if len(panel.ylabel) < LONG else 7)
     axes.tick_params(labelsize=7)
 
 
@@ -154,10 +156,14 @@ def _map(axes: Axes, panel: Map) -> None:
         if way is not None:
             start, length = np.array([0.88, 0.12]) * (nx, ny), 0.09 * min(nx, ny)
             tip = start + length * np.array(way)
-            axes.annotate("", tip, start, arrowprops={"arrowstyle": "-|>", "color": COLOURS[1], "lw": 1.3})
-            axes.text(
-                *(start + 1.45 * length * np.array(way)), name, color=COLOURS[1], fontsize=8, ha="center", va="center"
+            axes.annotate(
+                "",
+                (tip[0], tip[1]),
+                (start[0], start[1]),
+                arrowprops={"arrowstyle": "-|>", "color": COLOURS[1], "lw": 1.3},
             )
+            end = start + 1.45 * length * np.array(way)
+            axes.text(float(end[0]), float(end[1]), name, color=COLOURS[1], fontsize=8, ha="center", va="center")
     axes.set_xlabel("x [spaxel]", fontsize=8)
     axes.set_ylabel("y [spaxel]", fontsize=8)
     axes.tick_params(labelsize=7)

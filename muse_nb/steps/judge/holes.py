@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from muse_nb.steps.judge.lines import limits
-from muse_nb.steps.judge.panel import Map
-from muse_nb.steps.judge.reading import Sample
+from muse_nb.steps.judge.parts.lines import limits
+from muse_nb.steps.judge.parts.panel import Map
+from muse_nb.steps.judge.parts.reading import Sample
 from muse_nb.steps.judge.result import Check, Section
 from muse_nb.steps.nans.layout import enclosed
 

@@ -18,14 +18,14 @@ from muse_nb.products.spectral_axis import SpectralAxis
 from muse_nb.steps.judge.holes import check_holes
 from muse_nb.steps.judge.marks import check_marks
 from muse_nb.steps.judge.noise import check_noise
-from muse_nb.steps.judge.places import Places
-from muse_nb.steps.judge.reading import Sample, read_sample
+from muse_nb.steps.judge.parts.places import Places
+from muse_nb.steps.judge.parts.reading import Sample, read_sample
+from muse_nb.steps.judge.parts.tables import Exposure, read_tables
 from muse_nb.steps.judge.reference import check_catalogue, check_image
 from muse_nb.steps.judge.result import Check, Judgement, Section
 from muse_nb.steps.judge.seams import check_seams
 from muse_nb.steps.judge.sky import check_sky
 from muse_nb.steps.judge.stars import check_stars, measure_stars
-from muse_nb.steps.judge.tables import Exposure, read_tables
 from muse_nb.steps.judge.wavelengths import check_wavelengths
 from muse_nb.steps.nans.dq_causes import slice_centres
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from muse_nb.core.robust import mad_sigma
 from muse_nb.products.voxels import Voxels
-from muse_nb.steps.judge.lines import limits
-from muse_nb.steps.judge.panel import Map, Mark, Stamps
-from muse_nb.steps.judge.reading import Sample, Spike
+from muse_nb.steps.judge.parts.lines import limits
+from muse_nb.steps.judge.parts.panel import Map, Mark, Stamps
+from muse_nb.steps.judge.parts.reading import Sample, Spike
 from muse_nb.steps.judge.result import Check, Section
 
 __all__ = ["check_marks"]
@@ -61,7 +62,8 @@ def _trails(sample: Sample) -> tuple[Check, list[Map]]:
         text = "no straight streak crosses the field"
         return Check("trail", min(strongest, limit), limit, True, text), []
     best = max(found, key=lambda trail: trail.sigma)
-    text = f"a straight streak of {best.height:.3g} a spaxel in the white light runs from x {best.x + 1:.0f}, y {best.y + 1:.0f}"
+    text = "a straight streak of light runs from"
+    text += f" x {best.x + 1:.0f}, y {best.y + 1:.0f}"
     text += f" to x {best.x2 + 1:.0f}, y {best.y2 + 1:.0f} ({best.sigma:.0f} sigma in most parts of its way):"
     text += " a satellite or a plane"
     mark = Mark(best.x, best.y, "trail", best.x2, best.y2)
@@ -117,7 +119,7 @@ def _measured(flat: Array, good: NDArray[np.bool_], angle: float, away: float) -
     edges = np.quantile(along[on], np.linspace(0, 1, PARTS + 1))
     values = flat[y, x]
     pulls, heights = [], []
-    for low, high in zip(edges[:-1], edges[1:], strict=True):
+    for low, high in pairwise(edges):
         here = (along >= low) & (along <= high)
         own, other = values[on & here], values[beside & here]
         if own.size < 4 or other.size < 4:

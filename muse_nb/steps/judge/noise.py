@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from muse_nb.core.robust import median
-from muse_nb.steps.judge.lines import limits
-from muse_nb.steps.judge.panel import Curve, Curves
-from muse_nb.steps.judge.reading import Sample
+from muse_nb.steps.judge.parts.lines import limits
+from muse_nb.steps.judge.parts.panel import Curve, Curves
+from muse_nb.steps.judge.parts.reading import Sample
 from muse_nb.steps.judge.result import Check, Section
 from muse_nb.steps.judge.stars import Stars
 
@@ -51,7 +51,7 @@ def _against_stat(sample: Sample) -> list[Check]:
     low, high = limits()["noise_low"], limits()["noise_high"]
     if not sample.cube.has("STAT"):
         return [Check.unknown("noise", "there is no STAT: errors are not known, and nothing to hold the noise against")]
-    good = np.isfinite(sample.ratio)
+    good = np.isfinite(sample.ratio) & (sample.ratio > 0)  # 0: constants
     if good.sum() < MIN_PLANES:
         text = "too few planes with data and a STAT above 0: the noise was not held against STAT"
         return [Check.unknown("noise", text, high)]
@@ -112,7 +112,7 @@ def _depth(sample: Sample, stars: Stars | str) -> tuple[list[Check], list[Curves
     lines = [f"{value:.2g} at {w:.0f}" for w, value in _few(sample.wavelength, line * unit)]
     texts = (
         f"5 sigma of a point source over {BAND:g} Angstrom ({source}): AB magnitude {', '.join(places)} Angstrom",
-        f"5 sigma of a line over {LINE:g} Angstrom from a point source ({source}): {', '.join(lines)} Angstrom [erg/s/cm2]",
+        f"5 sigma of a line over {LINE:g} Angstrom of a point source: {', '.join(lines)} Angstrom [erg/s/cm2]",
     )
     panels = [
         Curves(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from muse_nb.core.errors import MuseError
 from muse_nb.core.robust import mad_sigma
 from muse_nb.products.image_fov import ImageFov
-from muse_nb.steps.judge.lines import limits
-from muse_nb.steps.judge.panel import Curve, Curves
-from muse_nb.steps.judge.reading import Sample
+from muse_nb.steps.judge.parts.lines import limits
+from muse_nb.steps.judge.parts.panel import Curve, Curves
+from muse_nb.steps.judge.parts.reading import Sample
 from muse_nb.steps.judge.result import Check, Section
 from muse_nb.steps.judge.stars import Stars
 from muse_nb.steps.offsets.starfit.geometry import to_tangent
@@ -26,6 +26,7 @@ __all__ = ["check_catalogue", "check_image", "read_catalogue"]
 
 Array = NDArray[np.float64]
 RADIUS = 5.0  # arcsec: largest shift that is looked for
+NEAR = 1.5  # arcsec about a star of the cube in which an image's is looked for
 MATCH = 0.4  # arcsec, about the common shift
 MIN_STARS = 3
 NAMES = {"ra": ("ra", "raj2000", "ra_icrs", "_raj2000"), "dec": ("dec", "dej2000", "de_icrs", "_dej2000")}
@@ -56,9 +57,11 @@ def check_image(sample: Sample, stars: Stars | str, path: str | Path) -> Section
     inside = (x > 3) & (x < nx - 4) & (y > 3) & (y < ny - 4)
     if inside.sum() < 1:
         raise MuseError(f"{path} does not show the field of {sample.cube.path}: give an image of it")
-    shifts, fluxes, own = [], [], []
+    shifts: list[Array] = []
+    fluxes: list[float] = []
+    own: list[float] = []
     for k in np.flatnonzero(inside)[:40]:
-        found = _peak(data, float(x[k]), float(y[k]), RADIUS / 2 / scale if len(shifts) < 0 else 1.5 / scale)
+        found = _peak(data, float(x[k]), float(y[k]), NEAR / scale)
         if found is not None:
             px, py, height = found
             r, d = wcs.all_pix2world(px, py, 0)
@@ -105,8 +108,8 @@ def _position(name: str, what: str, shifts: Array) -> Check:
     shift = np.median(shifts, axis=0)
     error = [mad_sigma(shifts[:, k]) / np.sqrt(len(shifts)) for k in (0, 1)]
     length = float(np.hypot(*shift))
-    text = f"{len(shifts)} star{'s' * (len(shifts) != 1)} of {what}: the cube's coordinates are off by {shift[0]:+.3f} arcsec to the east and"
-    text += f" {shift[1]:+.3f} to the north (+- {max(error):.3f})"
+    text = f"{len(shifts)} star{'s' * (len(shifts) != 1)} of {what}: the cube's coordinates are off by"
+    text += f" {shift[0]:+.3f} arcsec to the east and {shift[1]:+.3f} to the north (+- {max(error):.3f})"
     return Check(name, length, limit, length <= limit, text)
 
 
@@ -119,7 +122,8 @@ def _ratio(name: str, what: str, own: Array, other: Array) -> Check:
         return Check.unknown(name, text, limit)
     ratio = np.log(own[good] / other[good])
     scatter = 100 * mad_sigma(ratio)
-    text = f"fluxes of {int(good.sum())} stars follow those of {what} to {scatter:.0f} % (the scale is free: widths and units differ)"
+    text = f"fluxes of {int(good.sum())} stars follow those of {what} to {scatter:.0f} %"
+    text += " (up to a common factor: units and widths differ)"
     return Check(name, scatter, limit, scatter <= limit, text)
 
 
@@ -134,7 +138,7 @@ def read_catalogue(catalogue: Table | str | Path, year: float | None) -> tuple[A
     from astropy.table import Table
 
     name = Path(catalogue).name if isinstance(catalogue, str | Path) else "the catalogue"
-    table = catalogue
+    table: Any = catalogue
     if isinstance(catalogue, str | Path):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -150,7 +154,7 @@ def read_catalogue(catalogue: Table | str | Path, year: float | None) -> tuple[A
         if found is None:
             return None
         try:
-            return np.asarray(np.ma.filled(np.ma.asarray(table[found], float), np.nan), float)
+            return np.array(np.ma.filled(np.ma.asarray(table[found], float), np.nan))
         except (TypeError, ValueError) as error:
             raise MuseError(f"{name}: column {found} holds no numbers ({error}): give degrees") from error
 

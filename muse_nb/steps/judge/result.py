@@ -13,7 +13,7 @@ from muse_nb.core.atomic import atomic_write
 from muse_nb.core.errors import MuseError
 from muse_nb.core.html import Html, Shown, findings_html, table_html
 from muse_nb.core.text import printable
-from muse_nb.steps.judge.panel import Panel
+from muse_nb.steps.judge.parts.panel import Panel
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

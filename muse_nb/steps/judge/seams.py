@@ -13,25 +13,28 @@ from numpy.typing import NDArray
 
 from muse_nb.core.robust import mad_sigma
 from muse_nb.products.field import IFUS, SLICE_SKY, SLICES, SLICES_PER_STACK
-from muse_nb.steps.judge.lines import limits
-from muse_nb.steps.judge.panel import Curve, Curves
-from muse_nb.steps.judge.places import CODE, Places
-from muse_nb.steps.judge.reading import Sample, finite_mean
+from muse_nb.steps.judge.parts.lines import limits
+from muse_nb.steps.judge.parts.panel import Curve, Curves
+from muse_nb.steps.judge.parts.places import CODE, Places
+from muse_nb.steps.judge.parts.reading import Sample, finite_mean
+from muse_nb.steps.judge.parts.tables import Exposure
 from muse_nb.steps.judge.result import Check, Section
 from muse_nb.steps.judge.sky import named
-from muse_nb.steps.judge.tables import Exposure
 
 __all__ = ["check_seams"]
 
 Array = NDArray[np.float64]
 NEAR = 3  # slices on either side that tell of one
+PRIOR_LEVEL, PRIOR_GAIN = 0.02, 0.01  # noise of a voxel, and share: what goes along with a gain, with a level
 KERNEL = 0.9  # width of the stars' covariance over their FWHM
 MODEL = 0.005  # of the light: what neighbours cannot tell of the profile of stars
-SURE = 4.5  # errors, scaled by the scatter of all slices: of 1152 one in a hundred fields goes beyond by chance
+MIN_KNOWN, MIN_BORDERS = 24, 5  # that tell how all scatter
+SURE = 8.0  # errors, scaled by the scatter of all slices, whose profile of stars is not quite that of the neighbours
 MIN_LENGTH, MIN_ROWS = 12, 12  # columns of a strip and its rows
 SPAXEL = 0.2  # arcsec, where the header does not say
 QUARTERS = 4
-ALONE = 8.0  # the same where nobody knows where the slices are
+MOST = 0.5  # of rows and columns that must have light, where nobody knows where the slices are
+ALONE = 10.0  # the same where nobody knows where the slices are
 
 
 @dataclass(frozen=True)
@@ -62,7 +65,8 @@ def check_seams(sample: Sample, places: Places | None, exposures: Sequence[Expos
     known = bool(exposures) or places is not None
     checks: list[Check] = []
     panels: list[Curves] = []
-    results = [_solve(strip, scale) for strip in strips for scale in [width]]
+    voxel = sample.voxel_noise if sample.voxel_noise > 0 else 1.0
+    results = [_solve(strip, width, voxel) for strip in strips]
     slices, borders = ([one for result in results for one in result[k]] for k in (0, 1))
     for kind, found, word in (
         ("slice", _together(slices), "slice" if known else "part of a row or column"),
@@ -186,7 +190,7 @@ def _of_tables(exposures: Sequence[Exposure]) -> Iterable[list[_Row]]:
                 yield strip
 
 
-def _solve(strip: list[_Row], width: float) -> tuple[list[_Found], list[_Found]]:
+def _solve(strip: list[_Row], width: float, voxel: float) -> tuple[list[_Found], list[_Found]]:
     """Predict each slice from its neighbours (kriging with the stars' own covariance) and hold it against that.
 
     Returns
@@ -202,9 +206,11 @@ def _solve(strip: list[_Row], width: float) -> tuple[list[_Found], list[_Found]]
         predicted, error2, weights, light = _predict(own, others, width)
         total = own.variance + error2 + (MODEL * predicted) ** 2
         design = np.stack([predicted, np.ones_like(predicted)], axis=1)
-        found = _fit(design, own.light - predicted, total, (np.inf, np.inf))
-        if found is not None:
-            slices.append(_Found(own.name, found[0][0], found[1][0], found[0][1], found[1][1]))
+        left = own.light - predicted
+        gain = _fit(design, left, total, (np.inf, PRIOR_LEVEL * voxel))
+        level = _fit(design, left, total, (PRIOR_GAIN, np.inf))
+        if gain is not None and level is not None:
+            slices.append(_Found(own.name, gain[0][0], gain[1][0], level[0][1], level[1][1]))
         ifus = np.concatenate([np.full(len(one.light), one.ifu) for one in others])
         for other in set(ifus.tolist()) - {own.ifu}:
             beyond = ifus == other
@@ -216,10 +222,11 @@ def _solve(strip: list[_Row], width: float) -> tuple[list[_Found], list[_Found]]
     borders = []
     for (one, other), parts in sorted(steps.items()):
         design, left, total = (np.concatenate([part[n] for part in parts]) for n in range(3))
-        found = _fit(design, left, total, (np.inf, np.inf))
-        if found is not None:
+        gain = _fit(design, left, total, (np.inf, PRIOR_LEVEL * voxel))
+        level = _fit(design, left, total, (PRIOR_GAIN, np.inf))
+        if gain is not None and level is not None:
             name = f"the border of IFU {one} and {other}"
-            borders.append(_Found(name, found[0][0], found[1][0], found[0][1], found[1][1]))
+            borders.append(_Found(name, gain[0][0], gain[1][0], level[0][1], level[1][1]))
     return slices, borders
 
 
@@ -241,7 +248,7 @@ def _predict(own: _Row, others: list[_Row], width: float) -> tuple[Array, Array,
     weights = np.linalg.solve(among, across).T
     predicted = middle + weights @ (light - middle)
     error2 = np.maximum(height - (weights * across.T).sum(axis=1), 0.0)
-    return predicted, error2, weights, light - middle
+    return predicted, np.asarray(error2, float), np.asarray(weights, float), light - middle
 
 
 def _fit(design: Array, left: Array, total: Array, prior: tuple[float, float]) -> tuple[Array, Array] | None:
@@ -304,8 +311,9 @@ def _judged(names: tuple[str, str], word: str, found: list[_Found], voxel: float
             continue
         known = error < limit / 2  # of a gain: enough light
         share = float(known.mean())
-        if known.sum() < 3:
-            text = f"no {word} has light enough to tell its {what} to {limit:g} {unit}"
+        if known.sum() < (MIN_BORDERS if "border" in word else MIN_KNOWN) or (" or " in word and share < MOST):
+            text = f"{int(known.sum())} of {len(value)} {plural} have light enough to tell their {what} to {limit:g}"
+            text += f" {unit}: too few to judge"
             checks.append(Check.unknown(name, text, limit))
             continue
         pull = (value - np.median(value[known])) / error
@@ -323,7 +331,8 @@ def _judged(names: tuple[str, str], word: str, found: list[_Found], voxel: float
             checks.append(Check(name, min(limit, float(np.median(np.abs(value[known])))), limit, True, text))
             continue
         worst = int(np.argmax(np.where(sure, np.abs(pull), 0)))
-        text = f"{found[worst].name} is {value[worst]:+.1f} +- {error[worst] * scale:.1f} {unit} off its neighbours in {what}"
+        text = f"{found[worst].name} is {value[worst]:+.1f} +- {error[worst] * scale:.1f} {unit} off its neighbours"
+        text += f" in {what}"
         text += f", and {int(sure.sum()) - 1} more" if sure.sum() > 1 else ""
         checks.append(Check(name, abs(float(value[worst])), limit, False, f"{text}: {told}"))
     return checks

@@ -8,12 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from muse_nb.core.robust import mad_sigma, median
-from muse_nb.steps.judge.lines import SkyLine, limits, lines_within
-from muse_nb.steps.judge.panel import Curve, Curves, Map
-from muse_nb.steps.judge.places import CODE, Places, solve_groups
-from muse_nb.steps.judge.reading import Sample, finite_mean
+from muse_nb.steps.judge.parts.lines import SkyLine, limits, lines_within
+from muse_nb.steps.judge.parts.panel import Curve, Curves, Map
+from muse_nb.steps.judge.parts.places import CODE, Places, solve_groups
+from muse_nb.steps.judge.parts.reading import Sample, finite_mean
+from muse_nb.steps.judge.parts.tables import Exposure
 from muse_nb.steps.judge.result import Check, Section
-from muse_nb.steps.judge.tables import Exposure
 
 __all__ = ["check_sky", "light_per_variance", "named"]
 
@@ -21,6 +21,7 @@ Array = NDArray[np.float64]
 ON, BESIDE = 3.0, (10.0, 50.0)  # Angstrom from a line: on it; beside it, from and to
 MIN_SPAXELS = 20  # that tell something of an IFU
 SURE = 6.0  # errors that a difference must reach
+RANGE = 8.0  # from the faintest to the brightest spaxel that tells it
 MIN_BRIGHT = 12  # spaxels that tell how variance grows with light
 PATCH = 12  # spaxels on a side, where nobody knows the IFUs
 CORE = 2.5  # Angstrom about a line that hold its light
@@ -117,7 +118,7 @@ def _spectrum(sample: Sample) -> Curves:
 
 def light_per_variance(sample: Sample) -> float:
     """Flux over the variance that its photons make, from spaxels with and without light; NaN where none tells."""
-    found = []
+    found: list[float] = []
     for image, variance in zip(sample.images, sample.variances, strict=True):
         planes = len(sample.bins[len(found)]) if len(found) < len(sample.bins) else 1
         stat = variance * planes  # of one voxel
@@ -127,13 +128,13 @@ def light_per_variance(sample: Sample) -> float:
             found.append(np.nan)
             continue
         light, noise = image - np.median(image[dark]), stat - np.median(stat[dark])
-        bright = good & (light > 5 * mad_sigma(image[dark])) & (noise > 0.1 * np.median(stat[dark]))
+        faintest = 5 * mad_sigma(image[dark])
+        bright = good & (light > faintest) & (light < RANGE * faintest)  # errors in percent of the light come later
         if bright.sum() < MIN_BRIGHT:
             found.append(np.nan)
             continue
-        design = np.stack([light[bright], light[bright] ** 2], axis=1) / stat[bright][:, None]
-        slope = np.linalg.lstsq(design, noise[bright] / stat[bright], rcond=None)[0]
-        found.append(1 / slope[0] if slope[0] > 0 else np.nan)
+        slope = float(noise[bright].sum() / light[bright].sum())
+        found.append(1 / slope if slope > 0 else np.nan)
     return median(found)
 
 
@@ -150,8 +151,9 @@ def _by_ifu(
         text = "no star is bright enough to tell how much light stands behind STAT: the sky of IFUs was not compared"
         return [Check.unknown("sky_ifu", text, limit)], []
     found = _amplitudes(sample, places, light)
+    fluxes = sky_fluxes(sample, light)
     for number, exposure in enumerate(exposures, 1):
-        found += _of_table(exposure, number, light)
+        found += _of_table(exposure, number, fluxes)
     if len(found) < 3:
         return [Check.unknown("sky_ifu", "too few empty spaxels show single IFUs", limit)], []
     share, error = (np.array([one[k] for one in found]) for k in (1, 2))
@@ -174,7 +176,8 @@ def _by_ifu(
         value, good = None, None
         text = f"the sky lines are too faint to tell {named_by} apart whose sky is off by less than {blind:.0f} %"
     else:
-        text = f"the sky lines of {len(found)} {named_by} agree; one that is off by {max(limit, blind):.0f} % of the sky would show"
+        text = f"the sky lines of {len(found)} {named_by} agree;"
+        text += f" one that is off by {max(limit, blind):.0f} % of the sky would show"
     panel = Curves(
         "number of the IFU or part", "sky left [% of the sky]",
         [Curve(np.arange(len(share)) + 1.0, share, "", "points", error),
@@ -211,6 +214,18 @@ def _amplitudes(sample: Sample, places: Places | None, light: float) -> list[tup
     return [(names[g], top[g] / weight[g], weight[g] ** -0.5) for g in np.flatnonzero(weight > 0)]
 
 
+def sky_fluxes(sample: Sample, light: float) -> dict[str, float]:
+    """Light of each sky line, mean of the planes within 2.5 Angstrom, by its photons in STAT, in the cube's unit."""
+    fluxes = {}
+    for name, (line, planes, _, stat) in sample.windows.items():
+        away = np.abs(sample.wavelength[planes.start : planes.stop] - line.at)
+        on, off = away <= CORE, away > 3 * CORE
+        if stat is not None and on.any() and off.any():
+            told = stat[:, sample.faint].astype(float)
+            fluxes[name] = light * float(finite_mean(told[on].ravel()) - finite_mean(told[off].ravel()))
+    return fluxes
+
+
 def _groups(sample: Sample, places: Places | None) -> tuple[NDArray[np.int64], list[str]]:
     if places is not None:
         numbers, keys = places.groups(sample.faint, slices=False)
@@ -230,7 +245,7 @@ def named(code: int, exposure: int = 0) -> str:
     return text + (f" of exposure {exposure}" if exposure else "")
 
 
-def _of_table(exposure: Exposure, number: int, light: float) -> list[tuple[str, float, float]]:
+def _of_table(exposure: Exposure, number: int, fluxes: dict[str, float]) -> list[tuple[str, float, float]]:
     """Sky left in the IFUs of a pixel table, in its dark spaxels."""
     ifus = 24
     top, weight = np.zeros((2, ifus))
@@ -245,8 +260,7 @@ def _of_table(exposure: Exposure, number: int, light: float) -> list[tuple[str, 
         with np.errstate(invalid="ignore", divide="ignore"):
             left = data[:, on].sum(axis=1) / n_on - data[:, off].sum(axis=1) / n_off
             error = np.sqrt(stat[:, on].sum(axis=1) / n_on**2 + stat[:, off].sum(axis=1) / n_off**2)
-            sky = stat[known][:, on].sum() / n_on[known].sum() - stat[known][:, off].sum() / n_off[known].sum()
-        sky *= light
+        sky = fluxes.get(name, 0.0)
         if sky <= 0:
             continue
         share, error = 100 * (left - np.median(left[known])) / sky, 100 * error / sky

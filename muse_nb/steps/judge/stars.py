@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from muse_nb.core.robust import mad_sigma
-from muse_nb.steps.judge.lines import limits
-from muse_nb.steps.judge.panel import Curve, Curves, Map, Mark
-from muse_nb.steps.judge.reading import Sample
+from muse_nb.steps.judge.parts.lines import limits
+from muse_nb.steps.judge.parts.panel import Curve, Curves, Map, Mark
+from muse_nb.steps.judge.parts.reading import Sample
 from muse_nb.steps.judge.result import Check, Section
 from muse_nb.steps.offsets.starfit import psf
 from muse_nb.steps.offsets.starfit.geometry import Plane
@@ -136,7 +136,8 @@ def check_stars(sample: Sample, stars: Stars | str) -> Section:
         )
     good = np.isfinite(stars.fwhm)
     width = float(np.median(stars.fwhm[good]))
-    text = f"{stars.number} star{'s' * (stars.number != 1)}: FWHM {width:.2f} arcsec, beta {np.median(stars.beta[good]):.1f}"
+    text = f"{stars.number} star{'s' * (stars.number != 1)}: FWHM {width:.2f} arcsec,"
+    text += f" beta {np.median(stars.beta[good]):.1f}"
     checks = [Check("psf", width, None, True, text)]
     panels: list[Curves | Map] = []
     if good.sum() < 3:

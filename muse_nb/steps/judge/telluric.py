@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 
 from muse_nb.core.robust import mad_sigma
 from muse_nb.products.voxels import Voxels
-from muse_nb.steps.judge.lines import limits
-from muse_nb.steps.judge.reading import Sample
+from muse_nb.steps.judge.parts.lines import limits
+from muse_nb.steps.judge.parts.reading import Sample
 from muse_nb.steps.judge.result import Check
 from muse_nb.steps.judge.stars import brightest
 

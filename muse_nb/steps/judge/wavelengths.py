@@ -7,25 +7,26 @@ was taken off a line that lies elsewhere, a step in front of it and one behind a
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from muse_nb.core.robust import mad_sigma
-from muse_nb.steps.judge.lines import C, barycentric_velocity, limits
-from muse_nb.steps.judge.panel import Curve, Curves
-from muse_nb.steps.judge.places import CODE, Places, solve_groups
-from muse_nb.steps.judge.profile import Line, fit_line, measure_shifts, stands_out
-from muse_nb.steps.judge.reading import Sample, finite_mean
+from muse_nb.steps.judge.parts.lines import C, barycentric_velocity, limits
+from muse_nb.steps.judge.parts.panel import Curve, Curves
+from muse_nb.steps.judge.parts.places import CODE, Places, solve_groups
+from muse_nb.steps.judge.parts.profile import Line, fit_line, measure_shifts, stands_out
+from muse_nb.steps.judge.parts.reading import Sample, finite_mean
+from muse_nb.steps.judge.parts.tables import Exposure
 from muse_nb.steps.judge.result import Check, Section
 from muse_nb.steps.judge.sky import light_per_variance, named
-from muse_nb.steps.judge.tables import Exposure
 from muse_nb.steps.judge.telluric import check_telluric
 
 __all__ = ["check_wavelengths"]
 
 Array = NDArray[np.float64]
+LEAST_SCALE = 0.3  # of errors that turn out too large
 SURE = 6.0  # errors that a difference must reach
 MAX_SHIFT = 3.0  # Angstrom: more is another line
 MAX_VELOCITY = 35.0  # km/s: the Earth's way around the Sun, and its turning
@@ -47,6 +48,7 @@ class _Shift:
 def check_wavelengths(sample: Sample, places: Places | None, exposures: Sequence[Exposure]) -> Section:
     """Judge the wavelengths of sky lines and telluric bands."""
     light = light_per_variance(sample) if sample.has_stat else float("nan")
+    heights = _heights(sample, light)
     whole, panels = _of_exposures(exposures) if exposures else _whole(sample, light)
     checks = [whole]
     for name, kind, slices in (("wavelength_ifu", "IFU", False), ("wavelength_slice", "slice", True)):
@@ -58,7 +60,7 @@ def check_wavelengths(sample: Sample, places: Places | None, exposures: Sequence
         if places is not None and not (slices and len(places.codes) > 1):
             sets += _of_cube(sample, places, slices, light)
         for number, exposure in enumerate(exposures, 1):
-            sets += _of_table(exposure, number, slices, light)
+            sets += _of_table(exposure, number, slices, heights)
         check, shown = _judged(name, kind, sets)
         checks.append(check)
         panels += [] if slices else _drawn(shown, name)
@@ -95,7 +97,7 @@ def _of_exposures(exposures: Sequence[Exposure]) -> tuple[Check, list[Curves]]:
     for number, exposure in enumerate(exposures, 1):
         found = []
         for name, sums in exposure.spectra.items():
-            rows, stat, way = sums[4:].sum(axis=1)
+            rows, _, stat, way = sums.sum(axis=1)
             good = rows > 0
             away, spectrum = way[good] / rows[good], stat[good] / rows[good]
             fitted = fit_line(away, spectrum) if stands_out(spectrum, away, VISIBLE) else None
@@ -133,7 +135,7 @@ def _against_laboratory(found: Array, velocity: float | None, source: str, doubt
     return Check("wavelength", abs(value), limit, abs(value) <= limit, text)
 
 
-def _of_table(exposure: Exposure, number: int, slices: bool, light: float) -> list[list[_Shift]]:
+def _of_table(exposure: Exposure, number: int, slices: bool, heights: dict[str, float]) -> list[list[_Shift]]:
     """Shifts of the IFUs or slices of a table: of the lines in STAT, and of what they left in DATA."""
     groups = 24 * 48 if slices else 24
     names = [
@@ -141,8 +143,8 @@ def _of_table(exposure: Exposure, number: int, slices: bool, light: float) -> li
         for k in range(groups)
     ]
     sums = (_Mean(groups), _Mean(groups))
-    for spectra in exposure.spectra.values():
-        rows_d, data, stat_d, way_d, rows, stat, way = spectra.reshape(7, groups, -1, spectra.shape[-1]).sum(axis=2)
+    for name, spectra in exposure.spectra.items():
+        rows, data, stat, way = spectra.reshape(4, groups, -1, spectra.shape[-1]).sum(axis=2)
         total = rows.sum(axis=0)
         if not (total > 0).all():
             continue
@@ -154,11 +156,24 @@ def _of_table(exposure: Exposure, number: int, slices: bool, light: float) -> li
             values, at = np.where(rows > 0, stat / rows, np.nan), np.where(rows > 0, way / rows, np.nan)
             error = np.where(rows > 0, 0.5 * mean / np.sqrt(rows), np.nan)
             sums[0].add(*measure_shifts(values, at, error, line))
-            if np.isfinite(light):
-                left, where = np.where(rows_d > 0, data / rows_d, np.nan), np.where(rows_d > 0, way_d / rows_d, np.nan)
-                error = np.where(rows_d > 0, np.sqrt(stat_d) / rows_d, np.nan)
-                sums[1].add(*measure_shifts(left, where, error, line.scaled(light), left=True))
+            if name in heights:
+                left = np.where(rows > 0, data / rows, np.nan)
+                error = np.where(rows > 0, np.sqrt(stat) / rows, np.nan)
+                sums[1].add(
+                    *measure_shifts(left, at, error, replace(line, height=heights[name], ground=0.0), left=True)
+                )
     return [one.shifts(names) for one in sums]
+
+
+def _heights(sample: Sample, light: float) -> dict[str, float]:
+    """Height of each sky line before it was taken off, in the cube's unit, as its photons in STAT tell."""
+    heights = {}
+    for name, (line, planes, data, stat) in sample.windows.items():
+        away = sample.wavelength[planes.start : planes.stop] - line.at
+        _, photons = _in_data_and_stat(sample, data, stat, away, light)
+        if photons is not None and np.isfinite(light):
+            heights[name] = light * photons.height
+    return heights
 
 
 class _Mean:
@@ -179,7 +194,7 @@ class _Mean:
         """Mean shift of each group that has one."""
         return [
             _Shift(names[k], float(self.top[k] / self.weight[k]), float(self.weight[k] ** -0.5))
-            for k in np.flatnonzero(self.weight > 0)
+            for k in np.flatnonzero(self.weight > 0).tolist()
         ]
 
 
@@ -190,7 +205,7 @@ def _of_cube(sample: Sample, places: Places, slices: bool, light: float) -> list
     names: list[str] = []
     for line, planes, data, stat in sample.windows.values():
         away = sample.wavelength[planes.start : planes.stop] - line.at
-        chosen = sample.faint if not slices else (places.codes > 0).any(axis=0)
+        chosen = sample.faint if not slices else np.asarray((places.codes > 0).any(axis=0))
         numbers, keys = places.groups(chosen, slices=slices)
         names = [named(code, exposure if several else 0) for exposure, code in keys]
         there, photons = _in_data_and_stat(sample, data, stat, away, light)
@@ -256,7 +271,7 @@ def _judged(name: str, kind: str, sets: list[list[_Shift]]) -> tuple[Check, list
     finest, blind, number, wrong = sets[0], np.inf, 0, 0
     for shifts in sets:
         value, error = (np.array([getattr(s, key) for s in shifts]) for key in ("value", "error"))
-        error = np.hypot(error, mad_sigma(value))  # what all scatter by is not the fault of one
+        error = error * max(LEAST_SCALE, mad_sigma(value / error))  # by what all scatter, their errors are
         number = max(number, len(value))
         if SURE * np.median(error) < blind:
             blind, finest = float(SURE * np.median(error)), shifts

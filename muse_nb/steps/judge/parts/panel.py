@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 __all__ = ["Bars", "Curve", "Curves", "Map", "Mark", "Panel", "Stamps"]
 
-Array = NDArray[np.float64]
+Array = NDArray[np.floating]
 
 
 @dataclass(frozen=True)

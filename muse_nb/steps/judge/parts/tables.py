@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,8 +12,8 @@ from numpy.typing import NDArray
 from muse_nb.core.progress import Progress
 from muse_nb.products.field import IFUS, SLICES
 from muse_nb.products.pixtable import PixelTable, decode_origin
-from muse_nb.steps.judge.lines import barycentric_velocity
-from muse_nb.steps.judge.reading import WINDOW, Sample
+from muse_nb.steps.judge.parts.lines import barycentric_velocity
+from muse_nb.steps.judge.parts.reading import WINDOW, Sample
 from muse_nb.steps.nans.placement import Placement
 from muse_nb.steps.nans.reach import ALL_SIDES
 
@@ -40,8 +41,8 @@ class Exposure:
     offsets : dict of str to numpy.ndarray
         Bins about each line, from its place [Angstrom].
     spectra : dict of str to numpy.ndarray
-        Sums about each line by slice: rows, data, stat, distance from the line of dark spaxels, and rows, stat,
-        distance of all; shape (7, 24 * 48, bins).
+        Sums about each line by slice, of the rows on dark spaxels: rows, data, stat, distance from the line; shape
+        (4, 24 * 48, bins).
     profile : numpy.ndarray
         Sums along each slice over all wavelengths: rows, data, stat, and places to the east and the north [arcsec];
         shape (5, 24 * 48, COLUMNS).
@@ -50,7 +51,7 @@ class Exposure:
     velocity: float | None
     centres: Array
     lines: dict[str, float]
-    offsets: dict[str, Array]
+    offsets: dict[str, NDArray[Any]]
     spectra: dict[str, Array]
     profile: Array
 
@@ -83,7 +84,7 @@ class _Sums:
         self.noise = sample.voxel_noise
         self.lines = {name: line.at for name, (line, *_) in sample.windows.items()}
         bins = int(2 * WINDOW / FINE)
-        self.spectra = {name: np.zeros((7, IFUS * SLICES, bins)) for name in self.lines}
+        self.spectra = {name: np.zeros((4, IFUS * SLICES, bins)) for name in self.lines}
         self.profile = np.zeros((5, IFUS * SLICES, COLUMNS))
         self.cells = np.zeros((3, IFUS * SLICES))
         self.shrink = float(np.cos(np.radians(sample.sky(0, 0)[1])))
@@ -120,11 +121,10 @@ class _Sums:
         bins = sums.shape[2]
         key = which[near].astype(np.int64) * bins + np.clip(((away[near] + WINDOW) / FINE).astype(int), 0, bins - 1)
         away, data, stat, dark = away[near], data[near], stat[near], dark[near]
-        tame = dark & (np.abs(data - np.median(data)) < WILD * np.sqrt(stat) + WILD * abs(float(np.median(data))))
-        every = slice(None)
-        for part, (rows, values) in enumerate(
-            ((tame, None), (tame, data), (tame, stat), (tame, away), (every, None), (every, stat), (every, away))
-        ):
+        tame = np.asarray(
+            dark & (np.abs(data - np.median(data)) < WILD * np.sqrt(stat) + WILD * abs(float(np.median(data))))
+        )
+        for part, (rows, values) in enumerate(((tame, None), (tame, data), (tame, stat), (tame, away))):
             weights = None if values is None else values[rows]
             sums[part] += np.bincount(key[rows], weights, sums[0].size).reshape(sums[0].shape)
 

@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +15,7 @@ from muse_nb.core.progress import Progress
 from muse_nb.core.robust import mad_sigma
 from muse_nb.products.cube_file import CubeFile
 from muse_nb.products.spectral_axis import SpectralAxis
-from muse_nb.steps.judge.lines import SkyLine, lines_within
+from muse_nb.steps.judge.parts.lines import SkyLine, lines_within
 
 __all__ = ["Sample", "Spike", "finite_mean", "read_sample"]
 
@@ -158,11 +159,30 @@ def read_sample(cube: CubeFile, axis: SpectralAxis, step: Progress) -> Sample:
     if full.any():
         faint = full & (white <= np.percentile(white[full], FAINT))
     lines = lines_within(float(wavelength.min()), float(wavelength.max()), axis.medium)
+    level, scatter, expected, noise, ratio = (np.full(nz, np.nan) for _ in range(5))
+    centres, images, variances, bins = _bins(wavelength, ny, nx)
     sample = Sample(
-        cube, axis, wavelength, white, count, first, last, infinite, faint,
-        *(np.full(nz, np.nan) for _ in range(5)), np.full(3, np.nan),
-        *_bins(wavelength, ny, nx), {},
-    )  # fmt: skip
+        cube=cube,
+        axis=axis,
+        wavelength=wavelength,
+        white=white,
+        count=count,
+        first=first,
+        last=last,
+        infinite=infinite,
+        faint=faint,
+        level=level,
+        scatter=scatter,
+        expected=expected,
+        noise=noise,
+        ratio=ratio,
+        covariance=np.full(3, np.nan),
+        centres=centres,
+        images=images,
+        variances=variances,
+        bins=bins,
+        windows={},
+    )
     for line in _spread(lines):
         near = axis.within(line.at - WINDOW, line.at + WINDOW, nz)
         data = np.full((len(near), ny, nx), np.nan, np.float32)
@@ -175,7 +195,7 @@ def _bins(wavelength: Array, ny: int, nx: int) -> tuple[Array, Array, Array, lis
     nz = len(wavelength)
     number = max(1, min(BINS, nz // MIN_BIN))
     edges = np.linspace(0, nz, number + 1).astype(int)
-    bins = [range(a, b) for a, b in zip(edges[:-1], edges[1:], strict=True)]
+    bins = [range(a, b) for a, b in pairwise(edges)]
     centres = np.array([wavelength[b.start : b.stop].mean() for b in bins])
     return centres, np.zeros((number, ny, nx)), np.zeros((number, ny, nx)), bins
 
