@@ -84,7 +84,7 @@ class Instrument:
         if layout.real:  # widths of 74.6 to 79.4, gaps of 4.6 to 9.2 of 84 pixels
             random = generator(self.seed, "traces", slice_)
             room = layout.pitch - layout.width
-            narrow, move = np.clip(random.normal(0, 0.12, 2), -0.25, 0.25) * room
+            narrow, move = np.clip(random.normal(0, 0.07, 2), -0.12, 0.12) * room
             lean = np.clip(random.normal(0, 0.004), -0.011, 0.011) * min(1.0, 0.3 * room / (0.011 * layout.ny))
             left += [move, lean, 0, 0, 0, 0]
             left[0] -= lean * middle
