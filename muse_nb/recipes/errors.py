@@ -7,7 +7,7 @@ from pathlib import Path
 
 from muse_nb.core.errors import MuseError
 
-__all__ = ["RecipeError", "reasons"]
+__all__ = ["RecipeError", "passed_over", "reasons"]
 
 _LINE = re.compile(r"^\s*(?:\d\d:\d\d:\d\d\s*)?\[\s*(?P<level>ERROR|WARNING|INFO|DEBUG)\s*\]\s*(?P<text>.*)$")
 _DECORATION = re.compile(r"^(?:[\w.]+:\s*)?(?:\[tid=\d+\]\s*)?")
@@ -20,6 +20,16 @@ _EMPTY = (  # what CPL prints around the reason
     "Recipe 'muse",
     "Found ",  # ... error(s), the sum of those before
 )
+
+
+_DUMP = "Dumping the "  # ... most recent error(s): what a recipe went on after
+# Errors in the log of a recipe that ended well, each with what it did to the products; others were seen to do nothing.
+_MATTERS = {
+    ("muse_scibasic", re.compile(r"n=0 < 1.*\bcpl_vector_wrap\b")): (
+        "found no good pixel around a sky line: the wavelengths of this IFU were not corrected by it, or were moved at"
+        " random; look at ESO QC SCIBASIC LAMBDA SHIFT, and at the flags of its flat field there"
+    ),
+}
 
 
 class RecipeError(MuseError):
@@ -57,3 +67,17 @@ def reasons(log: str, most: int = 2) -> str:
         if text and text not in found and not text.startswith(_EMPTY):
             found.append(text)
     return "; ".join(found[:most])
+
+
+def passed_over(recipe: str, log: str) -> list[str]:
+    """Say which errors a recipe went on after though they spoil its products, each the rest of a sentence.
+
+    Parameters
+    ----------
+    recipe
+        Its name.
+    log
+        Text of the log of a run that ended well.
+    """
+    _, found, dump = log.partition(_DUMP)
+    return [what for (name, error), what in _MATTERS.items() if found and name == recipe and error.search(dump)]

@@ -7,12 +7,13 @@ import os
 import re
 import signal
 import sys
+import warnings
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from pathlib import Path
 
 from muse_nb.core.atomic import refuse_existing
-from muse_nb.core.errors import MuseError
+from muse_nb.core.errors import MuseError, MuseWarning
 from muse_nb.core.process import Ended, Stop, dies_with_parent
 from muse_nb.core.process import run as run_process
 from muse_nb.core.progress import Progress
@@ -23,7 +24,7 @@ from muse_nb.recipes import parameters as request
 from muse_nb.recipes.backends import BACKENDS, available, environment, esorex_command, library
 from muse_nb.recipes.checks.every import AFTER, examine, refuse, warn_of
 from muse_nb.recipes.checks.faults import Frame, Run
-from muse_nb.recipes.errors import RecipeError, reasons
+from muse_nb.recipes.errors import RecipeError, passed_over, reasons
 from muse_nb.recipes.result import RecipeResult
 
 __all__ = ["RecipeResult", "choose_backend", "known_parameters", "run_recipe"]
@@ -119,6 +120,9 @@ def run_recipe(
     made = tuple(Frame.open(path, category) for category, paths in products.items() for path in paths)
     faults += examine(Run(name, given, parameters or {}, made), AFTER)
     findings = warn_of(dict.fromkeys(faults))
+    for what in passed_over(name, text):
+        findings.append(f"{name} {what}; its log is {log}")
+        warnings.warn(findings[-1], MuseWarning, stacklevel=2)
     return RecipeResult(name, backend, products, log, ended.seconds, ended.cpu_seconds, ended.peak_memory, findings)
 
 

@@ -285,6 +285,7 @@ def test_light_is_moved_by_a_sky_line_without_pixels(night, basic, flagged_flat:
     assert bool(fits.getdata(table, "lambda").min() > 10000) is moved
     sentences = [str(warning.message) for warning in caught]
     assert any("was moved by 6300.3 Angstrom" in text for text in sentences) is moved
+    assert any("no good pixel around a sky line" in text for text in sentences)
     assert any("wavelengths from 12537 to 13046 Angstrom, its header says 6237" in text for text in sentences) is moved
     frames = [(table, "PIXTABLE_OBJECT")]
     if moved:

@@ -244,3 +244,26 @@ def test_each_front_end_gets_view_and_picture_in_the_form_that_it_shows(
     if len(caught.outputs) == 2:
         view, still = caught.outputs
         assert still.metadata["muse_nb"] == {"still_of": view.data[VIEW]["model_id"]}
+
+
+@pytest.mark.parametrize(
+    ("cards", "last"),
+    [
+        ({"CD1_1": -5e-5, "CD2_2": 5e-5, "CD3_3": 1.25, "CTYPE3": "AWAV-LOG"}, 6733.05),
+        ({"PC1_1": -5e-5, "PC2_2": 5e-5, "PC3_3": 1.25e-10, "CUNIT3": "m", "CRVAL3": 6.2665e-7}, 6716.5),
+        ({"CDELT1": -5e-5, "CDELT2": 5e-5, "CDELT3": 1.25e-4, "CUNIT3": "micron", "CRVAL3": 0.62665}, 6716.5),
+    ],
+)
+def test_the_nan_viewer_reads_any_axes(tmp_path: Path, cards: dict[str, object], last: float) -> None:
+    from muse_nb import NanViewer
+
+    header = fits.Header({"CTYPE1": "RA---TAN", "CTYPE2": "DEC--TAN", "CTYPE3": "AWAV", "CUNIT3": "Angstrom"})
+    header.update({"CRVAL1": 10.0, "CRVAL2": -30.0, "CRVAL3": 6266.5, "CRPIX1": 1.0, "CRPIX2": 1.0, "CRPIX3": 1.0})
+    header.update(cards)
+    data = np.ones((361, 6, 7), np.float32)
+    data[100, 2, 3] = np.nan
+    fits.HDUList([fits.PrimaryHDU(), fits.ImageHDU(data, header, name="DATA")]).writeto(tmp_path / "C.fits")
+    shown = NanViewer(tmp_path / "C.fits").cube
+    assert shown["wavelength"] == pytest.approx([6266.5, last], abs=0.01)
+    assert shown["logarithmic"] is (cards.get("CTYPE3") == "AWAV-LOG")
+    np.testing.assert_allclose(shown["compass"], [-5e-5, 0, 0, 5e-5], atol=1e-12)
