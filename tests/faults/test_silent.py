@@ -92,6 +92,7 @@ def test_the_step_itself_and_its_widget_refuse_or_tell(row: Row, spoiled: Folder
         "stars",
         "zero_rows",
         "row_variance",
+        "date",
     )
 
 
