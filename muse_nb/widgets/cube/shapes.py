@@ -35,8 +35,8 @@ def pixel_region(shape: Drawn) -> PixelRegion:
     import regions
 
     try:
-        kind, points = shape["kind"], [(float(x), float(y)) for x, y in shape.get("points", [])]
-        x, y, a, b, turn = (float(shape.get(name, 0)) for name in ("x", "y", "a", "b", "angle"))
+        kind, points = shape["kind"], [(float(x), float(y)) for x, y in shape.get("points") or []]
+        x, y, a, b, turn = (float(shape.get(name) or 0) for name in ("x", "y", "a", "b", "angle"))
         if not all(map(math.isfinite, (x, y, a, b, turn))):
             raise ValueError("not finite")
         centre, angle = regions.PixCoord(x, y), turn * u.deg

@@ -359,12 +359,8 @@ class CubeViewer(CubeTraits):
         MuseError
             There is nothing to save, or it cannot be written.
         """
-        cube, stem = self.looks.cube, self.looks.cube.path.name.removesuffix(".fits")
-        endings = {"image": ".fits", "maps": ".fits", "spectrum": ".fits", "table": ".ecsv", "regions": ".reg"}
-        if what not in endings:
-            raise MuseError(f"{what!r} cannot be saved: one of {', '.join(endings)} can")
-        part = {"image": self.shown, "maps": self.line, "regions": "regions"}.get(what, f"spectrum_{self.chosen}")
-        to = Path(path) if path is not None else saving.free_name(self.folder, f"{stem}_{part}", endings[what])
+        cube, part = self.looks.cube, saving.part_of(what, self.shown, self.line, self.chosen)
+        to = Path(path) if path is not None else saving.free_name(self.folder, cube.path, what, part)
         if what == "image":
             made = saving.save_image(cube, self.image(), to, force)
         elif what == "maps":
@@ -372,7 +368,7 @@ class CubeViewer(CubeTraits):
         elif what == "regions":
             made = saving.save_regions(cube, self.regions, to, force)
         else:
-            made = saving.save_spectrum(self._spectrum_to_save(), to, force)
+            made = self._spectrum_to_save().write(to, force=force)
         self.said = f"saved {made}"
         return made
 
