@@ -208,7 +208,11 @@ class RecipeRunner(ipywidgets.VBox):
         if self.state != "done":
             return ""
         show = getattr(self.result, "_repr_html_", None)
-        return str(show()) if show is not None else f"<pre>{escape(repr(self.result))}</pre>"
+        return (
+            str(show())
+            if show is not None
+            else f"<pre>{escape(str(self.result) if isinstance(self.result, Path) else repr(self.result))}</pre>"
+        )
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
         bundle = super()._repr_mimebundle_(**kwargs)

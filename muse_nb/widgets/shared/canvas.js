@@ -288,7 +288,7 @@ export class ImageCanvas {
 
   // A scale of the colours at the upper right: limits, and the unit.
   colourBar(context, unit, limits = this.settings.limits) {
-    if (this.mapColours && this.width >= 300) drawColourBar(context, this.width, this.mapColours, this.settings.stretch, limits, unit);
+    if (this.mapColours && this.width >= 420) drawColourBar(context, this.width, this.mapColours, this.settings.stretch, limits, unit);
   }
 
   // ---- pointers: mouse, pen and fingers alike
