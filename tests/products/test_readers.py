@@ -118,15 +118,16 @@ def test_an_image_without_bunit_is_not_written(tmp_path: Path) -> None:
 
 def test_an_offset_list_has_the_recipes_form(products: dict[str, Path]) -> None:
     header = fits.getheader(products["offsets"], 1)
-    columns = [(header[f"TTYPE{n}"], header[f"TFORM{n}"].lstrip("1"), header.get(f"TUNIT{n}")) for n in range(1, 6)]
+    columns = [(header[f"TTYPE{n}"], header[f"TFORM{n}"].lstrip("1"), header.get(f"TUNIT{n}")) for n in range(1, 7)]
     assert columns == [
         ("DATE_OBS", "23A", None),
         ("MJD_OBS", "D", "s"),
         ("RA_OFFSET", "D", "deg"),
         ("DEC_OFFSET", "D", "deg"),
         ("FLUX_SCALE", "D", None),
+        ("ROTANGLE", "D", "deg"),
     ]
-    assert header["NAXIS1"] == 55
+    assert header["NAXIS1"] == 63
     offsets = OffsetList.read(products["offsets"])
     assert offsets.of(DATE + "999")[:2] == (0, 0)
     assert math.isnan(offsets.of(DATE)[2])

@@ -14,8 +14,9 @@ from benchmarks.tables import write_tables
 from muse_nb import combine
 from muse_nb.core.errors import MuseError
 from muse_nb.products.offset_list import OffsetList
-from muse_nb.products.pixtable import PixelTable
+from muse_nb.products.pixtable import PixelTable, write_pixtable
 from muse_nb.recipes.run import run_recipe
+from muse_nb.steps.combine.before import turned_exposures
 from muse_nb.steps.combine.compare import compare_cubes
 
 pytestmark = pytest.mark.filterwarnings("ignore::muse_nb.core.errors.MuseWarning")
@@ -165,3 +166,26 @@ def test_weights_are_those_of_the_header(tables: list[Path], tmp_path: Path) -> 
     with pytest.raises(MuseError, match="WEIGHT"):
         combine([tables[0], longer], output=tmp_path / "header.fits", weight="header")
     assert_allclose(fits.getheader(made.path)["ESO DRS MUSE EXP1 EXPTIME"], 60.0)
+
+
+def test_an_angle_of_the_list_turns_the_field(tables: list[Path], tmp_path: Path) -> None:
+    """As rows whose longitudes about the pointing are turned do; nothing changes where the angle is 0."""
+    angle, date = 1.5, str(PixelTable.open(tables[0]).header["DATE-OBS"])
+    opened = PixelTable.open(tables[0])
+    columns = {name: opened.read(name) for name in opened.columns}
+    units = {name: column.unit for name, column in opened.columns.items()}
+    columns["xpos"] = ((columns["xpos"] - np.radians(angle)) % (2 * np.pi)).astype(np.float32)
+    write_pixtable(tmp_path / "T.fits", fits.getheader(tables[0]), columns, units)
+    none = OffsetList((date,), (0.0,), (0.0,), (0.0,), (np.nan,))
+    turn = OffsetList((date,), (0.0,), (0.0,), (0.0,), (np.nan,), (angle,))
+    by_rows = planes(combine([tmp_path / "T.fits"], none, output=tmp_path / "A.fits", crsigma=0, checks=False).path)
+    result = combine([tables[0]], turn, output=tmp_path / "B.fits", crsigma=0, checks=False)
+    by_list = planes(result.path)
+    assert by_rows.shape == by_list.shape
+    unlike = ~np.isclose(by_rows, by_list, rtol=1e-2, atol=1e-2 * np.nanstd(by_rows), equal_nan=True)
+    assert unlike.mean() < 2e-3  # rounding of the longitudes
+    assert any("+1.5000 deg" in note for note in result.findings)
+    assert "+1.5000 deg: muse_exp_combine does not" in turned_exposures([opened], turn, applied=False)[0]
+    plain = combine([tables[0]], none, output=tmp_path / "C.fits", crsigma=0, checks=False)
+    bare = combine([tables[0]], output=tmp_path / "D.fits", crsigma=0, checks=False)
+    np.testing.assert_array_equal(planes(plain.path), planes(bare.path))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -49,9 +49,11 @@ def write(
     noise: float = 1.0,
     halo: float = 0.0,
     spoil: Callable[[int, NDArray], NDArray] = lambda _, image: image,
+    turns: Sequence[float] = (),
 ) -> list[Path]:
     """One file an exposure; `offsets` [arcsec] is where its header puts the stars minus where they are.
 
+    `turns` [deg] are by how much the header turns the fields about their centres, from north towards east, before that.
     `spoil` takes the number and the image of an exposure, with its noise, and gives the image to write.
     """
     rng = np.random.default_rng(seed)
@@ -66,9 +68,11 @@ def write(
         (header["CD1_1"], header["CD1_2"]), (header["CD2_1"], header["CD2_2"]) = cd.tolist()
         header["CUNIT1"] = header["CUNIT2"] = "deg"
         header["BUNIT"] = "10**(-20)*erg/s/cm**2/Angstrom"
-        light = star_image(WCS(header), (side, side), sky + offset, peaks, fwhm, origin)
+        a = np.radians(turns[i]) if len(turns) else 0.0
+        shown = np.asarray(sky, float) @ [[np.cos(a), -np.sin(a)], [np.sin(a), np.cos(a)]]
+        light = star_image(WCS(header), (side, side), shown + offset, peaks, fwhm, origin)
         if halo:  # a share of each peak in wings three times as wide
-            light += star_image(WCS(header), (side, side), sky + offset, halo * peaks, 3 * fwhm, origin)
+            light += star_image(WCS(header), (side, side), shown + offset, halo * peaks, 3 * fwhm, origin)
         image = spoil(i, light + 10 + noise * rng.normal(0, np.sqrt(1 + 0.03 * light)))
         image[:3], image[:, -3:] = np.nan, np.nan
         primary = fits.PrimaryHDU()
