@@ -47,7 +47,8 @@ def test_a_click_has_its_ring_at_once_while_the_kernel_is_busy(stars) -> None:
 
 def test_picks_that_the_list_does_not_hold_make_it_stale_until_it_is_written_again(stars) -> None:
     book, canvas = stars
-    book.until("'stale' in picker.list_state")
+    book.python(f"picker.stars or picker.add({STARS[2, 0]}, {STARS[2, 1]})")
+    book.until("'stale' in picker.list_state", 60)
     note = canvas.page.locator(".mnb-stars .mnb-note.mnb-stale")
     note.wait_for()
     assert "OFFSET_LIST.fits is stale: made from other stars" in note.inner_text()
