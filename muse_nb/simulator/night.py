@@ -162,9 +162,7 @@ def simulate(
     folder, instrument = Path(folder), Instrument(world.layout(layout_named(layout)), seed)
     scale = instrument.layout.spaxel / 0.2
     pointings = [world.pointing(pointing(k, seed, exptime, scale=scale), seed) for k in range(exposures)]
-    low, high = instrument.limits
-    radius = float(np.hypot(*(high - low)) / 2 * instrument.layout.spaxel + 4 * scale)
-    stars, light = draw_field(world.field, radius, seed)
+    stars, light = draw_field(world.field, _radius(instrument), seed)
     truth = {
         "stars": stars,
         "offsets": offset_table(pointings),
@@ -200,6 +198,13 @@ def simulate(
         made=workshop.made + written,
         **truth,
     )
+
+
+def _radius(instrument: Instrument) -> float:
+    """Radius within which stars shine into the field [arcsec]."""
+    low, high = instrument.limits
+    spaxel = instrument.layout.spaxel
+    return float(np.hypot(*(high - low)) / 2 * spaxel + 4 * (spaxel / 0.2))
 
 
 def _check_disk(folder: Path, need: int) -> None:

@@ -35,7 +35,7 @@ BELOW = {  # room -> the rooms it may import beside itself
 WINGS = {  # wing of steps -> the wings it may import
     "badpix": {"nans", "combine"},
     "nans": {"combine"},
-    "doctor": {"survey", "offsets"},
+    "doctor": {"survey", "offsets", "inspect"},
 }
 LARGE_FOLDERS = {"muse_nb/steps/offsets/starfit", "muse_nb/simulator", "muse_nb/kernels"}
 MAX_MODULES, MAX_OF_A_PREFIX = 15, 2
