@@ -163,9 +163,7 @@ def simulate(
     scale = instrument.layout.spaxel / 0.2
     planned = [pointing(k, seed, exptime, off[k], scale=scale) for k in range(exposures)]
     pointings = [world.pointing(one, seed) for one in planned]
-    low, high = instrument.limits
-    radius = float(np.hypot(*(high - low)) / 2 * instrument.layout.spaxel + 4 * scale)
-    stars, light = draw_field(world.field, radius, seed)
+    stars, light = draw_field(world.field, _radius(instrument), seed)
     truth = {
         "stars": stars,
         "offsets": offset_table(pointings),
@@ -215,6 +213,13 @@ def _checked(exposures: int, seed: int, exptime: float, rotator: Sequence[float]
     if not all(abs(angle) <= MAX_ROTATOR for angle in off):
         raise MuseError(f"a rotator cannot be off by {max(off, key=abs):g} deg: choose up to {MAX_ROTATOR:g} deg")
     return off
+
+
+def _radius(instrument: Instrument) -> float:
+    """Radius within which stars shine into the field [arcsec]."""
+    low, high = instrument.limits
+    spaxel = instrument.layout.spaxel
+    return float(np.hypot(*(high - low)) / 2 * spaxel + 4 * (spaxel / 0.2))
 
 
 def _check_disk(folder: Path, need: int) -> None:

@@ -26,7 +26,7 @@ MAX_STAR_SHARPNESS = 1.0  # a column's excess over its neighbours', in units of 
 MIN_COLUMN_SIGMAS = 8.0  # by which a bad column stands out from both neighbours
 MIN_ROW_PIXELS, MIN_ROWS = 100, 8  # good pixels of a row and such rows, to look for stripes
 QUARTILE_OF_SIGMA = 1.1503  # three quarters of normal deviates are smaller than that, in sigma
-MIN_STEP_SIGMAS = 5.0  # of the light in the slices of a quadrant, to compare it
+MIN_LIT_SLICES = 0.9  # of the slices of a quadrant, with light, to compare it: of noise, half of the sums are positive
 MIN_STEP_SLICES = 8  # with light, in either half of a frame, to compare its quadrants
 
 
@@ -332,11 +332,7 @@ def middle_step(frame: Frame, slices: Slices | None) -> tuple[float, float, floa
     with np.errstate(invalid="ignore", divide="ignore"):
         ratios = np.where(sums[1] > 0, sums[0] / sums[1], np.nan).reshape(2, -1)
     known = [ratio[np.isfinite(ratio)] for ratio in ratios]
-    lit = [
-        median(part) > MIN_STEP_SIGMAS * ERROR_OF_MEDIAN * mad_sigma(part) / np.sqrt(part.size)
-        for side in sums
-        for part in side.reshape(2, -1)
-    ]
+    lit = [(part > 0).mean() > MIN_LIT_SLICES for side in sums for part in side.reshape(2, -1)]
     if min(map(len, known)) < MIN_STEP_SLICES or not all(lit):
         return unknown
     errors = [ERROR_OF_MEDIAN * mad_sigma(ratio) / np.sqrt(len(ratio)) for ratio in known]
