@@ -8,7 +8,7 @@ cd "$here"
 say() { printf 'set-up: %s\n' "$*" >&2; }
 
 # ---- system packages -----------------------------------------------------------------------------------------------
-packages=(gcc libc6-dev python3-dev pkg-config esorex cpl-plugin-muse libcpl-dev chromium)
+packages=(gcc libc6-dev python3-dev pkg-config esorex cpl-plugin-muse libcpl-dev chromium firefox-esr)
 missing=()
 look_for_missing() {
   local p
