@@ -57,6 +57,8 @@ def date(run: Run) -> Iterator[Fault]:
 
 def _is_date(value: object) -> bool:
     text = str(value).strip()
+    if re.fullmatch(r"(0[1-9]|[12]\d|3[01])/(0[1-9]|1[0-2])/\d\d", text):  # as FITS wrote dates until 1999
+        return True
     whole = re.fullmatch(r"(\d{4}-\d\d-\d\d)(?:T(\d\d:\d\d:)(\d\d)(\.\d*)?Z?)?", text)
     if whole is None:
         return False

@@ -105,7 +105,8 @@ def _carried(covariance: Floats) -> Floats:
     angles, both = covariance[:, 2, :, 2], covariance[:, :2, :, 2]
     if not angles.any():
         return np.zeros((n, 2, n))
-    size = np.sqrt(np.maximum(np.diag(angles), 1e-300))
+    known = np.diag(angles) > 0
+    size = np.where(known, np.sqrt(np.maximum(np.diag(angles), 0)), 1.0)
     inverse = np.linalg.pinv(angles / size / size[:, None], hermitian=True) / size / size[:, None]
-    inverse[np.diag(angles) == 0] = 0
+    inverse[~known] = 0
     return np.asarray(both @ inverse)
