@@ -26,7 +26,7 @@ from muse_nb.simulator.reduction import native_spherical
 
 ANGLES = (0.0, 0.2, -0.3)  # deg, true minus header, from north towards east
 SIDE, STEP, BETA, FWHM = 300, 0.2, 2.5, 0.7  # spaxels; arcsec; of the stars' Moffat, arcsec
-POSANG = 7.3  # deg: no exposure's spaxels lie on the cube's, which would make the unturned ones sharper
+POSANG = (7.3, 19.1, 31.7)  # deg more than planned: no exposure's spaxels lie on the cube's or on another's
 PLANES = 6900.0 + 1.25 * np.arange(5)  # Angstrom
 GAP = 40  # spaxels between stars
 STAMP = 12  # half width of what is fitted [spaxel]
@@ -45,10 +45,10 @@ def turn(angle: float) -> NDArray:
     return np.array([[np.cos(a), np.sin(a)], [-np.sin(a), np.cos(a)]])
 
 
-def table(model: Path, path: Path, angle: float) -> Path:
+def table(model: Path, path: Path, number: int, angle: float) -> Path:
     """Write a pixel table whose positions follow its header while the field is turned by `angle`."""
     header = fits.getheader(model)
-    posang = header["ESO INS DROT POSANG"] = float(header["ESO INS DROT POSANG"]) + POSANG
+    posang = header["ESO INS DROT POSANG"] = float(header["ESO INS DROT POSANG"]) + POSANG[number]
     middle = (SIDE - 1) / 2
     y, x = (axis.ravel().astype(float) for axis in np.mgrid[:SIDE, :SIDE])
     sky = STEP * np.c_[middle - x, y - middle] @ turn(posang).T @ turn(angle).T
@@ -107,10 +107,8 @@ def main() -> None:
         offsets = [tuple(pointing[axis] - at[0][axis] for pointing in at) for axis in (0, 1)]  # none has a dither
         listed = OffsetList(dates, (0.0,) * 3, *offsets, (np.nan,) * 3, ANGLES)
         plain = OffsetList(dates, (0.0,) * 3, *offsets, (np.nan,) * 3)
-        right = [table(model, folder / f"right-{n}.fits", 0.0) for n, model in enumerate(models)]
-        off = [
-            table(model, folder / f"off-{n}.fits", a) for n, (model, a) in enumerate(zip(models, ANGLES, strict=True))
-        ]
+        right = [table(model, folder / f"right-{n}.fits", n, 0.0) for n, model in enumerate(models)]
+        off = [table(model, folder / f"off-{n}.fits", n, ANGLES[n]) for n, model in enumerate(models)]
         runs = {"not turned": (right, plain, "stream"), "turned, ROTANGLE applied": (off, listed, "stream")}
         if which("esorex"):
             runs["turned, by muse_exp_combine"] = off, listed, "eso"
@@ -159,7 +157,7 @@ def draw(found: dict[str, NDArray], path: Path) -> None:
     right.text(0, -4, "RA, DEC of the header", ha="center", va="top", fontsize=8)
     right.set(xlim=(38, -38), ylim=(-38, 42), xlabel="east [arcsec]", ylabel="north [arcsec]", aspect="equal")
     right.set_title("The sign", fontsize=11)
-    right.legend(frameon=False, loc="lower center", bbox_to_anchor=(0.5, -0.42), fontsize=8, ncols=2)
+    right.legend(frameon=False, loc="lower center", bbox_to_anchor=(0.5, -0.36), fontsize=8, ncols=2)
     figure.savefig(path, dpi=110)
 
 

@@ -51,11 +51,13 @@ def turned(fit: Fit, parts: list[FrameEquations]) -> Fit:
     if not turning.any() and not (_sigma(first.angle, first) > SUSPECT)[able].any():
         return fit
     judged = adjust(shifts, lever, fit.reference, turning=tuple(np.flatnonzero(able)), iterations=ITERATIONS)
-    gain = _sigma(np.nan_to_num(judged.angle), judged.whole) ** 2 / 2
+    before = np.array([frame.plane.angle for frame in fit.frames])
+    total = before + np.nan_to_num(judged.angle)
+    gain = _sigma(total, judged.whole) ** 2 / 2
     reach = np.sqrt((np.where(shared[..., None], lever, 0.0) ** 2).sum((1, 2)) / np.maximum(shared.sum(1), 1))
     needed = np.where(shared.sum(1) < FEW_STARS, MIN_GAIN_FEW, MIN_GAIN)
-    turning |= able & (gain > needed) & (np.abs(np.nan_to_num(judged.angle)) * reach > MIN_SHIFT)
-    if not turning.any():
+    turning = able & (gain > needed) & (np.abs(total) * reach > MIN_SHIFT)
+    if not (turning | (before != 0)).any():
         return fit
     trust = ~(judged.deviation > MAX_DEVIATION)
     trust[(trust & shared).sum(1) < MIN_TRUSTED * shared.sum(1)] = (
@@ -64,7 +66,9 @@ def turned(fit: Fit, parts: list[FrameEquations]) -> Fit:
     own = common_motion(shift, weight * trust[..., None, None], lever, fit.reference, turning & able)
     farthest = np.sqrt((np.where(shared[..., None], lever, 0.0) ** 2).sum(2).max(1))
     most = MAX_STEP * min(frame.seeing for frame in fit.frames) / np.maximum(farthest, 1e-3)
-    return _moved(fit, own, np.clip(own.angle, -most, most), turning)
+    # what blends and cosmic rays of the first steps asked for is taken back
+    angle = np.where(able & ~turning, -before, np.clip(own.angle, -most, most))
+    return _moved(fit, own, angle, turning)
 
 
 def _sigma(angle: Floats, common: Common) -> Floats:
