@@ -80,7 +80,7 @@ class SkyAxes:
         matrix = (_steps(header, path) * np.array(scale)[:, None])[list(rows)]
         if not abs(np.linalg.det(matrix)) > 0:
             raise MuseError(
-                f"{path}: its WCS (CD1_1, CD1_2, CD2_1, CD2_2, or CDELT) puts all pixels on a line of the sky: {_REMEDY}"
+                f"{path}: its WCS (CD1_1, CD1_2, CD2_1, CD2_2 or CDELT) puts all pixels on a line of the sky: {_REMEDY}"
             )
         place = [value * scale[axis] for axis, value in enumerate(values) if value is not None]
         pixel = [number_of(header.get(f"CRPIX{axis}")) or 0.0 for axis in (1, 2)]
