@@ -155,6 +155,8 @@ def _judge_values(frame: FrameStatistics, limit: Limits, add: Add) -> None:
 
 
 def _judge_noise(frame: FrameStatistics, limit: Limits, add: Add) -> None:
+    if frame.dq is None:  # the gaps between slices, whose STAT says nothing of their noise, are among the pixels
+        return
     ratio = frame.noise_ratio
     for name, wrong, which in (
         ("noise_high", ratio > limit["noise_high"], "small"),
