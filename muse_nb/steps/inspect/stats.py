@@ -279,6 +279,8 @@ def noise_ratio(sample: Sample, lines: bool = False) -> tuple[float, dict[str, f
     if sample.stat is None or sample.data.shape[1] < 3:
         return float("nan"), nan
     good = sample.good & (sample.stat > 0) & np.isfinite(sample.stat)
+    if lines:  # between the slices the variance is beyond measure, and without DQ nothing says so
+        good = good & sample.quiet
     rows = slice(None, -2), slice(1, -1), slice(2, None)
     with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
         second, variance = (_second([part[:, row] for row in rows], *how) for part, how in _both(sample))
