@@ -123,7 +123,7 @@ class Notebook:
         """A value that JSON can carry, from the notebook's kernel."""
         return json.loads(self.python(f"import json; print(json.dumps({expression}))"))
 
-    def until(self, expression: str, seconds: float = 10) -> Any:
+    def until(self, expression: str, seconds: float = 60) -> Any:
         """Wait for a Python expression to be true, and give its value."""
         found = None
 
@@ -218,6 +218,11 @@ class Canvas:
         test = """([root, name, value]) => {
           const found = document.querySelector(root).dataset[name]; return value ? found === value : found; }"""
         self.page.wait_for_function(test, arg=[self.root, name, value], timeout=60_000)
+
+    def counted(self, name: str, least: int) -> None:
+        """Wait for a data attribute that counts to be at a number or beyond: it may have gone on meanwhile."""
+        test = "([root, name, least]) => Number(document.querySelector(root).dataset[name]) >= least"
+        self.page.wait_for_function(test, arg=[self.root, name, least], timeout=60_000)
 
     def place(self, x: float, y: float) -> tuple[float, float]:
         """Where a pixel of the image is on the page."""

@@ -54,8 +54,13 @@ def picker(opened):
 
 def pick(book, canvas: Canvas, number: int) -> None:
     canvas.click(STARS[number, 0], STARS[number, 1])
-    book.until(f"picker.method.startswith('{number + 1} picked')")
-    canvas.settled("measured", str(book.value("picker.measured")))
+    fitted(book, canvas, number + 1)
+
+
+def fitted(book, canvas: Canvas, many: int) -> None:
+    """Wait for the fit of so many picked stars, not for its first estimate, and until the browser has it."""
+    book.until(f"picker.method == '{many} picked star{'s' * (many > 1)}'")
+    canvas.counted("measured", book.value("picker.measured"))
 
 
 def places(book) -> np.ndarray:
@@ -96,7 +101,7 @@ def test_a_drag_corrects_a_star_in_one_exposure_only(picker) -> None:
     pick(book, canvas, 0)
     canvas.press("ArrowRight")
     book.until("picker.exposure == 1")
-    canvas.settled("measured", str(book.value("picker.measured")))
+    fitted(book, canvas, 1)
     before = places(book)[0]
     other = STARS[4, :2] + OFFSETS[1] / 0.2 * [-1, 1]
     canvas.drag(tuple(before[1]), tuple(other))
