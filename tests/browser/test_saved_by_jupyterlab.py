@@ -48,14 +48,17 @@ def opened(open_notebook: Callable, night: Night) -> Iterator[Any]:
         yield book
 
 
+TOGGLE = "() => window.jupyterapp.commands.execute('@jupyter-widgets/jupyterlab-manager:saveWidgetState')"
+SHUT_DOWN = "() => window.jupyterapp.shell.currentWidget.context.sessionContext.shutdown()"
+
+
 @pytest.fixture(scope="module")
 def files(opened: Any) -> dict[bool, Path]:
     """The notebook as JupyterLab saves it, with the widgets' states and without."""
-    toggle = "() => window.jupyterapp.commands.execute('@jupyter-widgets/jupyterlab-manager:saveWidgetState')"
     made = {}
     for states in (False, True):
         if states:
-            opened.page.evaluate(toggle)
+            opened.page.evaluate(TOGGLE)
         opened.save()
         made[states] = Path(opened.file).with_name(f"{'with' if states else 'without'}.ipynb")
         made[states].write_bytes(Path(opened.file).read_bytes())
@@ -100,3 +103,17 @@ def test_a_page_of_ours_has_each_view_once(states: bool, files: dict[bool, Path]
     assert page.count('data-widget="') == (4 if states else 0)
     assert page.count("<img alt=") == 4
     assert page.count('class="still"') == (4 if states else 0)
+
+
+def test_opened_again_it_shows_its_pictures_and_no_error_in_place_of_its_views(
+    opened: Any, files: dict[bool, Path]
+) -> None:
+    Path(opened.file).write_bytes(files[False].read_bytes())
+    opened.page.evaluate(SHUT_DOWN)
+    opened.page.reload()
+    opened.page.locator(f"{STILL}:visible").first.wait_for()
+    lost = opened.page.get_by_text("model not found")
+    lost.first.wait_for(state="attached")
+    assert not any(one.is_visible() for one in lost.all())
+    assert opened.page.evaluate(VISIBLE) == 4, "three viewers and a figure"
+    assert opened.page.locator("table:visible").count() >= 1, "the exposures"

@@ -10,6 +10,11 @@ from muse_nb.core.saved import HEADLESS, MARK, STILL, STILL_OF, VIEW
 
 __all__ = ["MimeBundle", "fit_to_front_end", "for_a_page", "split_view_and_still"]
 
+NO_ERROR_WITHOUT_KERNEL = """<style class="mnb-hush">
+.jp-OutputArea-output.jupyter-widgets:not(:has(*)), .jp-OutputArea-child:has(.mnb-hush) { display: none; }
+</style>"""
+"""What JupyterLab writes where a saved notebook's view was, "model not found", is hidden: its picture is below it."""
+
 MimeBundle = dict[str, Any]
 """What Jupyter shows of something: type of media -> content that JSON can carry."""
 
@@ -48,7 +53,7 @@ def split_view_and_still(data: MimeBundle, stands_in: str) -> list[tuple[MimeBun
     Returns
     -------
     list of tuple
-        Data and metadata of each output; empty where one output serves better.
+        Data and metadata of each output, the last a style sheet only; empty where one output serves better.
     """
     if VIEW not in data or stands_in not in data or not _in_jupyterlab():
         return []
@@ -60,7 +65,7 @@ def split_view_and_still(data: MimeBundle, stands_in: str) -> list[tuple[MimeBun
         still[stands_in] = f'<div class="mnb-still">{data[stands_in]}</div>'
     if FINDINGS_MIME in data:
         still[FINDINGS_MIME] = data[FINDINGS_MIME]
-    return [(live, {}), (still, marks)]
+    return [(live, {}), (still, marks), ({"text/html": NO_ERROR_WITHOUT_KERNEL}, {})]
 
 
 def _request() -> dict[str, Any]:
