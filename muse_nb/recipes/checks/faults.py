@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum, IntEnum
@@ -82,6 +83,14 @@ class Run:
     parameters: Mapping[str, object] = field(default_factory=dict)
     products: tuple[Frame, ...] = ()
     exposures: int = 0  # of a run that has been, where its frames are not all at hand
+
+    def number(self, name: str) -> float | None:
+        """Value of a parameter as a number; None where it is not set or none. Headers of products hold it as text."""
+        try:
+            value = float(str(self.parameters[name]))
+        except (KeyError, ValueError):
+            return None
+        return value if math.isfinite(value) else None
 
     def tagged(self, *tags: str) -> Iterable[Frame]:
         """Frames with one of these tags."""

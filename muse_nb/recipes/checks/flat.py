@@ -73,7 +73,7 @@ def _reach(path: Path) -> tuple[float, float] | None:
 
 def _beyond(table: PixelTable, low: float, high: float, run: Run) -> tuple[int, int]:
     """Rows with dq 0 that the recipe is asked for, and how many of them are beyond a range of wavelengths."""
-    asked = [number_of(run.parameters.get(name)) for name in ("lambdamin", "lambdamax")]
+    asked = [run.number(name) for name in ("lambdamin", "lambdamax")]
     first, last = (limit if given is None else given for given, limit in zip(asked, (0.0, np.inf), strict=True))
     good = beyond = 0
     for start, stop in sampled_rows(table):

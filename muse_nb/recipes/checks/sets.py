@@ -133,7 +133,7 @@ def nearest(run: Run) -> Iterator[Fault]:
 @check(Reads.HEADERS)
 def cosmics(run: Run) -> Iterator[Fault]:
     """Cosmic rays are searched along the first exposure's axis though the others have another."""
-    if run.recipe != "muse_exp_combine" or number_of(run.parameters.get("crsigma", 10.0)) == 0:
+    if run.recipe != "muse_exp_combine" or run.number("crsigma") == 0:
         return
     angles = [
         angle
