@@ -38,10 +38,11 @@ def table_html(
     kind
         CSS class.
     style, cell_style
-        CSS of the table, and of each cell below the head.
+        CSS of the table, and of each of its cells.
     """
-    heads = "".join(f"<th>{_escaped(cell)}</th>" for cell in head)
-    opening = f"<td{_attribute('style', cell_style)}>"
+    of_cell = _attribute("style", cell_style)
+    heads = "".join(f"<th{of_cell}>{_escaped(cell)}</th>" for cell in head)
+    opening = f"<td{of_cell}>"
     lines = "".join(f"<tr>{''.join(f'{opening}{_escaped(cell)}</td>' for cell in row)}</tr>" for row in rows)
     attributes = _attribute("class", kind) + _attribute("style", style)
     return f"<table{attributes}><thead><tr>{heads}</tr></thead><tbody>{lines}</tbody></table>"

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 
 __all__ = ["draw_map", "plot_image", "plot_images"]
 
+_BAR = (1.03, 0.25, 0.05, 0.75)  # of the colour bar beside an image: left, bottom, width, height [axes]
+_COMPASS = (38.0, 4.0)  # from the image's lower right corner to the compass below the bar [points]
+_ARROW = 26.0  # length of its arrows, letters included [points]
+
 
 def plot_image(image: str | Path | ImageFov, ax: Axes | None = None, *, title: str | None = None) -> Axes:
     """Draw an image with an asinh stretch, in arcseconds from its centre, with arrows to north and east.
@@ -57,10 +61,10 @@ def plot_image(image: str | Path | ImageFov, ax: Axes | None = None, *, title: s
     extent = np.array([-nx / 2, nx / 2, -ny / 2, ny / 2]) * scale
     cmap = plt.get_cmap("gray_r").with_extremes(bad="#7fb2d6")  # no data: not a grey of the stretch
     shown = ax.imshow(data, origin="lower", norm=norm, cmap=cmap, extent=tuple(extent), interpolation="nearest")
-    bar = ax.figure.colorbar(shown, ax=ax, shrink=0.8, pad=0.02)
+    bar = ax.figure.colorbar(shown, cax=ax.inset_axes(_BAR))
     bar.set_label(_unit(opened), fontsize=8)
     bar.ax.tick_params(labelsize=7)
-    _compass(ax, north, east, float(min(nx, ny) * scale))
+    _compass(ax, north, east)
     ax.set_xlabel(f"x [arcsec] from {_centre(opened)}", fontsize=9)
     ax.set_ylabel("y [arcsec]", fontsize=9)
     ax.set_title(title if title is not None else opened.date_obs, fontsize=10)
@@ -117,8 +121,6 @@ def _close_up(ax: Axes, half: float) -> None:
     height = (data[j, i] + np.nanmedian(data)) / 2
     ax.contour(x, y, np.nan_to_num(data), levels=[height], colors="#d55e00", linewidths=1.2)
     ax.set(xlim=(x[i] - half, x[i] + half), ylim=(y[j] - half, y[j] + half))
-    for artist in (*ax.texts,):
-        artist.set_visible(False)  # the arrows stand in the whole images
 
 
 def _centre(image: ImageFov) -> str:
@@ -146,15 +148,24 @@ def _directions(image: ImageFov) -> tuple[NDArray[np.float64], NDArray[np.float6
     return axes.north, axes.east, float(np.sqrt(axes.scale[0] * axes.scale[1]))
 
 
-def _compass(ax: Axes, north: NDArray[np.float64], east: NDArray[np.float64], side: float) -> None:
-    length = 0.13 * side
-    corner = np.array([0.38, -0.40]) * side
+def _compass(ax: Axes, north: NDArray[np.float64], east: NDArray[np.float64]) -> None:
+    """Arrows to the north and the east beside the image, below its colour bar: they cover nothing."""
+    from matplotlib.transforms import offset_copy
+
+    start = offset_copy(ax.transAxes, ax.get_figure(root=True), *_COMPASS, units="points")
     for name, way in (("N", north), ("E", east)):
-        tip_x, tip_y = corner + length * way
-        text_x, text_y = corner + 1.28 * length * way
-        style = {"arrowstyle": "-|>", "color": "#d55e00", "lw": 1.6}
-        ax.annotate("", (tip_x, tip_y), (corner[0], corner[1]), arrowprops=style)
-        ax.text(text_x, text_y, name, color="#d55e00", ha="center", va="center", fontsize=10)
+        ax.annotate(
+            name,
+            xy=(1.0, 0.0),
+            xycoords=start,
+            xytext=tuple(_ARROW * way / np.hypot(*way)),
+            textcoords="offset points",
+            ha="center",
+            va="center",
+            fontsize=9,
+            annotation_clip=False,
+            arrowprops={"arrowstyle": "<|-", "lw": 1.2, "color": "black", "shrinkA": 0, "shrinkB": 0},
+        )
 
 
 def draw_map(ax: Axes, fraction: NDArray[np.floating], header: Mapping[str, Any], top: float = 1.0) -> None:
@@ -163,10 +174,14 @@ def draw_map(ax: Axes, fraction: NDArray[np.floating], header: Mapping[str, Any]
     scale = _arcsec(header)
     extent = (-0.5 * nx * scale[0], 0.5 * nx * scale[0], -0.5 * ny * scale[1], 0.5 * ny * scale[1])
     image = ax.imshow(fraction, origin="lower", extent=extent, cmap="cividis", vmin=0, vmax=top)
-    ax.figure.colorbar(image, ax=ax, label="NaN over all planes [fraction]", shrink=0.85)
+    ax.figure.colorbar(image, cax=ax.inset_axes(_BAR), label="NaN [fraction of planes]")
     unit = "arcsec" if scale != (1, 1) else "pixel"
     ax.set(xlabel=f"x [{unit}]", ylabel=f"y [{unit}]")
-    _corner_compass(ax, header)
+    try:
+        sky = SkyAxes.of(header, "")
+    except MuseError:  # nothing is said of directions then
+        return
+    _compass(ax, sky.north, sky.east)
 
 
 def _arcsec(header: Mapping[str, Any]) -> tuple[float, float]:
@@ -175,32 +190,3 @@ def _arcsec(header: Mapping[str, Any]) -> tuple[float, float]:
         return SkyAxes.of(header, "").scale
     except MuseError:
         return 1, 1
-
-
-def _corner_compass(ax: Axes, header: Mapping[str, Any]) -> None:
-    """Arrows to the north and the east, from the WCS."""
-    from matplotlib.patheffects import withStroke
-
-    outline = [withStroke(linewidth=2.5, foreground="black")]
-    try:
-        sky = SkyAxes.of(header, "")
-    except MuseError:  # nothing is said of directions then
-        return
-    east, north = sky.east, sky.north
-    for name, vector in (("N", north), ("E", east)):
-        vector = 0.12 * vector
-        start = (0.86, 0.08)
-        arrow = {"arrowstyle": "->", "color": "white", "lw": 1.2}
-        end = (start[0] + vector[0], start[1] + vector[1])
-        ax.annotate("", end, start, xycoords="axes fraction", arrowprops=arrow | {"path_effects": outline})
-        ax.text(
-            start[0] + 1.3 * vector[0],
-            start[1] + 1.3 * vector[1],
-            name,
-            color="white",
-            transform=ax.transAxes,
-            ha="center",
-            va="center",
-            fontsize=8,
-            path_effects=outline,
-        )

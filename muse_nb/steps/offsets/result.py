@@ -231,7 +231,7 @@ class Offsets(Shown):
                 str(row["date_obs"]),
                 f"{signed(1e3 * row['ra_offset'])}\u00a0±\u00a0{1e3 * row['ra_error']:.1f}",
                 f"{signed(1e3 * row['dec_offset'])}\u00a0±\u00a0{1e3 * row['dec_error']:.1f}",
-                f"{row['rotation']:+.4f}\u00a0±\u00a0{row['rotation_error']:.4f}",
+                f"{signed(row['rotation'], 4)}\u00a0±\u00a0{row['rotation_error']:.4f}",
                 str(row["n_stars"]),
                 f"{row['chi2']:.2f}",
                 f"{row['fwhm']:.2f}",
