@@ -47,10 +47,9 @@ def with_data(path: Path, data: np.ndarray, copy: Path) -> Path:
 
 
 def arrow(ax: Axes, name: str) -> np.ndarray:
-    """Where an arrow points, on the figure as it is drawn."""
-    named = {text.get_text(): np.array(text.get_position()) for text in ax.texts}
-    corner = np.array([0.38, -0.40]) * min(np.ptp(ax.get_xlim()), np.ptp(ax.get_ylim()))
-    return named[name] - corner
+    """Where an arrow points, in points from its start."""
+    (named,) = (text for text in ax.texts if text.get_text() == name)
+    return np.array(named.get_position())
 
 
 def test_the_arrows_point_where_the_sky_is(images: list[Path]) -> None:
@@ -65,6 +64,13 @@ def test_the_arrows_point_where_the_sky_is(images: list[Path]) -> None:
             drawn = arrow(ax, name)
             cosine = way @ drawn / np.hypot(*way) / np.hypot(*drawn)
             assert cosine > 0.999, f"{name} of {path.name}"
+
+
+def test_the_arrows_cover_nothing_of_the_image(images: list[Path]) -> None:
+    ax = plot_image(images[0])
+    ax.figure.canvas.draw()
+    assert {text.get_text() for text in ax.texts} == {"N", "E"}
+    assert not any(text.get_window_extent().overlaps(ax.get_window_extent()) for text in ax.texts)
 
 
 def test_axes_are_in_arcseconds_from_the_centre(images: list[Path]) -> None:
