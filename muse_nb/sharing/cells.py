@@ -7,7 +7,6 @@ import mimetypes
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
 from html import unescape
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
@@ -18,12 +17,12 @@ from markupsafe import Markup
 from muse_nb.core.html import FINDINGS_MIME
 from muse_nb.core.saved import MARK, STILL_OF
 from muse_nb.sharing.clean import Places, safe_html
+from muse_nb.sharing.colours import coloured
 from muse_nb.sharing.fill import fill_template
 from muse_nb.sharing.states import view_of
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
-    from pygments.formatters import HtmlFormatter
 
 __all__ = ["Cells", "findings_of", "title_of"]
 
@@ -130,7 +129,7 @@ class Cells:
         if cell.cell_type != "code":
             return {"kind": "raw", "text": cell.source}
         outputs = [self._output(output) for output in with_stills(cell.outputs)]
-        return {"kind": "code", "html": _highlight(self.places.hide(cell.source)), "outputs": outputs}
+        return {"kind": "code", "html": coloured(self.places.hide(cell.source)), "outputs": outputs}
 
     def _markdown(self, source: str, attachments: Mapping[str, Mapping[str, str]] | None = None) -> Markup:
         from nbconvert.filters import markdown2html
@@ -195,20 +194,6 @@ def _formula(tex: str, *, block: bool) -> Markup:
     for part in formula.iter():  # signs are entities in its texts, which are to be escaped like any other
         part.text = unescape(part.text) if part.text else part.text
     return Markup(tostring(formula, encoding="unicode"))
-
-
-@cache
-def _formatter() -> HtmlFormatter:
-    from pygments.formatters import HtmlFormatter
-
-    return HtmlFormatter(noclasses=True, style="default")
-
-
-def _highlight(source: str) -> Markup:
-    from pygments import highlight
-    from pygments.lexers import PythonLexer
-
-    return Markup(highlight(source, PythonLexer(), _formatter()))
 
 
 def _picture(data: MimeBundle) -> str:

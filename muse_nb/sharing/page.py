@@ -13,6 +13,7 @@ from markupsafe import Markup
 
 from muse_nb.sharing.cells import Cells, title_of
 from muse_nb.sharing.clean import Places, island
+from muse_nb.sharing.colours import code_style
 from muse_nb.sharing.fill import fill_template
 from muse_nb.sharing.states import Kept, keep
 
@@ -60,7 +61,7 @@ def document(title: str, body: str, *, code: Sequence[str] = (), data: Mapping[s
         "document.html",
         policy=policy,
         title=title,
-        style=Markup(static("page.css")),
+        style=Markup(static("page.css") + code_style()),
         body=Markup(body),
         islands={name: Markup(island(value)) for name, value in (data or {}).items()},
         code=[Markup(text) for text in code],

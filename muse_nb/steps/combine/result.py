@@ -87,7 +87,7 @@ class Combination(Shown):
 def checks_html(checks: Sequence[Check]) -> str:
     """Write checks as a table; nothing where there is none."""
     rows = [(_MARK[check.good], check.name, check.text) for check in checks]
-    return table_html(("", "check", "what it says"), rows, kind="judged") if rows else ""
+    return table_html(("", "check", "what it says"), rows, kind="sentences") if rows else ""
 
 
 _MARK = {True: "good", False: "look", None: "–"}

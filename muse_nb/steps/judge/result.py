@@ -125,7 +125,9 @@ class Judgement(Shown):
             (check.name, _number(check.value), _number(check.limit), _WORD[check.good], check.text)
             for check in self.checks
         ]
-        table = table_html(("check", "value", "limit", "", "what was found"), rows, cell_style="text-align:left")
+        table = table_html(
+            ("check", "value", "limit", "", "what was found"), rows, kind="sentences", cell_style="text-align:left"
+        )
         facts = "".join(f"<p>{escape(printable(fact))}</p>" for fact in self.facts)
         return f"<p><b>{escape(printable(self.verdict))}</b></p>{findings_html(self.findings)}{facts}{Html(table)}"
 

@@ -72,7 +72,7 @@ export class SpectrumPlot {
     }
     if (this.cursor !== null) { context.strokeStyle = plot.ink; context.globalAlpha = 0.5; context.lineWidth = 1; line(context, sx(this.cursor), top, sx(this.cursor), bottom); context.globalAlpha = 1; }
     context.restore();
-    if (!this.curves.length) { context.fillStyle = plot.ink; context.textAlign = "center"; context.textBaseline = "middle"; context.fillText("Move over the image for spectra; draw a region to keep one.", (left + right) / 2, (top + bottom) / 2); }
+    if (!this.curves.length) { context.fillStyle = plot.ink; context.textAlign = "center"; context.textBaseline = "middle"; ["Move over the image for spectra;", "draw a region to keep one."].forEach((text, i) => context.fillText(text, (left + right) / 2, (top + bottom) / 2 + 16 * (i - 0.5))); }
   }
   // Where many planes fall on a pixel, the least and the largest of them.
   curve(context, plot, flux, colour, width) {
