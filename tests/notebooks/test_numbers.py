@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 
 import muse_nb
+from muse_nb.cli import main
+from muse_nb.core.saved import HEADLESS
+from muse_nb.products.offset_list import OffsetList
 from muse_nb.steps.nans.causes import Cause
 
 if TYPE_CHECKING:
@@ -52,6 +57,33 @@ def test_the_viewer_the_words_and_the_title_say_the_same_share(audit: NanAudit) 
     assert f"{viewer.cube['fraction_in_field']:.2%} of those inside" in audit.findings[0]
     voxels = {cause["name"]: cause["voxels"] for cause in viewer.cube["causes"]}
     assert voxels == {str(name): number for name, number in audit.totals().items()}
+
+
+def test_the_offsets_are_the_same_wherever_they_are_said(
+    night: Night, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(HEADLESS, "1")  # as in a run without a browser
+    images = muse_nb.survey(night.folder).files_of("IMAGE_FOV")
+    picker = muse_nb.StarPicker(images, picks=tmp_path / "picks.ecsv")
+    offsets = picker.offsets
+    picker._repr_mimebundle_()
+    assert picker.rows == offsets.rows()
+    said = re.findall(r"<td>([+\u2212][\d.]+)\u00a0±\u00a0([\d.]+)</td>", offsets._repr_html_().replace("-", "\u2212"))
+    numbers = [(float(value.replace("\u2212", "-")), float(error)) for value, error in said]
+    for row, (ra, dec, turn) in zip(offsets.rows(), zip(*[iter(numbers)] * 3, strict=True), strict=True):
+        assert ra == pytest.approx((1e3 * row["ra_offset_arcsec"], 1e3 * row["ra_error_arcsec"]), abs=0.051)
+        assert dec == pytest.approx((1e3 * row["dec_offset_arcsec"], 1e3 * row["dec_error_arcsec"]), abs=0.051)
+        assert turn == pytest.approx((row["rotation_deg"], row["rotation_error_deg"]), abs=0.000051)
+    listed = tmp_path / "OFFSET_LIST.fits"
+    offsets.write(listed)
+    read = OffsetList.read(listed)
+    east = [1e3 * 3600 * value * np.cos(np.radians(offsets.dec)) for value in read.ra_offset]
+    assert east == pytest.approx([1e3 * row["ra_offset_arcsec"] for row in offsets.rows()], abs=0.01)
+    assert main(["offsets", *map(str, images), "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    for row, one in zip(offsets.rows(), told["exposures"] if isinstance(told, dict) else told, strict=True):
+        assert one["ra_offset_arcsec"] == pytest.approx(row["ra_offset_arcsec"], abs=1e-5)
+        assert one["dec_error_arcsec"] == pytest.approx(row["dec_error_arcsec"], abs=1e-5)
 
 
 def test_notebooks_use_one_word_for_one_thing() -> None:
