@@ -7,7 +7,7 @@ from enum import IntFlag
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["DQ", "MEANING", "NOT_FINITE", "NO_ROW", "REJECTED", "count", "names"]
+__all__ = ["DQ", "MEANING", "NOTCH", "NOT_FINITE", "NO_ROW", "REJECTED", "count", "names"]
 
 
 class DQ(IntFlag):
@@ -34,6 +34,10 @@ class DQ(IntFlag):
 NO_ROW = DQ.MISSDATA
 NOT_FINITE = DQ.OUTSDRANGE
 REJECTED = DQ.COSMICRAY | DQ.OUTLIER  # by the combine, which is no cosmic ray that a pixel table knew of
+
+NOTCH = {"WFM-AO-N": (5805.0, 5966.0), "WFM-AO-E": (5755.0, 6008.0), "NFM-AO-N": (5780.0, 6050.0)}
+"""Where the filter against the lasers of the adaptive optics takes the light [Angstrom], by INS MODE: what the recipes
+flag NOTCH_NAD (kMuseNaLambdaMin and the like of the MUSE pipeline's muse_instrument.h)."""
 
 MEANING: dict[DQ, str] = {
     DQ.TELLURIC: "telluric absorption, not corrected",

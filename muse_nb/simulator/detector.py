@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from muse_nb.products.dq import DQ
+from muse_nb.products.dq import DQ, NOTCH
 from muse_nb.simulator import spectra
 from muse_nb.simulator.instrument import Instrument, PixelMap
 from muse_nb.simulator.layouts import PRESCAN, SLICES, Layout
@@ -99,7 +99,7 @@ class Chip:
         """Give electrons a second in each pixel of warm and cool stars, sky and sky lines of unit strength."""
         layout, grid = self.instrument.layout, self._grid
         warm = spectra.nebula if layout.field.endswith("nebula") else spectra.warm_star
-        open_ = ~spectra.notched(grid, layout.mode) if layout.mode in spectra.NOTCH else 1
+        open_ = ~spectra.notched(grid, layout.mode) if layout.mode in NOTCH else 1
         area = (layout.spaxel / 0.2) ** 2
         parts = (warm(grid), spectra.cool_star(grid), spectra.sky_continuum(grid) * area)
         light = [self._on_pixels(part * self._scale * open_) * self.response for part in parts]

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from muse_nb.products.dq import NOTCH
+
 __all__ = [
     "FLUX_UNIT",
     "REFERENCE",
@@ -80,7 +82,6 @@ def sky_lines(wavelength: np.ndarray) -> np.ndarray:
     return spectrum
 
 
-NOTCH = {"WFM-AO-N": (5805.0, 5966.0), "WFM-AO-E": (5755.0, 6008.0), "NFM-AO-N": (5780.0, 6050.0)}
 # Nebular lines at rest, strengths relative to H beta (air, Angstrom).
 NEBULA = {
     4861.33: 1.0, 4958.91: 3.0, 5006.84: 9.0, 5754.6: 0.06, 5875.66: 0.15, 6300.3: 0.2, 6548.05: 0.8, 6562.80: 3.0,

@@ -11,14 +11,14 @@ from astropy.table import Table
 
 from muse_nb.cli import main
 from muse_nb.core.errors import MuseError
-from muse_nb.products.dq import DQ
+from muse_nb.products.dq import DQ, NOTCH
 from muse_nb.simulator.detector import Chip, amplifiers
 from muse_nb.simulator.fields import FIELDS, draw_field
 from muse_nb.simulator.instrument import Instrument
 from muse_nb.simulator.layouts import LAYOUTS
 from muse_nb.simulator.plan import pointing
 from muse_nb.simulator.rendering import field_coordinates, nodes, profile_length
-from muse_nb.simulator.spectra import NOTCH, notched
+from muse_nb.simulator.spectra import notched
 from muse_nb.simulator.world import MODES, World
 
 

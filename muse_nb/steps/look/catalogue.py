@@ -13,11 +13,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from muse_nb.core.errors import MuseError
+from muse_nb.products.dq import NOTCH
 
 __all__ = ["Line", "find_line", "known_lines", "notch", "sky_lines", "to_air", "to_vacuum"]
-
-NOTCHES = {"WFM-AO-N": (5800.0, 5970.0), "WFM-AO-E": (5750.0, 6010.0), "NFM-AO-N": (5780.0, 6050.0)}
-"""Filter against the light of the adaptive optics' lasers by INS MODE [Angstrom]: MUSE User Manual."""
 
 
 @dataclass(frozen=True)
@@ -103,4 +101,4 @@ def sky_lines(medium: str) -> list[tuple[float, str]]:
 
 def notch(primary: Mapping[str, Any]) -> tuple[float, float] | None:
     """Wavelengths that the laser's filter takes away [Angstrom]; None without adaptive optics, or where nobody says."""
-    return NOTCHES.get(str(primary.get("ESO INS MODE") or "").strip().upper())
+    return NOTCH.get(str(primary.get("ESO INS MODE") or "").strip().upper())

@@ -7,11 +7,10 @@ from numpy.typing import NDArray
 
 from muse_nb.core.errors import MuseError
 from muse_nb.products.cube_file import CubeFile
+from muse_nb.products.dq import NOTCH
 
 __all__ = ["notch_findings"]
 
-# Angstrom, where the recipes flag NOTCH_NAD: kMuseNaLambdaMin and the like of the MUSE pipeline
-_NOTCH = {"WFM-AO-N": (5805.0, 5966.0), "WFM-AO-E": (5755.0, 6008.0), "NFM-AO-N": (5780.0, 6050.0)}
 _EDGE = 5.0  # Angstrom, by which the gap may be wider: drops, and the move to the barycentre
 _EMPTY = 0.98  # of the field: with so many NaN a plane is of the gap
 
@@ -29,13 +28,13 @@ def notch_findings(cube: CubeFile, missing: NDArray[np.int64], inside: int) -> l
         Spaxels inside the field.
     """
     mode = str(cube.primary.get("ESO INS MODE") or "").strip()
-    if mode not in _NOTCH or not inside:
+    if mode not in NOTCH or not inside:
         return []
     try:
         wavelength = cube.wavelength(np.arange(cube.shape[0]))
     except MuseError:
         return []
-    low, high = _NOTCH[mode]
+    low, high = NOTCH[mode]
     outside = cube.shape[1] * cube.shape[2] - inside
     empty = (missing - outside) >= _EMPTY * inside
     empty &= (wavelength > low - _EDGE) & (wavelength < high + _EDGE)
