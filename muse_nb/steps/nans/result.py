@@ -174,16 +174,20 @@ class NanAudit(Shown):
         nz = self.shape[0]
         if self.voxels == int(np.prod(self.shape)):
             return [f"All {self.voxels} voxels are NaN: the cube is empty."]
+        within, where, of = (
+            (f", {self.nan_fraction_in_field:.2%} of those inside the field", " inside the field", "field")
+            if self.exact
+            else ("", "", "cube")  # where its field ends a cube alone does not tell
+        )
         said = [
-            f"{self.nan_fraction:.2%} of the voxels are NaN, {self.nan_fraction_in_field:.2%} of those inside the"
-            f" field; {self.dead_spaxels} spaxels inside the field and {self.dead_planes} of {nz} planes have no data"
-            " at all."
+            f"{self.nan_fraction:.2%} of the voxels are NaN{within}; {self.dead_spaxels} spaxels{where} and"
+            f" {self.dead_planes} of {nz} planes have no data at all."
         ]
         inside = max(1, int(self.empty.inside.sum()) * nz)
         for cause, number in self.totals().items():
             if cause in (Cause.OUTSIDE_FIELD, Cause.OUTSIDE_RANGE):
                 continue
-            share = f"{number} voxels, {number / inside:.3%} of the field"
+            share = f"{number} voxels, {number / inside:.3%} of the {of}"
             said.append(f"{cause[0].upper() + cause[1:]}: {share} ({MEANING[Cause(cause)]}){self._most(cause)}.")
         if self.infinite:
             said.append(f"{self.infinite} voxels are infinite, not NaN: the pixel tables hold data that overflow.")

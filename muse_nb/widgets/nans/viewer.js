@@ -181,7 +181,7 @@ function view({ model, el }) {
     chips.replaceChildren(h("div", { class: "mnb-heading" }, "Why it is NaN"), ...cube.causes.map((cause, i) => h("button", {
       type: "button", class: "mnb-chip", "aria-pressed": String(!hidden.includes(cause.name)), title: `${cause.meaning} (${i + 1})`, "data-cause": cause.name, onclick: () => flip(cause.name),
     }, h("span", { class: "mnb-swatch", style: `background:${cause.colour}` }), h("span", {}, cause.name), h("span", { class: "mnb-count" }, percent(cause.fraction)))),
-    h("div", { class: "mnb-hint" }, `${percent(cube.fraction)} of the cube, ${percent(cube.fraction_in_field)} inside the field${cube.exact ? "" : "; give the pixel tables to tell all causes"}`));
+    h("div", { class: "mnb-hint" }, `${percent(cube.fraction)} of the cube${cube.exact ? `, ${percent(cube.fraction_in_field)} inside the field` : "; give the pixel tables to tell all causes"}`));
     if (!cube.causes.length) chips.append(h("div", { class: "mnb-hint" }, "No voxel is NaN."));
   }
   const percent = (f) => (f === 0 ? "0" : f >= 0.0995 ? `${(100 * f).toFixed(0)} %` : f >= 0.0001 ? `${(100 * f).toPrecision(2)} %` : `${number(f * 1e6, 2)} ppm`);
