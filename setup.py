@@ -1,4 +1,4 @@
-"""What pyproject.toml cannot say: kernels know their sources, any Python 3 takes them, and notebooks go into the wheel."""
+"""What pyproject.toml cannot say: kernels know their sources, any Python takes them, notebooks go along."""
 
 from __future__ import annotations
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import ctypes
+import platform
 from functools import cache
 from pathlib import Path
 
 from muse_nb.kernels.signatures import declare
 from muse_nb.kernels.sources import digest
 
-__all__ = ["KernelsError", "library"]
+__all__ = ["KernelsError", "instructions", "library"]
 
 _HERE = Path(__file__).parent
 _CORE = _HERE / "_core.so"
@@ -41,6 +42,20 @@ def library() -> ctypes.CDLL:
         raise KernelsError(f"{_CORE} was compiled from other C sources than those in {_HERE}: {_BUILD}")
     declare(core)
     return core
+
+
+def instructions() -> str:
+    """Say which instructions the kernels use here; they are chosen when the program runs.
+
+    Raises
+    ------
+    KernelsError
+        As `library` does.
+    """
+    machine = platform.machine()
+    widest = {512: "AVX-512", 256: "AVX2"}.get(library().vector_bits(), f"those that every {machine} processor has")
+    cloned = ctypes.c_int64.in_dll(library(), "value_CLONES").value or machine != "x86_64"
+    return f"{widest}, chosen at run time{'' if cloned else ' but for the smaller kernels, built for any processor'}"
 
 
 def _built_from(core: ctypes.CDLL) -> str:
