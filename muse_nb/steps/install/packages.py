@@ -17,14 +17,7 @@ _EXTRAS = {  # of pyproject.toml, for users -> what works with it
     "cluster": "combining on more than one machine, or with several processes (--workers, --scheduler)",
     "mpdaf": "Cube and Image objects of mpdaf from files and results",
 }
-_TOLD = (
-    "numpy",
-    "scipy",
-    "astropy",
-    "jupyterlab",
-    "ipywidgets",
-    "anywidget",
-)  # versions that a report of a fault needs
+_TOLD = ("numpy", "scipy", "astropy", "jupyterlab", "ipywidgets", "anywidget")  # what a report of a fault needs
 
 
 @dataclass(frozen=True)
