@@ -351,8 +351,10 @@ def _finish(begun: _Begun, dp_id: str, part: Path, file: IO[bytes], folder: Path
 
 def _unpack(packed: Path, target: Path) -> Path:
     """Unpack what Unix compress packed (LZW, .Z)."""
-    from ncompress import decompress
-
+    try:
+        from ncompress import decompress
+    except ImportError:
+        raise MuseError(f"{packed.name} was packed by compress (.Z): pip install ncompress unpacks it") from None
     with packed.open("rb") as source, target.open("wb") as sink:
         try:
             decompress(source, sink)

@@ -1,8 +1,16 @@
-"""The one kind of error that a user is meant to read."""
+"""What a user is meant to read: the one kind of error, warnings of the data, and of names that have changed."""
 
 from __future__ import annotations
 
-__all__ = ["MuseError", "MuseWarning"]
+import warnings
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
+
+__all__ = ["MuseError", "MuseWarning", "renamed_keyword"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 class MuseError(Exception):
@@ -19,3 +27,36 @@ class MuseError(Exception):
 
 class MuseWarning(UserWarning):
     """Something in the data that the user should know; the result stands."""
+
+
+def renamed_keyword(
+    former: str, name: str, since: str, adapt: Callable[[Any], Any] = lambda value: value
+) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Have a function take a keyword under its former name, too, with a DeprecationWarning.
+
+    Parameters
+    ----------
+    former, name
+        Of the keyword.
+    since
+        Version that renamed it.
+    adapt
+        Makes of a value as it was one as it is; None stays None.
+    """
+
+    def take(function: Callable[P, R]) -> Callable[P, R]:
+        @wraps(function)
+        def call(*args: P.args, **kwargs: P.kwargs) -> R:
+            if former in kwargs:
+                call_of = f"{function.__name__}({former}=)"
+                if name in kwargs:
+                    raise TypeError(f"{call_of} is the former name of {name}=: give one of the two")
+                told = f"{call_of} is called {name}= since muse_nb {since}; the former name goes with 1.0"
+                warnings.warn(told, DeprecationWarning, stacklevel=2)
+                value = kwargs.pop(former)
+                kwargs[name] = None if value is None else adapt(value)
+            return function(*args, **kwargs)
+
+        return call
+
+    return take

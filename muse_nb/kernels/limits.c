@@ -206,7 +206,10 @@ int stream_scan(Exposure *exposure, double low, double high, int threads) {
         run_threads(passes[pass], scan, threads);
         for (int t = 0; t < threads; t++) {
             failed |= scan->failed[t];
-            for (int i = 0; i < 6; i++) widen(limit + i / 2 * 2, scan->limit[t][i]);
+            for (int i = 0; i < 6; i += 2) {
+                const double *own = scan->limit[t] + i;
+                if (own[0] <= own[1]) widen(limit + i, own[0]), widen(limit + i, own[1]);   // else it has seen no row
+            }
         }
     }
     free(scan);

@@ -69,6 +69,8 @@ SIGNATURES: dict[str, tuple[tuple[type, ...], type | None]] = {  # arguments, re
     "voxels_sums": ((*[_ARRAY] * 2, *[_LONG] * 8, _ARRAY, _INT, *[_ARRAY] * 3), None),
     "voxels_medians": ((_ARRAY, *[_LONG] * 3, _ARRAY, _LONG, _INT, _REAL, _REAL, _INT, *[_ARRAY] * 3), None),
     "voxels_planes": ((*[_ARRAY] * 3, _LONG, _LONG, _INT, *[_ARRAY] * 3), None),
+    # threads.c
+    "vector_bits": ((), _INT),
     # module.c
     "kernel_sources": ((), c_char_p),
 }

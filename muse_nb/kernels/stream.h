@@ -37,8 +37,10 @@ int vector_bits(void);
 // The same for functions without floating-point sums, where nobody needs to choose: the loader does, where it can.
 #if defined(__x86_64__) && defined(__gnu_linux__) && defined(__GLIBC__) && !defined(__clang__)
 #define HOT __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
+#define CLONES 1
 #else
 #define HOT
+#define CLONES 0
 #endif
 
 typedef float Pair __attribute__((vector_size(32), aligned(4)));         // the sums of two voxels; SSE2 and NEON do it in two halves

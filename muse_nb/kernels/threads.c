@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 // Held against structs.py by a test.
-const int64_t sizeof_Exposure = sizeof(Exposure), sizeof_Grid = sizeof(Grid), value_BLOCK = BLOCK, value_MAXTHREADS = MAXTHREADS;
+const int64_t sizeof_Exposure = sizeof(Exposure), sizeof_Grid = sizeof(Grid), value_BLOCK = BLOCK, value_MAXTHREADS = MAXTHREADS, value_CLONES = CLONES;
 
 #if defined(__x86_64__)
 static int best_vectors(void) {

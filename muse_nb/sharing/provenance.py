@@ -7,19 +7,20 @@ import platform
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from functools import cache
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, TypedDict
 
+from muse_nb import __version__
 from muse_nb.core.errors import MuseError
 from muse_nb.sharing.clean import Places
 from muse_nb.sharing.running.parameters import defaults
 from muse_nb.sharing.running.run import Ran
+from muse_nb.steps.install.packages import installed
 
 __all__ = ["About", "about"]
 
 _PACKAGES = (
-    *("muse_nb", "numpy", "scipy", "astropy", "matplotlib", "mpdaf", "anywidget", "ipywidgets"),
+    *("numpy", "scipy", "astropy", "matplotlib", "mpdaf", "anywidget", "ipywidgets"),
     *("jupyterlab", "nbclient", "nbconvert", "python-cpl"),
 )
 _HASHED = 4e9  # bytes of inputs that are read again for their sha256; above it the manifest's is given, or none
@@ -79,17 +80,11 @@ def about(notebook: Path, parameters: Mapping[str, Any], ran: Ran, places: Place
         "offsets": _offsets(values, folder),
         "inputs": list(_inputs(ran.inputs, places)),
         "recipes": _recipes(ran.inputs, places),
-        "versions": {name: found for name in _PACKAGES if (found := _version(name))}
+        "versions": {"muse_nb": __version__}
+        | {name: found for name in _PACKAGES if (found := installed(name))}
         | {"python": platform.python_version()},
         "machine": {"system": platform.system(), "processor": platform.machine(), "cores": os.cpu_count()},
     }
-
-
-def _version(name: str) -> str:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return ""
 
 
 def _picks(parameters: Mapping[str, object], folder: Path) -> str:

@@ -1,4 +1,4 @@
-"""pyproject.toml, environment.yml and requirements.lock name the same packages and agree on their versions."""
+"""pyproject.toml, environment.yml, conda's recipe and requirements.lock name the same packages and versions."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from pathlib import Path
 
 from packaging.requirements import Requirement
 from packaging.version import Version
+
+import muse_nb
 
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
@@ -39,6 +41,36 @@ def test_conda_users_get_the_same_packages_with_the_same_bounds() -> None:
     ours = {name: bound for name, bound in conda().items() if name not in ("conda-forge", "nodefaults", "pip:")}
     assert ours == expected | own
     assert PROJECT["project"]["requires-python"] == own["python"]
+
+
+def test_no_line_of_the_environment_is_there_twice() -> None:
+    lines = (ROOT / "environment.yml").read_text().splitlines()
+    names = [re.split("[>=]", line.strip())[0] for line in lines if line.lstrip().startswith("- ")]
+    assert sorted(names) == sorted(set(names))
+
+
+def test_the_recipe_for_conda_asks_for_the_same() -> None:
+    text = (ROOT / "recipe" / "meta.yaml").read_text()
+    needed = re.search(r"^  run:\n((?: +[-#].*\n)+)", text, re.M)
+    assert needed
+    lines = dict(re.findall(r"^    - (\S+) (\S+)$", needed[1], re.M))
+    users = {r.name: str(r.specifier) for r in map(Requirement, PROJECT["project"]["dependencies"])}
+    users.pop("ncompress")  # not at conda-forge; without it one sentence says what to do
+    assert lines == {CONDA_NAME.get(name, name): bound for name, bound in users.items()} | {"python": ">=3.11"}
+
+
+def test_the_version_is_one() -> None:
+    """It stands in muse_nb/__init__.py; what cannot read it there says the same."""
+    assert "version" in PROJECT["project"]["dynamic"]
+    home = re.search(r'^__version__ = "([^"]+)"$', (ROOT / "muse_nb" / "__init__.py").read_text(), re.M)
+    assert home
+    assert f"\nversion: {home[1]}\n" in (ROOT / "CITATION.cff").read_text()
+    pattern = re.search(r"load_file_regex\(\"(.+?)\", '(.+?)'", (ROOT / "recipe" / "meta.yaml").read_text())
+    assert pattern
+    found = re.search(pattern[2], (ROOT / "recipe" / pattern[1]).read_text())
+    assert found
+    assert found[1] == home[1] == muse_nb.__version__
+    assert (ROOT / "CHANGELOG.md").read_text().startswith(f"# Changes\n\n## {home[1]}")
 
 
 def test_the_lock_pins_everything_that_is_asked_for_within_its_bounds() -> None:

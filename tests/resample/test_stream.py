@@ -10,18 +10,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from astropy.io import fits
 from numpy.testing import assert_allclose
 
 from benchmarks.tables import write_tables
 from muse_nb.core.errors import MuseError
-from muse_nb.products.pixtable import PixelTable
+from muse_nb.products.pixtable import PixelTable, write_pixtable
 from muse_nb.resample.grid import lay_out
 from muse_nb.resample.inputs import Inputs
 from muse_nb.resample.stream import Settings, planes
 
 DIGEST = """
 import json, sys, zlib
-from muse_nb.products.pixtable import PixelTable
+from muse_nb.products.pixtable import PixelTable, write_pixtable
 from muse_nb.resample.grid import lay_out
 from muse_nb.resample.inputs import Inputs
 from muse_nb.resample.stream import Settings, planes
@@ -85,6 +86,23 @@ def one_row(path: Path, value: float, number: int = 3) -> Path:
         file.seek(table.columns["lambda"].offset)
         file.write((6000 + 0.625 * (np.arange(table.nrow) % number)).astype(">f4").tobytes())
     return full
+
+
+@pytest.mark.parametrize(("rows", "beyond"), [(1500, 0), (20_000, 0), (20_000, 0.8)])
+def test_threads_that_find_no_row_do_not_widen_the_limits(tmp_path: Path, rows: int, beyond: float) -> None:
+    """A small table has fewer pieces than threads, and a piece may lie outside of the wavelengths."""
+    (path,) = write_tables(tmp_path, 1, rows, ifus=1)
+    table = PixelTable.open(path)
+    order = np.argsort(table.read("lambda"))
+    columns = {name: table.read(name)[order] for name in table.columns}
+    units = {name: column.unit for name, column in table.columns.items()}
+    write_pixtable(path, fits.getheader(path), columns, units, force=True)
+    limits, low = [], np.quantile(columns["lambda"], beyond)
+    for threads in (1, 2, 7):
+        with Inputs([PixelTable.open(path)], None, [1.0], low, 10000, threads) as inputs:
+            limits.append(list(inputs.exposures[0].kernel.limit))
+    assert np.isfinite(limits).all()
+    assert limits[1] == limits[2] == limits[0]
 
 
 def test_equal_rows_give_their_value_and_the_variance_of_their_mean(tmp_path: Path) -> None:

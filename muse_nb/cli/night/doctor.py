@@ -1,4 +1,4 @@
-"""``muse-nb doctor``: what would go wrong in a folder."""
+"""``muse-nb doctor``: what would go wrong in a folder, or what is installed."""
 
 from __future__ import annotations
 
@@ -11,8 +11,13 @@ __all__ = ["add_arguments", "run"]
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    parser.epilog = "exit status: 0 nothing found, 1 findings\nexample: muse-nb doctor night"
-    parser.add_argument("folder", metavar="DIR", help="raw frames, calibrations, products, OFFSET_LISTs")
+    parser.epilog = (
+        "exit status: 0 nothing found, 1 findings\nexamples: muse-nb doctor night\n          muse-nb doctor --install"
+    )
+    parser.add_argument("folder", nargs="?", metavar="DIR", help="raw frames, calibrations, products, OFFSET_LISTs")
+    parser.add_argument(
+        "--install", action="store_true", help="what of muse_nb is installed, and how to get what is missing"
+    )
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--data", action="store_true", default=None, help="look at the values, however large the files")
     which.add_argument("--headers", action="store_false", dest="data", help="look at headers only")
@@ -21,6 +26,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Look; exit status 1 where something would go wrong."""
+    from muse_nb.core.errors import MuseError
+
+    if args.install:
+        return _install(args)
+    if args.folder is None:
+        raise MuseError("say which folder to look at: muse-nb doctor DIR, or muse-nb doctor --install")
+    return _folder(args)
+
+
+def _folder(args: argparse.Namespace) -> int:
     from muse_nb.core.progress import on_terminal
     from muse_nb.steps.doctor.doctor import doctor
 
@@ -30,6 +45,23 @@ def run(args: argparse.Namespace) -> int:
         told = {"folder": str(found.folder), "files": found.files, "data": found.data}
         told |= {"unchecked": [str(path) for path in found.unknown]}
         print_json(told | {"findings": found.rows(), "notes": found.rows(found.notes)})
+    else:
+        print(found)
+    return 1 if found.findings else 0
+
+
+def _install(args: argparse.Namespace) -> int:
+    from dataclasses import asdict
+
+    from muse_nb.core.errors import MuseError
+    from muse_nb.sharing.pdf import chromium
+    from muse_nb.steps.install.install import check_installation
+
+    if args.folder is not None:
+        raise MuseError(f"--install looks at the machine, not at {args.folder}: give one of the two")
+    found = check_installation(browser=chromium())
+    if args.json:
+        print_json(asdict(found) | {"findings": found.findings})
     else:
         print(found)
     return 1 if found.findings else 0

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from muse_nb.core.errors import renamed_keyword
 from muse_nb.core.progress import Progress
 from muse_nb.products.image_fov import ImageFov
 from muse_nb.steps.offsets.absolute import onto_catalogue
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["measure_offsets"]
 
 
+@renamed_keyword("tell", "progress", "0.2", lambda tell: lambda what, done, total: tell(what))
 def measure_offsets(
     images: Iterable[str | Path | ImageFov] | Measurement,
     picks: Table | str | Path | None = None,

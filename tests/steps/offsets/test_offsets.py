@@ -280,3 +280,17 @@ def test_a_wcs_that_puts_all_pixels_on_a_line_is_one_sentence(files: list[Path],
         opened.writeto(flat)
     with pytest.raises(MuseError, match=r"IMAGE_FOV_0009\.fits.*CD1_1.*on a line"):
         measure_offsets([files[0], flat])
+
+
+def test_the_former_name_of_progress_is_taken_and_warned_of(files: list[Path], measured: Offsets) -> None:
+    lines: list[str] = []
+    with pytest.warns(
+        DeprecationWarning, match=r"measure_offsets\(tell=\) is called progress= since muse_nb 0\.2"
+    ) as told:
+        again = measure_offsets(files, tell=lines.append)
+    assert told[0].filename == __file__, "whoever calls is told"
+    assert found(again) == pytest.approx(found(measured))
+    assert lines
+    assert all(isinstance(line, str) for line in lines)
+    with pytest.raises(TypeError, match="give one of the two"):
+        measure_offsets(files, tell=print, progress=print)
