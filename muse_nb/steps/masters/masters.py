@@ -96,7 +96,8 @@ def _measure(source: Source, step: Progress, what: str) -> list[Measured]:
     chips = Chips.of(found)
     measured: list[Measured] = []
     for number, master in enumerate(found, 1):
-        measured.append(_measured(master, chips, measured))
+        with np.errstate(all="ignore"):  # what is not finite is not known
+            measured.append(_measured(master, chips, measured))
         step(what, number, len(found))
     return _with_siblings(measured)
 
