@@ -31,6 +31,7 @@ def write_table(tag: str, instrument: Instrument, fields: Mapping[str, Field], p
         return
     extension = _OWN[tag](instrument, fields)
     header = calibration_header(instrument.layout, tag, f"{tag}.fits")
+    del header["PIPEFILE"]  # with it muse_wavecal takes the LINE_CATALOG for another IFU's
     if tag == "LINE_CATALOG":
         header["VERSION"] = 3  # muse_wavecal accepts no other
     fits.HDUList([fits.PrimaryHDU(header=header), extension]).writeto(path, overwrite=True)
