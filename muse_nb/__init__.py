@@ -40,6 +40,8 @@ _HOME = {
     "judge_masters": "muse_nb.steps.masters.masters",
     "share": "muse_nb.sharing.share",
     "simulate": "muse_nb.simulator.night",
+    "simulate_cascade": "muse_nb.simulator.cascade.cascade",
+    "compare_cascade": "muse_nb.simulator.compare.compare",
     "fetch": "muse_nb.archive.fetch",
     "list_archive": "muse_nb.archive.fetch",
     "plan_calibrations": "muse_nb.steps.calibrate.plan",
