@@ -13,6 +13,7 @@ __all__ = [
     "KINDS",
     "MASKED_UNTIL",
     "OF_A_STANDARD",
+    "RAW_TAGS",
     "SERVES",
     "STATIC",
     "Kind",
@@ -75,6 +76,22 @@ KINDS = {
     "OBJECT": Kind("object", "muse_scibasic", ("PIXTABLE_OBJECT",), _BASIC, _MORE, 1, False),
 }
 
+RAW_TAGS = {
+    "BIAS": "BIAS",
+    "DARK": "DARK",
+    "FLAT,LAMP": "FLAT",
+    "WAVE": "ARC",
+    "WAVE,LSF": "ARC_LSF",
+    "WAVE,MASK": "MASK",
+    "FLAT,SKY": "SKYFLAT",
+    "FLAT,LAMP,ILLUM": "ILLUM",
+    "STD": "STD",
+    "ASTROMETRY": "ASTROMETRY",
+    "SKY": "SKY",
+    "OBJECT": "OBJECT",
+}
+"""By DPR TYPE: what a recipe calls a raw frame."""
+
 # What is made of the pixel tables of muse_scibasic.
 OF_A_STANDARD = {
     "STD": Kind(
@@ -84,7 +101,13 @@ OF_A_STANDARD = {
         ("EXTINCT_TABLE", "STD_FLUX_TABLE"),
         ("FILTER_LIST",),
     ),
-    "ASTROMETRY": Kind("wcs", "muse_astrometry", ("ASTROMETRY_WCS",), ("ASTROMETRY_REFERENCE",)),
+    "ASTROMETRY": Kind(
+        "wcs",
+        "muse_astrometry",
+        ("ASTROMETRY_WCS",),
+        ("ASTROMETRY_REFERENCE",),
+        ("EXTINCT_TABLE", "STD_RESPONSE", "STD_TELLURIC"),
+    ),
     "SKY": Kind(
         "skymodel",
         "muse_create_sky",
