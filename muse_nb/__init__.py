@@ -39,6 +39,8 @@ _HOME = {
     "judge_cube": "muse_nb.steps.judge.judge",
     "share": "muse_nb.sharing.share",
     "simulate": "muse_nb.simulator.night",
+    "simulate_cascade": "muse_nb.simulator.cascade.cascade",
+    "compare_cascade": "muse_nb.simulator.compare.compare",
     "fetch": "muse_nb.archive.fetch",
     "list_archive": "muse_nb.archive.fetch",
     "plan_calibrations": "muse_nb.steps.calibrate.plan",

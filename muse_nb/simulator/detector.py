@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from copy import copy
 from dataclasses import dataclass
 
@@ -66,12 +67,15 @@ def chip_defects(instrument: Instrument, ifu: int) -> list[Defect]:
 
 
 class Chip:
-    """One IFU's spectrograph and chip as a linear operator: profiles of the field in, expected electrons out."""
+    """One IFU's spectrograph and chip as a linear operator: profiles of the field in, expected electrons out.
 
-    def __init__(self, instrument: Instrument, ifu: int) -> None:
-        self.instrument, self.ifu = instrument, ifu
+    `slices` are those that it has; all of them take 100 bytes of memory a pixel.
+    """
+
+    def __init__(self, instrument: Instrument, ifu: int, slices: range = range(1, SLICES + 1)) -> None:
+        self.instrument, self.ifu, self.slices = instrument, ifu, slices
         layout = instrument.layout
-        self.map: PixelMap = instrument.pixels(ifu)
+        self.map: PixelMap = instrument.pixels(ifu, slices)
         pixels = self.map
         self.flat_index = pixels.row * layout.nx + pixels.column
         self.shape = layout.ny, layout.nx
@@ -81,9 +85,9 @@ class Chip:
         self._grid_index = (pixels.wavelength - grid[0]) / 0.25
         # Electrons per second in a pixel of 1.25 Angstrom for one unit of flux.
         self._scale = spectra.sensitivity(grid) * spectra.FLUX_UNIT * layout.dispersion
-        self._grid = grid
+        self.grid = grid
         self._light = self._light_on_pixels()
-        self.telluric = self._on_pixels(spectra.telluric(grid)) if spectra.telluric(grid).min() < 0.999 else None
+        self.telluric = self.on_pixels(spectra.telluric(grid)) if spectra.telluric(grid).min() < 0.999 else None
         points = profile_length(layout)
         along = (pixels.along + (layout.spaxels + 2) / 2) / STEP
         node = nodes(layout)
@@ -97,23 +101,29 @@ class Chip:
 
     def _light_on_pixels(self) -> tuple[np.ndarray, ...]:
         """Give electrons a second in each pixel of warm and cool stars, sky and sky lines of unit strength."""
-        layout, grid = self.instrument.layout, self._grid
+        layout, grid = self.instrument.layout, self.grid
         warm = spectra.nebula if layout.field.endswith("nebula") else spectra.warm_star
         open_ = ~spectra.notched(grid, layout.mode) if layout.mode in spectra.NOTCH else 1
         area = (layout.spaxel / 0.2) ** 2
         parts = (warm(grid), spectra.cool_star(grid), spectra.sky_continuum(grid) * area)
-        light = [self._on_pixels(part * self._scale * open_) * self.response for part in parts]
+        light = [self.on_pixels(part * self._scale * open_) * self.response for part in parts]
         if not layout.real:
-            lines = self._on_pixels(spectra.sky_lines(grid) * area * self._scale * open_)
+            lines = self.on_pixels(spectra.sky_lines(grid) * area * self._scale * open_)
         else:
             lines = np.empty(self.map.slice.size, np.float32)
-            for number in range(1, SLICES + 1):
-                where = self.map.slice == number
+            for number, where in self.each_slice():
                 spectrum = line_spectrum(grid, self.instrument.line_width(self.ifu, number)) * area
-                lines[where] = self._on_pixels(spectrum * self._scale * open_, where)
+                lines[where] = self.on_pixels(spectrum * self._scale * open_, where)
         return (*light, lines * self.response)
 
-    def _on_pixels(self, spectrum: np.ndarray, where: np.ndarray | slice = slice(None)) -> np.ndarray:
+    def each_slice(self) -> Iterator[tuple[int, slice]]:
+        """Give the number of each slice and where its pixels are in the order of `map`."""
+        for number in self.slices:
+            first, end = np.searchsorted(self.map.slice, [number, number + 1])
+            yield number, slice(int(first), int(end))
+
+    def on_pixels(self, spectrum: np.ndarray, where: slice = slice(None)) -> np.ndarray:
+        """Value of a spectrum on `grid` at each pixel's wavelength, in the order of `map`."""
         place = self._grid_index[where]
         index = place.astype(np.int32)
         weight: np.ndarray = (place - index).astype(np.float32)
@@ -146,7 +156,7 @@ class Chip:
 
     def lamp(self) -> np.ndarray:
         """Relative illumination by a continuum lamp, in the order of `map`: the flat field before normalisation."""
-        light: np.ndarray = self._on_pixels(self._scale / self._scale.mean()) * self.response
+        light: np.ndarray = self.on_pixels(self._scale / self._scale.mean()) * self.response
         return light
 
     def image(self, values: np.ndarray, dtype: type = np.float32) -> np.ndarray:
@@ -156,12 +166,12 @@ class Chip:
         return image
 
 
-def cosmic_rays(instrument: Instrument, ifu: int, pointing: Pointing) -> np.ndarray:
+def cosmic_rays(instrument: Instrument, ifu: int, number: int, exptime: float) -> np.ndarray:
     """Draw the cosmic rays of one chip and exposure: an image of electrons."""
     layout = instrument.layout
-    random = generator(instrument.seed, "cosmic rays", pointing.number, ifu)
+    random = generator(instrument.seed, "cosmic rays", number, ifu)
     image = np.zeros((layout.ny, layout.nx), np.float32)
-    hits = random.poisson(COSMIC_RATE * pointing.exptime * image.size / 1e6)
+    hits = random.poisson(COSMIC_RATE * exptime * image.size / 1e6)
     for _ in range(hits):
         length, angle = random.exponential(6) + 1, random.uniform(0, 2 * np.pi)
         charge = random.exponential(600) + 150
@@ -207,7 +217,7 @@ def expose(chip: Chip, profiles: np.ndarray, pointing: Pointing) -> np.ndarray:
     random = generator(instrument.seed, "photons", pointing.number, ifu)
     electrons = chip.image(random.poisson(np.maximum(chip.expected(profiles, pointing), 0)).astype(np.float32))
     damage(instrument, ifu, electrons, pointing.exptime)
-    electrons += cosmic_rays(instrument, ifu, pointing)
+    electrons += cosmic_rays(instrument, ifu, pointing.number, pointing.exptime)
     return read_out(instrument, ifu, electrons, random)
 
 

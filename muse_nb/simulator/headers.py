@@ -10,7 +10,17 @@ from muse_nb.simulator.detector import GAIN, QUADRANTS, amplifiers
 from muse_nb.simulator.layouts import PRESCAN, Layout
 from muse_nb.simulator.plan import LATITUDE, LONGITUDE, Pointing
 
-__all__ = ["calibration_header", "chip_header", "eso", "hierarch", "label", "observation_header", "of_run"]
+__all__ = [
+    "calibration_header",
+    "chip_header",
+    "eso",
+    "hierarch",
+    "label",
+    "lamp_header",
+    "observation_header",
+    "of_run",
+    "raw_header",
+]
 
 PROGRAMME = "60.A-9100(C)"
 TARGET = "NGC 6397"
@@ -135,10 +145,16 @@ def calibration_header(layout: Layout, category: str, name: str, ifu: int | None
 
 def lamp_header(layout: Layout) -> fits.Header:
     """Primary header of the raw illumination flat."""
-    header = _start("2014-07-27T03:05:00.000", 56865.12847222, 0.35, 0.0, 0.0)
-    header["OBJECT"] = "FLAT,LAMP,ILLUM"
-    eso(header, DPR_CATG="CALIB", DPR_TYPE="FLAT,LAMP,ILLUM", DPR_TECH="IFU", OBS_PROG_ID=PROGRAMME)
+    header = raw_header(layout, "FLAT,LAMP,ILLUM", "2014-07-27T03:05:00.000", 56865.12847222, 0.35)
     eso(header, TPL_ID="MUSE_wfm_cal_illum", TPL_START="2014-07-27T03:05:00", TPL_NEXP=1, TPL_EXPNO=1)
+    return header
+
+
+def raw_header(layout: Layout, kind: str, date: str, mjd: float, exptime: float) -> fits.Header:
+    """Primary header of a raw calibration of DPR TYPE `kind` that does not look at the sky."""
+    header = _start(date, mjd, exptime, 0.0, 0.0)
+    header["OBJECT"] = kind
+    eso(header, DPR_CATG="CALIB", DPR_TYPE=kind, DPR_TECH="IFU", OBS_PROG_ID=PROGRAMME)
     _read_out(header, layout)
     eso(header, INS_MODE=layout.mode, INS_DROT_POSANG=0.0, INS_DROT_MODE="STAT")
     return eso(header, INS_TEMP13_VAL=TEMPERATURE, INS_TEMP14_VAL=TEMPERATURE)

@@ -68,6 +68,9 @@ class PixelMap:
 class Instrument:
     """The simulated instrument of one layout; `seed` draws what differs between real IFUs."""
 
+    soft = 0
+    """How far beyond the edges of a slice light falls [pix]."""
+
     def __init__(self, layout: Layout, seed: int = 1) -> None:
         self.layout = layout
         self.seed = seed
@@ -140,9 +143,9 @@ class Instrument:
             ]
         return table
 
-    def pixels(self, ifu: int) -> PixelMap:
-        """Map the illuminated pixels of one IFU."""
-        parts = [self._slice_pixels(ifu, slice_) for slice_ in range(1, SLICES + 1)]
+    def pixels(self, ifu: int, slices: range = range(1, SLICES + 1)) -> PixelMap:
+        """Map the illuminated pixels of one IFU, or of some of its slices."""
+        parts = [self._slice_pixels(ifu, slice_) for slice_ in slices]
         return PixelMap(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
 
     def _slice_pixels(self, ifu: int, slice_: int) -> tuple[np.ndarray, ...]:
@@ -150,10 +153,10 @@ class Instrument:
         y = np.arange(1, layout.ny + 1, dtype=float)[:, None]
         _, left, right = self.trace(slice_)
         x_left, x_right = (np.polynomial.polynomial.polyval(y, edge) for edge in (left, right))
-        x = np.arange(max(1, int(x_left.min()) - 1), min(layout.nx, int(x_right.max()) + 2) + 1)[None, :]
-        width = x_right - x_left
-        fraction = ((x_left + x_right) / 2 - x) / width  # the sky is reversed within a slice
-        coverage = np.clip((0.5 - np.abs(fraction)) * width + 0.5, 0, 1)
+        first, last = int(x_left.min()) - 1 - self.soft, int(x_right.max()) + 2 + self.soft
+        x = np.arange(max(1, first), min(layout.nx, last) + 1)[None, :]
+        fraction = ((x_left + x_right) / 2 - x) / (x_right - x_left)  # the sky is reversed within a slice
+        coverage = self._coverage(x, x_left, x_right)
         row, column = np.nonzero(coverage > 0)
         inside = (x >= np.ceil(x_left)) & (x <= np.floor(x_right))
         polynomial = self.wavelength_polynomial(ifu, slice_)
@@ -167,6 +170,13 @@ class Instrument:
             coverage[row, column].astype(np.float32),
             inside[row, column],
         )
+
+    def _coverage(self, x: np.ndarray, left: np.ndarray, right: np.ndarray) -> np.ndarray:
+        """Fraction of the pixels in columns x that lies between the edges, row by row."""
+        width = right - left
+        fraction = ((left + right) / 2 - x) / width
+        coverage: np.ndarray = np.clip((0.5 - np.abs(fraction)) * width + 0.5, 0, 1)
+        return coverage
 
     def field_position(self, ifu: int, pixels: PixelMap) -> tuple[np.ndarray, np.ndarray]:
         """Field coordinates of pixels, the xpos and ypos of a PIXTABLE_OBJECT [spaxel], float32."""

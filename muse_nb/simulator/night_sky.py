@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-__all__ = ["BANDS", "LINES", "line_spectrum"]
+from muse_nb.simulator.spectra import SKY_LINES
+
+__all__ = ["BANDS", "LINES", "emission_lines", "line_spectrum"]
 
 # Wavelengths in air [Angstrom] as in the atlas of Osterbrock et al. 1996, PASP 108, 277, from memory and rounded:
 # good to simulate with, not to calibrate by. Strengths are relative within a band: Q, then P lines, strong and weak.
@@ -42,11 +44,21 @@ LINES = {
 }
 
 
+def emission_lines(*, real: bool) -> list[tuple[float, float, str]]:
+    """Give wavelength [Angstrom], flux in a spaxel of 0.2 arcsec [1e-20 erg/s/cm**2] and band of the sky's lines.
+
+    Those of a `real` night, or the few of the demo's.
+    """
+    if not real:
+        return [(wavelength, float(flux), "sky") for wavelength, flux in SKY_LINES.items()]
+    bands = [(w, flux * part, name) for name, (flux, band) in BANDS.items() for w, part in band]
+    return [(wavelength, flux, "sky") for wavelength, flux in LINES.items()] + bands
+
+
 def line_spectrum(wavelength: np.ndarray, fwhm: float) -> np.ndarray:
     """Emission of the sky in a spaxel of 0.2 arcsec, blurred by a line spread function of this FWHM [Angstrom]."""
     spectrum = np.zeros_like(wavelength)
-    every = {**LINES, **{w: flux * part for flux, band in BANDS.values() for w, part in band}}
-    for centre, flux in every.items():
+    for centre, flux, _ in emission_lines(real=True):
         near = np.abs(wavelength - centre) < 4 * fwhm
         spectrum[near] += flux * np.exp(-4 * np.log(2) * ((wavelength[near] - centre) / fwhm) ** 2) / (fwhm * 1.0645)
     return spectrum

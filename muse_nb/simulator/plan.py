@@ -85,12 +85,21 @@ class Pointing:
         return self.dec + self.error[1] / 3600
 
 
-def pointing(number: int, seed: int, exptime: float, rotator: float = 0.0, *, scale: float = 1.0) -> Pointing:
+def pointing(
+    number: int,
+    seed: int,
+    exptime: float,
+    rotator: float = 0.0,
+    *,
+    scale: float = 1.0,
+    time: dt.datetime | None = None,
+    centre: tuple[float, float] = CENTRE,
+) -> Pointing:
     """Plan exposure `number` (from 0) of the night `seed`, its rotator off by so many degrees.
 
-    `scale` shrinks its offsets for a small field.
+    `scale` shrinks its offsets for a small field; `time` (UTC) and `centre` (RA, Dec [deg]) are the demo's by default.
     """
-    time = START + number * CADENCE
+    time = time or START + number * CADENCE
     night = generator(seed, "night").random(8)
     random = generator(seed, "exposure", number)
     posang = 90.0 * (number % 4)
@@ -100,8 +109,8 @@ def pointing(number: int, seed: int, exptime: float, rotator: float = 0.0, *, sc
     offset = (WOBBLE * np.array([np.cos(phase), np.sin(phase)]) + scatter) * scale
     dither = random.uniform(-DITHER, DITHER, 2) if number else np.zeros(2)
     dither = dither * scale
-    dec = CENTRE[1] + dither[1] / 3600
-    ra = CENTRE[0] + dither[0] / 3600 / np.cos(np.radians(dec))
+    dec = centre[1] + dither[1] / 3600
+    ra = centre[0] + dither[0] / 3600 / np.cos(np.radians(dec))
     drift = number / 19
     seeing = 0.82 + 0.13 * np.sin(2 * np.pi * (1.3 * drift + night[1])) + random.normal(0, 0.04)
     transparency = 0.95 - 0.13 * max(0.0, np.sin(2 * np.pi * (0.8 * drift + night[2]))) + random.normal(0, 0.01)

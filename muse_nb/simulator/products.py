@@ -88,7 +88,7 @@ def write_products(
 def _free_of_cosmic_rays(instrument: Instrument, ifu: int, pointing: Pointing, origin: np.ndarray) -> np.ndarray:
     """Which rows of a pixel table no cosmic ray has hit."""
     offset = np.array([x_offset(instrument, s) for s in range(1, SLICES + 1)])[(origin & 0x3F) - 1]
-    hits = cosmic_rays(instrument, ifu, pointing)
+    hits = cosmic_rays(instrument, ifu, pointing.number, pointing.exptime)
     free: np.ndarray = hits[(origin >> 11 & 0x1FFF) - 1, (origin >> 24) + offset - 1] == 0
     return free
 

@@ -18,7 +18,17 @@ from muse_nb.simulator.plan import Pointing
 if TYPE_CHECKING:
     from astropy.table import Table
 
-__all__ = ["STEP", "field_coordinates", "nodes", "profile_length", "slice_profiles"]
+__all__ = [
+    "OVERSAMPLING",
+    "STEP",
+    "box_transfer",
+    "field_coordinates",
+    "moffat_transfer",
+    "nodes",
+    "profile_length",
+    "slice_profiles",
+    "splat",
+]
 
 SPAXEL = 0.2  # [arcsec]
 OVERSAMPLING = 4  # image pixels in a spaxel: 14 or more in the FWHM of the seeing
@@ -73,12 +83,12 @@ def slice_profiles(instrument: Instrument, stars: Table, pointing: Pointing) -> 
     x, y = field_coordinates(np.asarray(stars["ra"]), np.asarray(stars["dec"]), pointing, instrument.centre, spaxel)
     flux, warm = np.asarray(stars["flux"]), np.asarray(stars["warm"])
     images = [
-        _splat((x - origin[0]) * OVERSAMPLING, (y - origin[1]) * OVERSAMPLING, flux * share, size)
+        splat((x - origin[0]) * OVERSAMPLING, (y - origin[1]) * OVERSAMPLING, flux * share, size)
         for share in (warm, 1 - warm)
     ]
     spectra = [fft.rfft2(image) for image in images]
     frequency = fft.fftfreq(size[0])[:, None], fft.rfftfreq(size[1])[None, :]
-    box = _box(frequency[0]) * _box(frequency[1]) * OVERSAMPLING**2
+    box = box_transfer(frequency[0]) * box_transfer(frequency[1]) * OVERSAMPLING**2
 
     along = (np.arange(profile_length(instrument.layout)) * STEP) - (instrument.layout.spaxels + 2) / 2
     lines = {
@@ -97,7 +107,7 @@ def slice_profiles(instrument: Instrument, stars: Table, pointing: Pointing) -> 
     for k, wavelength in enumerate(wavelengths):
         fwhm = pointing.seeing * (wavelength / 7000.0) ** -0.2 / spaxel * OVERSAMPLING
         shift = np.array(refraction_shift(wavelength, pointing, spaxel)) * OVERSAMPLING
-        transfer = box * _moffat_transfer(size, fwhm)
+        transfer = box * moffat_transfer(size, fwhm)
         transfer = transfer * np.exp(-2j * np.pi * (frequency[0] * shift[1] + frequency[1] * shift[0]))
         planes = [fft.irfft2(spectrum * transfer, s=size) for spectrum in spectra]
         for ifu, line in lines.items():
@@ -106,7 +116,7 @@ def slice_profiles(instrument: Instrument, stars: Table, pointing: Pointing) -> 
     return profiles
 
 
-def _splat(x: np.ndarray, y: np.ndarray, weight: np.ndarray, shape: list[int]) -> np.ndarray:
+def splat(x: np.ndarray, y: np.ndarray, weight: np.ndarray, shape: list[int]) -> np.ndarray:
     """Image of points, each shared between its four nearest pixels so that the centroid is exact."""
     image = np.zeros(shape)
     keep = (x >= 0) & (y >= 0) & (x < shape[1] - 1) & (y < shape[0] - 1)
@@ -118,13 +128,13 @@ def _splat(x: np.ndarray, y: np.ndarray, weight: np.ndarray, shape: list[int]) -
     return image
 
 
-def _box(frequency: np.ndarray) -> np.ndarray:
+def box_transfer(frequency: np.ndarray) -> np.ndarray:
     """Transfer function of the mean over one spaxel."""
     transfer: np.ndarray = np.sinc(frequency * OVERSAMPLING)
     return transfer
 
 
-def _moffat_transfer(shape: list[int], fwhm: float) -> np.ndarray:
+def moffat_transfer(shape: list[int], fwhm: float) -> np.ndarray:
     """Transfer function of a round Moffat profile of unit flux, `fwhm` in pixels."""
     from scipy import fft
 

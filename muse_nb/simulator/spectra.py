@@ -12,6 +12,7 @@ __all__ = [
     "REFERENCE",
     "cool_star",
     "extinction",
+    "line",
     "magnitude_to_flux",
     "nebula",
     "notched",
@@ -43,21 +44,21 @@ def _gaussian(wavelength: np.ndarray, centre: float, fwhm: float) -> np.ndarray:
     return line
 
 
-def _line(wavelength: np.ndarray, centre: float, fwhm: float) -> np.ndarray:
+def line(wavelength: np.ndarray, centre: float, fwhm: float) -> np.ndarray:
     """Gaussian of unit area [1/Angstrom]."""
     return _gaussian(wavelength, centre, fwhm) / (fwhm * 1.0645)
 
 
 def warm_star(wavelength: np.ndarray) -> np.ndarray:
     """Relative spectrum of a turn-off star: blue, with a deep H alpha."""
-    lines = 3.0 * _line(wavelength, HALPHA, 6.0) + sum(0.8 * _line(wavelength, c, 4.0) for c in CALCIUM)
+    lines = 3.0 * line(wavelength, HALPHA, 6.0) + sum(0.8 * line(wavelength, c, 4.0) for c in CALCIUM)
     return (wavelength / REFERENCE) ** -1.3 * (1 - lines)
 
 
 def cool_star(wavelength: np.ndarray) -> np.ndarray:
     """Relative spectrum of a giant or a faint dwarf: red, with metal lines."""
-    lines = 1.0 * _line(wavelength, HALPHA, 3.0) + sum(1.0 * _line(wavelength, c, 3.0) for c in SODIUM)
-    lines = lines + sum(2.0 * _line(wavelength, c, 5.0) for c in CALCIUM)
+    lines = 1.0 * line(wavelength, HALPHA, 3.0) + sum(1.0 * line(wavelength, c, 3.0) for c in SODIUM)
+    lines = lines + sum(2.0 * line(wavelength, c, 5.0) for c in CALCIUM)
     return (wavelength / REFERENCE) ** 0.8 * (1 - lines)
 
 
@@ -76,7 +77,7 @@ def sky_lines(wavelength: np.ndarray) -> np.ndarray:
     spectrum = np.zeros_like(wavelength)
     for centre, flux in SKY_LINES.items():
         near = np.abs(wavelength - centre) < 4 * LSF
-        spectrum[near] += flux * _line(wavelength[near], centre, LSF)
+        spectrum[near] += flux * line(wavelength[near], centre, LSF)
     return spectrum
 
 
@@ -101,7 +102,7 @@ def nebula(wavelength: np.ndarray) -> np.ndarray:
     spectrum = np.full(wavelength.shape, 0.03)
     for centre, strength in NEBULA.items():
         near = np.abs(wavelength - centre) < 4 * LSF
-        spectrum[near] += 40 * strength * _line(wavelength[near], centre, LSF)
+        spectrum[near] += 40 * strength * line(wavelength[near], centre, LSF)
     return spectrum
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,7 @@ from muse_nb.simulator.layouts import PRESCAN, SLICES, Layout
 if TYPE_CHECKING:
     from muse_nb.simulator.chips import Chips
 
-__all__ = ["STATIC", "over_zealous", "response_curve", "write_static"]
+__all__ = ["STATIC", "over_zealous", "response_curve", "table", "write_static"]
 
 
 def write_static(name: str, chips: Chips, path: Path) -> None:
@@ -27,10 +28,10 @@ def write_static(name: str, chips: Chips, path: Path) -> None:
     STATIC[name](chips, path)
 
 
-def _table(names: dict[str, tuple[str, str, object]]) -> fits.BinTableHDU:
+def table(columns: Mapping[str, tuple[str, str, object]]) -> fits.BinTableHDU:
     """Binary table from {column: (format, unit, values)}."""
     return fits.BinTableHDU.from_columns(
-        [fits.Column(name, form, unit=unit or None, array=array) for name, (form, unit, array) in names.items()]
+        [fits.Column(name, form, unit=unit or None, array=array) for name, (form, unit, array) in columns.items()]
     )
 
 
@@ -56,7 +57,7 @@ def _geometry(chips: Chips, path: Path) -> None:
     errors: dict[str, tuple[str, str, object]] = {
         f"{name}err": ("D", columns[name][1], np.full(len(rows), 0.01)) for name in ("x", "y", "angle", "width")
     }
-    _write(path, _header(chips.instrument, "GEOMETRY_TABLE"), _table(columns | errors))
+    _write(path, _header(chips.instrument, "GEOMETRY_TABLE"), table(columns | errors))
 
 
 def over_zealous(instrument: Instrument, ifu: int) -> list[Defect]:
@@ -79,7 +80,7 @@ def _badpix_extension(layout: Layout, ifu: int, defects: list[Defect]) -> fits.B
         x.append(columns.ravel())
         y.append(rows.ravel())
         status.append(np.full(columns.size, int(defect.status)))
-    table = _table(
+    extension = table(
         {
             "xpos": ("J", "pix", _raw_position(np.concatenate(x), layout.quadrant[0])),
             "ypos": ("J", "pix", _raw_position(np.concatenate(y), layout.quadrant[1])),
@@ -87,8 +88,8 @@ def _badpix_extension(layout: Layout, ifu: int, defects: list[Defect]) -> fits.B
             "value": ("E", "count", np.zeros(sum(part.size for part in x), np.float32)),
         }
     )
-    table.header["EXTNAME"] = f"CHAN{ifu:02d}"
-    return table
+    extension.header["EXTNAME"] = f"CHAN{ifu:02d}"
+    return extension
 
 
 def _badpix(chips: Chips, path: Path, *, zealous: bool = False) -> None:
@@ -125,7 +126,7 @@ def _extinction(chips: Chips, path: Path) -> None:
         "lambda": ("D", "Angstrom", wavelength),
         "extinction": ("D", "mag/airmass", spectra.extinction(wavelength)),
     }
-    _write(path, _header(chips.instrument, "EXTINCT_TABLE"), _table(columns))
+    _write(path, _header(chips.instrument, "EXTINCT_TABLE"), table(columns))
 
 
 def response_curve(instrument: Instrument, wavelength: np.ndarray) -> np.ndarray:
@@ -145,7 +146,7 @@ def _response(chips: Chips, path: Path) -> None:
         "response": ("D", unit, 2.5 * np.log10(response_curve(chips.instrument, wavelength))),
         "resperr": ("D", unit, np.full(wavelength.size, 0.01)),
     }
-    _write(path, header, _table(columns))
+    _write(path, header, table(columns))
 
 
 def _telluric(chips: Chips, path: Path) -> None:
@@ -157,7 +158,7 @@ def _telluric(chips: Chips, path: Path) -> None:
         "ftelluric": ("D", "", spectra.telluric(wavelength)),
         "ftellerr": ("D", "", np.full(wavelength.size, 0.01)),
     }
-    _write(path, header, _table(columns))
+    _write(path, header, table(columns))
 
 
 FILTERS = {"Johnson_V": (4900, 6200), "Cousins_R": (5700, 7200), "SDSS_r": (5450, 6950), "Cousins_I": (7100, 8800)}
@@ -169,10 +170,10 @@ def _filters(chips: Chips, path: Path) -> None:
     for name, (low, high) in FILTERS.items():
         wavelength = np.arange(low - 50.0, high + 51.0, 10.0)
         throughput = np.clip((np.minimum(wavelength - low, high - wavelength) + 50) / 100, 0, 1)
-        table = _table({"lambda": ("D", "Angstrom", wavelength), "throughput": ("D", "", throughput)})
-        table.header["EXTNAME"] = name  # upper case, as astropy's `name` would make it, is not found by the recipes
-        table.header["ZP_VEGA"], table.header["ZP_AB"] = 0.0, 0.0
-        extensions.append(table)
+        band = table({"lambda": ("D", "Angstrom", wavelength), "throughput": ("D", "", throughput)})
+        band.header["EXTNAME"] = name  # upper case, as astropy's `name` would make it, is not found by the recipes
+        band.header["ZP_VEGA"], band.header["ZP_AB"] = 0.0, 0.0
+        extensions.append(band)
     _write(path, _header(chips.instrument, "FILTER_LIST"), *extensions)
 
 

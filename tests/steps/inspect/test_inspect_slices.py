@@ -14,7 +14,6 @@ from muse_nb.products.object_red import open_object_red, write_object_red
 from muse_nb.simulator.detector import cosmic_rays
 from muse_nb.simulator.instrument import Instrument
 from muse_nb.simulator.layouts import layout_named
-from muse_nb.simulator.plan import pointing
 from muse_nb.steps.inspect.field import field, picture_of_channel
 from muse_nb.steps.inspect.inspect import inspect
 from muse_nb.steps.inspect.sample import frames, take_sample
@@ -94,7 +93,7 @@ def test_cosmic_rays_are_counted_as_they_fell(night: Night) -> None:
     for number, name in enumerate(night.labels):
         for path in object_reds(night, name):
             frame = next(frames(path))
-            truth = cosmic_rays(Instrument(layout, 1), frame.ifu or 0, pointing(number, 1, 60.0))
+            truth = cosmic_rays(Instrument(layout, 1), frame.ifu or 0, number, 60.0)
             fell += _groups(truth > 0) / (truth.size * 15e-4**2)
             cosmics = frame_statistics(frame).cosmics
             assert cosmics is not None
