@@ -37,6 +37,7 @@ _HOME = {
     "line_map": "muse_nb.steps.look.line_map",
     "spectra": "muse_nb.steps.look.region_file",
     "judge_cube": "muse_nb.steps.judge.judge",
+    "judge_masters": "muse_nb.steps.masters.masters",
     "share": "muse_nb.sharing.share",
     "simulate": "muse_nb.simulator.night",
     "simulate_cascade": "muse_nb.simulator.cascade.cascade",

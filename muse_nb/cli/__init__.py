@@ -25,6 +25,7 @@ COMMANDS = {
         "doctor": "what the recipes would get wrong in a folder without a word",
         "simulate": "a small MUSE night with known truth",
         "calibrate": "which raw files make which master calibrations, and for which exposure",
+        "masters": "are the master calibrations good, and what moved since another night",
         "reduce": "raw frames to pixel tables, cubes and images, by ESO's recipes",
     },
     "exposures": {

@@ -36,15 +36,15 @@ class TraceTable:
     right: NDArray[np.float64]
 
     @classmethod
-    def open(cls, path: str | Path) -> TraceTable:
-        """Read a TRACE_TABLE.
+    def open(cls, path: str | Path, hdu: int = 1) -> TraceTable:
+        """Read a TRACE_TABLE, from the extension of one IFU where all IFUs are in one file.
 
         Raises
         ------
         MuseError
             The file is not readable or no TRACE_TABLE.
         """
-        table = _table(path, "tc0_00", "TRACE_TABLE")
+        table = _table(path, "tc0_00", "TRACE_TABLE", hdu)
         order = len([name for name in table.colnames if re.fullmatch(r"tc0_\d\d", name)])
         parts = [
             np.stack([np.asarray(table[f"tc{part}_{power:02d}"], float) for power in range(order)], axis=1)
@@ -57,6 +57,10 @@ class TraceTable:
         rows = np.asarray(y, float)
         left, right = (np.asarray(np.polynomial.polynomial.polyval(rows, part.T)) for part in (self.left, self.right))
         return left, right
+
+    def middle(self, y: ArrayLike) -> NDArray[np.float64]:
+        """Return the centres [pixel, 1-based] of all slices at rows `y`, shape (48, *y.shape)."""
+        return np.asarray(np.polynomial.polynomial.polyval(np.asarray(y, float), self.centre.T), float)
 
     def slice_at(self, x: float, y: float) -> int | None:
         """Return the slice (1 to 48) that holds a pixel (1-based), None in the gaps between slices."""
@@ -78,15 +82,15 @@ class WavecalTable:
     coefficients: NDArray[np.float64]
 
     @classmethod
-    def open(cls, path: str | Path) -> WavecalTable:
-        """Read a WAVECAL_TABLE.
+    def open(cls, path: str | Path, hdu: int = 1) -> WavecalTable:
+        """Read a WAVECAL_TABLE, from the extension of one IFU where all IFUs are in one file.
 
         Raises
         ------
         MuseError
             The file is not readable or no WAVECAL_TABLE.
         """
-        table = _table(path, "wlc00", "WAVECAL_TABLE")
+        table = _table(path, "wlc00", "WAVECAL_TABLE", hdu)
         powers = [(int(m[1]), int(m[2])) for name in table.colnames if (m := re.fullmatch(r"wlc(\d)(\d)", name))]
         shape = (max(p[0] for p in powers) + 1, max(p[1] for p in powers) + 1)
         coefficients = np.zeros((len(table), *shape))
@@ -127,13 +131,13 @@ def _ifu(path: str | Path) -> int:
     return int(found[1])
 
 
-def _table(path: str | Path, column: str, kind: str) -> Table:
+def _table(path: str | Path, column: str, kind: str, hdu: int) -> Table:
     from astropy.table import Table
 
     headers = read_all(path)
-    if len(headers) > 1:
+    if len(headers) > hdu:
         try:
-            table = Table.read(path, hdu=1, unit_parse_strict="silent")
+            table = Table.read(path, hdu=hdu, unit_parse_strict="silent")
         except Exception as error:
             raise MuseError(f"{path} cannot be read as a table ({error}): make it again") from error
         numbers = all(table[name].dtype.kind in "fiu" and table[name].ndim == 1 for name in table.colnames)

@@ -1,0 +1,1 @@
+"""Every master calibration judged, and two nights of them compared."""

@@ -1,0 +1,1 @@
+"""What the kinds of masters have in common: limits, measured numbers, the chip behind them."""
