@@ -21,8 +21,8 @@ STATES = {  # state -> colour (Okabe and Ito, lightened), sign
 }
 """State of a job, in the order in which they are told: colour and sign."""
 
-_WIDE, _HIGH, _BESIDE, _BELOW = 178, 40, 34, 14  # pixels: a box, and the room between boxes
-_LONGEST = 27  # characters of a task's name in its box
+_WIDE, _HIGH, _BESIDE, _BELOW = 166, 38, 16, 26  # pixels: a box, and the room between boxes
+_LONGEST = 25  # characters of a task's name in its box
 
 
 @dataclass(frozen=True)
@@ -82,13 +82,13 @@ def graph_html(nodes: Sequence[Node]) -> str:
     words = "; ".join(f"{node.name} {node.state}" for node in nodes)
     return (
         f'<p class="graph">{escape(told)}</p>'
-        f'<img alt="{escape(f"tasks by state: {words}")}" src="data:image/svg+xml;base64,{picture}">'
-        + (f"<ul>{notes}</ul>" if notes else "")
+        f'<div style="overflow:auto"><img alt="{escape(f"tasks by state: {words}")}"'
+        f' src="data:image/svg+xml;base64,{picture}"></div>' + (f"<ul>{notes}</ul>" if notes else "")
     )
 
 
 def graph_svg(nodes: Sequence[Node]) -> str:
-    """Draw tasks as boxes from left to right, lines from what is needed to what needs it."""
+    """Draw tasks as boxes from top to bottom, lines from what is needed to what needs it."""
     place = _places(nodes)
     wide = max(x for x, _ in place.values()) + _WIDE + 8
     high = max(y for _, y in place.values()) + _HIGH + 8
@@ -101,24 +101,25 @@ def graph_svg(nodes: Sequence[Node]) -> str:
 
 
 def _places(nodes: Sequence[Node]) -> dict[str, tuple[int, int]]:
-    """Top left corner of each box [pixel]: a column for each step away from the first tasks."""
-    column: dict[str, int] = {}
-    rows: Counter[int] = Counter()
-    place = {}
+    """Top left corner of each box [pixel]: a row for each step away from the first tasks."""
+    row: dict[str, int] = {}
     for node in nodes:
-        column[node.name] = max((column[need] + 1 for need in node.needs if need in column), default=0)
+        row[node.name] = max((row[need] + 1 for need in node.needs if need in row), default=0)
+    rows, place = Counter(row.values()), {}
+    widest, beside = max(rows.values()), Counter[int]()
     for node in nodes:
-        at = column[node.name]
-        place[node.name] = (6 + at * (_WIDE + _BESIDE), 4 + rows[at] * (_HIGH + _BELOW))
-        rows[at] += 1
+        at = row[node.name]
+        centred = (widest - rows[at]) * (_WIDE + _BESIDE) // 2
+        place[node.name] = (6 + centred + beside[at] * (_WIDE + _BESIDE), 4 + at * (_HIGH + _BELOW))
+        beside[at] += 1
     return place
 
 
 def _line(start: tuple[int, int], end: tuple[int, int]) -> str:
-    x, y, to_x, to_y = start[0] + _WIDE, start[1] + _HIGH // 2, end[0], end[1] + _HIGH // 2
-    bend = _BESIDE // 2 + 6
+    x, y, to_x, to_y = start[0] + _WIDE // 2, start[1] + _HIGH, end[0] + _WIDE // 2, end[1]
+    bend = _BELOW
     return (
-        f'<path d="M{x} {y} C{x + bend} {y} {to_x - bend} {to_y} {to_x} {to_y}" fill="none" stroke="#9a9a9a"'
+        f'<path d="M{x} {y} C{x} {y + bend} {to_x} {to_y - bend} {to_x} {to_y}" fill="none" stroke="#9a9a9a"'
         ' stroke-width="1"/>'
     )
 

@@ -95,9 +95,11 @@ class Calibration(Shown):
 
     def __str__(self) -> str:
         """Tell it in lines."""
-        return "\n".join([self._headline(), *self._lines()])
+        return "\n".join([self.headline, *self._lines()])
 
-    def _headline(self) -> str:
+    @property
+    def headline(self) -> str:
+        """What was made, in a line."""
         memory = f", {self.peak_memory / 1e9:.1f} GB" if self.peak_memory else ""
         took = f" in {self.seconds:.0f} s ({self.cpu_seconds:.0f} s of CPU{memory})" if self.made else ""
         return f"{self.folder}: {len(self.made)} made{took}, {len(self.kept)} kept, {len(self.failed)} failed"
@@ -111,7 +113,7 @@ class Calibration(Shown):
         reasons = Counter(self.why[name] for name in self.made if name in self.why)
         told = "".join(f"<li>{number} × {escape(text)}</li>" for text, number in reasons.most_common(5))
         return (
-            f"<p><b>{escape(printable(self._headline()))}</b></p>"
+            f"<p><b>{escape(printable(self.headline))}</b></p>"
             + graph_html(self.tasks)
             + table_html(["product", "files", "names"], rows, kind="masters")
             + (f"<p>Why they were made:</p><ul>{told}</ul>" if told else "")
