@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from muse_nb.recipes.checks.calibrating import MIN_FRAMES
+
 __all__ = [
     "ILLUM_HOURS",
     "ILLUM_KELVIN",
@@ -56,20 +58,22 @@ _BASIC = ("MASTER_BIAS", "MASTER_FLAT", "TRACE_TABLE", "WAVECAL_TABLE", "GEOMETR
 _MORE = ("MASTER_DARK", "TWILIGHT_CUBE", "BADPIX_TABLE", "ILLUM")
 # In the order in which they can run; by DPR TYPE.
 KINDS = {
-    "BIAS": Kind("bias", "muse_bias", ("MASTER_BIAS",), (), ("BADPIX_TABLE",), 3),
-    "DARK": Kind("dark", "muse_dark", ("MASTER_DARK",), ("MASTER_BIAS",), ("BADPIX_TABLE",), 3),
+    "BIAS": Kind("bias", "muse_bias", ("MASTER_BIAS",), (), ("BADPIX_TABLE",), MIN_FRAMES["BIAS"]),
+    "DARK": Kind("dark", "muse_dark", ("MASTER_DARK",), ("MASTER_BIAS",), ("BADPIX_TABLE",), MIN_FRAMES["DARK"]),
     "FLAT,LAMP": Kind(
         "flat",
         "muse_flat",
         ("MASTER_FLAT", "TRACE_TABLE"),
         ("MASTER_BIAS",),
         ("MASTER_DARK", "BADPIX_TABLE"),
-        3,
+        MIN_FRAMES["FLAT"],
     ),
     "WAVE": Kind("wavecal", "muse_wavecal", ("WAVECAL_TABLE",), ("MASTER_BIAS", "TRACE_TABLE", "LINE_CATALOG")),
     "WAVE,LSF": Kind("lsf", "muse_lsf", ("LSF_PROFILE",), (*_TRACED, "LINE_CATALOG")),
     "WAVE,MASK": Kind("geometry", "muse_geometry", ("GEOMETRY_TABLE",), (*_TRACED, "LINE_CATALOG"), (), 50),
-    "FLAT,SKY": Kind("twilight", "muse_twilight", ("TWILIGHT_CUBE",), _BASIC, ("VIGNETTING_MASK", "ILLUM"), 3),
+    "FLAT,SKY": Kind(
+        "twilight", "muse_twilight", ("TWILIGHT_CUBE",), _BASIC, ("VIGNETTING_MASK", "ILLUM"), MIN_FRAMES["SKYFLAT"]
+    ),
     "STD": Kind("std", "muse_scibasic", ("PIXTABLE_STD",), _BASIC, _MORE, 1, False),
     "ASTROMETRY": Kind("astrometry", "muse_scibasic", ("PIXTABLE_ASTROMETRY",), _BASIC, _MORE, 1, False),
     "SKY": Kind("sky", "muse_scibasic", ("PIXTABLE_SKY",), _BASIC, _MORE, 1, False),
