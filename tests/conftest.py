@@ -18,6 +18,7 @@ from muse_nb.core.progress import silent
 
 if TYPE_CHECKING:
     from muse_nb.recipes.result import Reduction
+    from muse_nb.simulator.cascade.result import Cascade
     from muse_nb.simulator.night import Night
 
 EXPOSURES = 4  # one at each rotator angle
@@ -78,6 +79,14 @@ def night(request: pytest.FixtureRequest) -> Night:
     folder = kept(request.config, "night", "simulator", "products")
     with FileLock(f"{folder}.lock"):  # one of the workers makes it, the others find it
         return muse_nb.simulate(folder, EXPOSURES, products=True, progress=silent)
+
+
+@pytest.fixture(scope="session")
+def cascade(request: pytest.FixtureRequest) -> Cascade:
+    """Raw calibrations and science on a tenth of a real chip, with darks, nothing wrong. Read only."""
+    folder = kept(request.config, "cascade", "simulator", "products")
+    with FileLock(f"{folder}.lock"):
+        return muse_nb.simulate_cascade(folder, layout="cascade-short", dark=True, progress=silent)
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,8 @@ from muse_nb.simulator.layouts import LAYOUTS, Layout
 
 __all__ = ["CASCADE_LAYOUTS", "cascade_layout"]
 
-_FULL = replace(LAYOUTS["full"], real=True)
+# Widths of 75.9 pixels and gaps of 7.1 in the median, as on a real night.
+_FULL = replace(LAYOUTS["full"], real=True, width=76.15, pitch=83.2, first_column=48.0)
 
 CASCADE_LAYOUTS = {
     layout.name: layout

@@ -20,8 +20,8 @@ Light = Callable[[Chip], np.ndarray]
 """Electrons in a chip's pixels, in the order of its map."""
 
 SLICES_AT_ONCE = 12  # a chip's map and weights take 100 bytes a pixel, its images 4
-LAMP_LEVEL = 30_000.0  # mean of a flat inside the slices [electron]
-SKY_LEVEL = 24_500.0  # and of a twilight
+LAMP_LEVEL = 28_500.0  # mean of a flat inside the slices [electron]
+SKY_LEVEL = 22_900.0  # and of a twilight
 
 
 def lamp(chip: Chip) -> np.ndarray:
