@@ -148,6 +148,10 @@ def good_files(night, folder: Path) -> list[Good]:
     ]
     for name in ("TRACE_TABLE-12", "WAVECAL_TABLE-12", "GEOMETRY_TABLE"):
         found.append((name, copy(calib / f"{name}.fits"), reduce))
+    for name in ("MASTER_FLAT-12", "WAVECAL_TABLE-12", "TWILIGHT_CUBE", "STD_RESPONSE"):
+        found.append(
+            (f"{name}, masters", copy(calib / f"{name}.fits"), lambda p, o: ["masters", p, "-o", o / "numbers.csv"])
+        )
     answer = []
     for name, make, words in found:
         place = folder / name.replace(" ", "_")

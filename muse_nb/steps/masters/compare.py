@@ -89,9 +89,8 @@ def compare(
             groups[one.master.kind, one.master.ifu].append(one)
         sides.append(groups)
     moved, found, notes = [], [], []
-    for kind, ifu in sorted(set(sides[0]) | set(sides[1]), key=lambda key: (key[0], key[1])):
-        if kind not in _BY_KIND:
-            continue
+    keys = set(sides[0]) | set(sides[1])
+    for kind, ifu in [key for kind in _BY_KIND for key in sorted(keys) if key[0] == kind]:
         ours, others = sides[0].get((kind, ifu), []), sides[1].get((kind, ifu), [])
         name = f"{kind} of IFU {ifu}" if ifu else kind
         if len(ours) != 1 or len(others) != 1:

@@ -60,8 +60,26 @@ def draw_kind(kind: str, measured: Sequence[Measured], limits: Limits) -> Figure
         special(axes.pop(0), [one for one in measured if one.arrays])
     for ax, name in zip(axes, names, strict=False):
         _quantity(ax, measured, limits[name])
-    figure.suptitle(kind, fontsize=10)
+    figure.suptitle(f"{kind} (dashed: limits; blue: range of a real night)", fontsize=9)
+    if len(measured) > 1 and measured[0].master.ifu and names:
+        _ifu_legend(axes[0], measured)
     return figure
+
+
+def _ifu_legend(ax: Axes, measured: Sequence[Measured]) -> None:
+    """Say which colour is which IFU: a few by name, many by a scale."""
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.colors import Normalize
+
+    if len(measured) <= MANY_IFUS:
+        ax.legend(fontsize=6, ncols=MANY_IFUS, loc="lower center", bbox_to_anchor=(0.5, 1.0), frameon=False)
+        return
+    numbers = [one.master.ifu for one in measured]
+    low, high = min(numbers), max(numbers)
+    bar = ax.figure.colorbar(ScalarMappable(Normalize(low, low + (high - low) / 0.9), "cividis"), ax=ax)
+    bar.ax.set_ylim(low, high)
+    bar.set_label("IFU", fontsize=7)
+    bar.ax.tick_params(labelsize=6)
 
 
 def draw_moved(moved: Sequence[Moved], limits: Limits) -> Figure:
@@ -75,18 +93,27 @@ def draw_moved(moved: Sequence[Moved], limits: Limits) -> Figure:
         len(groups), 1, figsize=(WIDTH, (HEIGHT - 0.4) * len(groups) + 0.4), layout="constrained", squeeze=False
     )
     for ax, (name, rows) in zip(grid[:, 0], groups.items(), strict=True):
-        x = np.arange(1, len(rows) + 1)
-        errors = np.nan_to_num([row.error for row in rows])
-        ax.errorbar(x, [row.value for row in rows], errors, fmt="o", ms=3, color=BLUE, elinewidth=0.8)
-        ax.axhline(0, color=GREY, lw=0.5)
-        _edges(ax, limits[name], [row.value for row in rows])
-        _labels(ax, limits[name], [_where(row) for row in rows])
-    figure.suptitle("this night less the other; bars: one standard error", fontsize=10)
+        _differences(ax, rows, limits[name])
+    figure.suptitle("this night less the other (dashed: limits; bars: one standard error)", fontsize=9)
     return figure
 
 
-def _where(row: Moved) -> str:
-    return " ".join(part for part in (f"IFU {row.ifu}" if row.ifu else "", row.place) if part)
+def _differences(ax: Axes, rows: Sequence[Moved], limit: Limit) -> None:
+    """Draw one number of all IFUs over its places; over the IFUs where each has one."""
+    by_ifu: dict[int, list[Moved]] = {}
+    for row in rows:
+        by_ifu.setdefault(row.ifu or 0, []).append(row)
+    single = all(len(of_ifu) == 1 for of_ifu in by_ifu.values())
+    for n, (colour, of_ifu) in enumerate(zip(_colours(len(by_ifu)), by_ifu.values(), strict=True)):
+        x = np.arange(len(of_ifu)) + (1.0 + n if single else 1.0)
+        errors = np.nan_to_num([row.error for row in of_ifu])
+        ax.errorbar(x, [row.value for row in of_ifu], errors, fmt="o", ms=3, color=colour, elinewidth=0.8)
+    ax.axhline(0, color=GREY, lw=0.5)
+    _edges(ax, limit, [row.value for row in rows])
+    if single:
+        _labels(ax, limit, [f"IFU {row.ifu}" if row.ifu else row.place for row in rows])
+    else:
+        _labels(ax, limit, [row.place for row in max(by_ifu.values(), key=len)])
 
 
 def _quantity(ax: Axes, measured: Sequence[Measured], limit: Limit) -> None:
@@ -98,22 +125,22 @@ def _quantity(ax: Axes, measured: Sequence[Measured], limit: Limit) -> None:
         places = [f"IFU {one.master.ifu}" for one, _ in found]
     else:
         for colour, (one, q) in zip(_colours(len(found)), found, strict=True):
-            label = f"IFU {one.master.ifu}" if one.master.ifu and len(found) <= MANY_IFUS else None
+            label = f"IFU {one.master.ifu}"
             ax.plot(np.arange(1, q.values.size + 1), q.values, "o-", ms=2.5, lw=0.5, color=colour, label=label)
         places = list(found[int(np.argmax([values.size for values in every]))][1].places)
     values = np.concatenate(every)
     if np.isfinite(limit.real_low):
-        ax.axhspan(limit.real_low, limit.real_high, color=BLUE, alpha=0.12, lw=0, label="a real night")
+        ax.axhspan(limit.real_low, limit.real_high, color=BLUE, alpha=0.12, lw=0)
     _edges(ax, limit, values)
+    if places == [""] and found[0][0].master.ifu:
+        places = [f"IFU {found[0][0].master.ifu}"]
     _labels(ax, limit, places)
-    if ax.get_legend_handles_labels()[1]:
-        ax.legend(fontsize=6, frameon=False, ncols=4, loc="best")
 
 
-def _colours(number: int) -> list[object]:
+def _colours(number: int) -> list[tuple[float, ...]]:
     import matplotlib.pyplot as plt
 
-    return [plt.get_cmap("cividis")(k / max(1, number - 1) * 0.9) for k in range(number)]
+    return [tuple(plt.get_cmap("cividis")(k / max(1, number - 1) * 0.9)) for k in range(number)]
 
 
 def _edges(ax: Axes, limit: Limit, values: Sequence[float] | np.ndarray) -> None:
@@ -131,13 +158,11 @@ def _labels(ax: Axes, limit: Limit, places: Sequence[str]) -> None:
     ax.set_ylabel(_folded(label), fontsize=7)
     ax.tick_params(labelsize=7)
     if len(places) <= MOST_NAMES:
-        ax.set_xticks(range(1, len(places) + 1), [place or "all" for place in places], fontsize=6)
+        ax.set_xticks(range(1, len(places) + 1), [place or "whole field" for place in places], fontsize=6)
         ax.set_xlim(0.5, len(places) + 0.5)
     else:
-        noun = "number of the line, by wavelength" if places[0].startswith("line") else "number of the slice"
-        ax.set_xlabel(
-            noun if places[0].startswith(("slice", "line")) else "number, in the order of the table", fontsize=7
-        )
+        nouns = {"slices": "the left one of two slices", "slice": "slice", "plane": "plane", "IFU": "IFU"}
+        ax.set_xlabel(nouns.get(places[0].split()[0], "number, in the order of the table"), fontsize=7)
 
 
 def _folded(text: str, width: int = 30) -> str:

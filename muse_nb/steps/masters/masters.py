@@ -76,7 +76,7 @@ def judge_masters(
     limits = read_limits(limits_table)
     step = watched(progress, cancel, "the judgement of the masters")
     ours = _measure(masters, step, "masters")
-    found = [finding for one in ours for finding in judge(one, limits)]
+    found = [finding for one, name in zip(ours, _names(ours), strict=True) for finding in judge(one, limits, name)]
     notes = [*_notes(ours), *_without_siblings(ours)]
     if other is None:
         return Masters(tuple(ours), tuple(found), tuple(notes), limits)
@@ -96,7 +96,8 @@ def _measure(source: Source, step: Progress, what: str) -> list[Measured]:
     chips = Chips.of(found)
     measured: list[Measured] = []
     for number, master in enumerate(found, 1):
-        measured.append(_measured(master, chips, measured))
+        with np.errstate(all="ignore"):  # what is not finite is not known
+            measured.append(_measured(master, chips, measured))
         step(what, number, len(found))
     return _with_siblings(measured)
 
@@ -146,12 +147,20 @@ def _with_siblings(measured: Sequence[Measured]) -> list[Measured]:
     return found
 
 
+def _names(measured: Sequence[Measured]) -> list[str]:
+    """Call each master by its file's name, or by its path where two files have the same name."""
+    paths: dict[str, set[Path]] = {}
+    for one in measured:
+        paths.setdefault(one.master.name, set()).add(one.master.path)
+    return [str(one.master.path) if len(paths[one.master.name]) > 1 else one.master.name for one in measured]
+
+
 def _notes(measured: Sequence[Measured]) -> list[str]:
     """Say what could not be judged of single masters, alike ones together."""
     said: dict[tuple[str, str], list[str]] = {}
-    for one in measured:
+    for one, name in zip(measured, _names(measured), strict=True):
         for note in one.notes:
-            said.setdefault((one.master.kind, note), []).append(one.master.name)
+            said.setdefault((one.master.kind, note), []).append(name)
     return [
         f"{names[0]}{f' (like {len(names) - 1} more {kind})' if len(names) > 1 else ''} {note}."
         for (kind, note), names in said.items()

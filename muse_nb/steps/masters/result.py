@@ -164,19 +164,25 @@ class Masters(Shown):
             raise MuseError(f"there is no {kind!r} to draw: there are {', '.join(self.kinds) or 'none'}")
         return draw_kind(kind, [one for one in self.measured if one.master.kind == kind], self.limits)
 
-    def plot_moved(self) -> Figure:
+    def plot_moved(self, kind: str | None = None) -> Figure:
         """Draw what moved since the other night, with errors and limits.
+
+        Parameters
+        ----------
+        kind
+            PRO CATG; all kinds when None.
 
         Raises
         ------
         MuseError
-            Nothing was compared.
+            Nothing of it was compared.
         """
         from muse_nb.steps.masters.figures import draw_moved
 
-        if not self.moved:
-            raise MuseError("nothing was compared with another night: give one as other=")
-        return draw_moved(self.moved, self.limits)
+        rows = [row for row in self.moved if kind in (None, row.kind)]
+        if not rows:
+            raise MuseError(f"nothing of {kind or 'any master'} was compared with another night: give one as other=")
+        return draw_moved(rows, self.limits)
 
     def write(self, path: str | Path, *, force: bool = False) -> Path:
         """Write the table as CSV (or in any form that astropy knows from the ending); return its path."""

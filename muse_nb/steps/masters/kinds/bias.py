@@ -70,12 +70,15 @@ def _of(master: Master, keyword: str) -> Array:
 
 def column_medians(values: NDArray[np.floating]) -> Array:
     """Median of every column; NaN of one whose pixels are all flagged."""
-    good = np.isfinite(values)
-    if good.all():
-        return np.asarray(np.median(values, axis=0), float)
     found = np.full(values.shape[1], np.nan)
-    for column in np.flatnonzero(good.any(axis=0)).tolist():
-        found[column] = np.median(values[good[:, column], column])
+    number = np.count_nonzero(np.isfinite(values), axis=0)
+    whole = number == values.shape[0]
+    if whole.any():
+        found[whole] = np.median(values[:, whole], axis=0)
+    if (some := np.flatnonzero(~whole & (number > 0))).size:
+        ordered = np.sort(np.where(np.isfinite(values[:, some]), values[:, some], np.nan), axis=0)  # NaN last
+        ends = (number[some] - 1) // 2, number[some] // 2
+        found[some] = (ordered[ends[0], np.arange(some.size)] + ordered[ends[1], np.arange(some.size)]) / 2
     return found
 
 

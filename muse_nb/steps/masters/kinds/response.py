@@ -23,9 +23,10 @@ __all__ = ["known_throughput", "measure_response", "measure_telluric"]
 PLANCK_C = 1.98644586e-8  # Planck's constant times the speed of light [erg Angstrom]
 AREA = 483250.765  # of the mirror without its hole, as the recipes have it [cm^2]
 NOMINAL = (4750.0, 9350.0)  # wavelengths that are judged [Angstrom]
-BANDS = ((5855.0, 6015.0), (6274.0, 6370.0), (6835.0, 7060.0), (7150.0, 7360.0), (7580.0, 7710.0), (8100.0, 8400.0),
+BANDS = ((5855.0, 6015.0), (6274.0, 6370.0), (6835.0, 7060.0), (7150.0, 7360.0), (7540.0, 7730.0), (8100.0, 8400.0),
          (8900.0, 9900.0))  # of the atmosphere and of the sodium notch [Angstrom]  # fmt: skip
 A_BAND, B_BAND = (7590.0, 7650.0), (6860.0, 6900.0)
+SMOOTH_ORDER = 5  # of the polynomial that a response without lines follows well enough
 RIPPLE = (30.0, 400.0)  # dips of about this width against a running median of that [Angstrom]
 
 
@@ -100,6 +101,8 @@ def _ripple(wavelength: Array, response: Array) -> float:
     step = median(np.diff(wavelength))
     if not step > 0 or wavelength.size * step < 2 * RIPPLE[1]:
         return float("nan")
+    smooth = np.polynomial.Polynomial.fit(wavelength, response, SMOOTH_ORDER)
+    response = response - smooth(wavelength)  # so that a slope leaves nothing at the ends
     narrow, wide = (running_median(response, max(1, round(width / step)) | 1) for width in RIPPLE)
     away = np.abs(narrow - wide)[_outside(wavelength)]
     return float(np.nanmax(away)) if np.isfinite(away).any() else float("nan")

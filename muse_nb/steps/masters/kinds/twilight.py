@@ -39,7 +39,8 @@ def measure_twilight(master: Master) -> Measured:
         white /= median(white)
         low, high = np.percentile(white[covered], [5, 95])
         found.append(Quantity.one("twilight_range", float(high - low)))
-        found.append(Quantity.one("twilight_rough", mad_sigma((white - _smooth(white, covered))[covered])))
+        low, high = np.percentile((white - _smooth(white, covered))[covered], [2.3, 97.7])
+        found.append(Quantity.one("twilight_rough", float(high - low) / 4))
         planes = np.flatnonzero(full)
         changes = [mad_sigma((light[n] / median(light[n][covered]) / white)[covered]) for n in planes]
         found.append(Quantity.of("twilight_colour", changes, [f"plane {n + 1}" for n in planes]))

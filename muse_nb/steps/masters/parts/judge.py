@@ -7,15 +7,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from muse_nb.core.text import listed, printable
 from muse_nb.products.calibrations.masters import Master
 from muse_nb.steps.masters.parts.limits import Limit, Limits
 from muse_nb.steps.masters.parts.measured import Measured, Quantity
 
-__all__ = ["Finding", "judge"]
+__all__ = ["Finding", "judge", "number_text"]
 
 MOST = 4  # places that a sentence names
+Indices = NDArray[np.intp]
 
 
 @dataclass(frozen=True)
@@ -54,43 +56,54 @@ class Finding:
         return self.text
 
 
-def judge(measured: Measured, limits: Limits) -> list[Finding]:
-    """Say what of a master lies outside of its limits: a sentence a quantity and side, its worst place named first."""
+def judge(measured: Measured, limits: Limits, name: str) -> list[Finding]:
+    """Say what of a master lies outside of its limits: a sentence a quantity and side.
+
+    Parameters
+    ----------
+    measured
+        The master with its numbers.
+    limits
+        By name.
+    name
+        What the sentences call the file.
+    """
     found = []
     for quantity in measured.quantities:
         limit = limits[quantity.name]
-        for low in (True, False):
-            beyond = np.flatnonzero(quantity.values < limit.low if low else quantity.values > limit.high)
-            if beyond.size:
-                found.append(_finding(measured.master, quantity, limit, beyond, low=low))
+        for edge, beyond in ((limit.low, quantity.values < limit.low), (limit.high, quantity.values > limit.high)):
+            if beyond.any():
+                found.append(_finding(measured.master, name, quantity, limit, np.flatnonzero(beyond), edge))
     return found
 
 
-def _finding(master: Master, quantity: Quantity, limit: Limit, beyond: np.ndarray, *, low: bool) -> Finding:
+def number_text(value: float, unit: str = "") -> str:
+    """Write a number with its unit: as many digits as it needs, no exponent before a million."""
+    digits = f"{value:.0f}" if 1e4 <= abs(value) < 1e6 else f"{value:.4g}"
+    return f"{digits} {unit}" if unit else digits
+
+
+def _finding(master: Master, name: str, quantity: Quantity, limit: Limit, beyond: Indices, edge: float) -> Finding:
     values = quantity.values[beyond]
-    order = np.argsort(values if low else -values, kind="stable")
-    worst = int(beyond[order[0]])
-    value = float(quantity.values[worst])
-    places = [quantity.places[n] for n in beyond[order].tolist()]
-    where = [printable(master.name), *([f"IFU {master.ifu}"] if master.ifu else []), *_named(places)]
-    unit = f" {limit.unit}" if limit.unit else ""
-    more = f" in the worst of {len(places)}" if len(places) > 1 else ""
+    worst = int(beyond[np.argmax(np.abs(values - edge))])
+    value, place = float(quantity.values[worst]), quantity.places[worst]
+    where = [printable(name), *([f"IFU {master.ifu}"] if master.ifu else [])]
+    where += _named([quantity.places[n] for n in beyond.tolist()], len(quantity.places))
+    counted = limit.what.startswith("number of ")  # its unit stands in the words
+    told = f"{limit.what} is {number_text(value, '' if counted else limit.unit)}"
+    told += f" in {place}, the worst" if beyond.size > 1 else ""
     real = f"; a real night had {limit.real_text}" if limit.real_text else ""
-    told = f"{limit.what} is {value:.4g}{unit}{more} (limit {limit.low if low else limit.high:g}{real})"
-    consequence = limit.below if low else limit.above
-    text = f"{', '.join(where)}: {told}{': ' + consequence if consequence else ''}"
-    edge = limit.low if low else limit.high
-    file = str(master.path)
-    return Finding(file, master.kind, master.ifu or None, quantity.places[worst], limit.name, value, edge, text)
+    text = f"{', '.join(where)}: {told} (limit {edge:g}{real})"
+    if consequence := limit.below if edge == limit.low else limit.above:
+        text += f": {consequence}"
+    return Finding(str(master.path), master.kind, master.ifu or None, place, limit.name, value, edge, text)
 
 
-def _named(places: Sequence[str]) -> list[str]:
-    """Name places: ``slice 3``, ``slices 3, 7 and 9``, ``slices 3, 7, 9, 12 and 5 more``."""
+def _named(places: Sequence[str], of: int) -> list[str]:
+    """Name places: ``slice 3``, ``slices 3, 7, 9, 12 and 5 more``, ``all 48 slices``."""
     places = [place for place in places if place]
-    if not places:
-        return []
-    parts = [re.fullmatch(r"(slice|quadrant|frame|plane|lamp|line|IFU) (\S+)", place) for place in places]
-    if len(places) == 1 or not all(parts) or len({part[1] for part in parts if part}) > 1:
-        return [listed(places, MOST)]
-    words = [part for part in parts if part]
-    return [f"{words[0][1]}s {listed([part[2] for part in words], MOST)}"]
+    parts = [m for place in places if (m := re.fullmatch(r"(slice|quadrant|frame|plane|lamp|line|IFU) (\S+)", place))]
+    if len(places) < 2 or len(parts) < len(places):
+        return [listed(places, MOST)] if places else []
+    noun = f"{parts[0][1]}s"
+    return [f"all {of} {noun}" if len(places) == of else f"{noun} {listed([part[2] for part in parts], MOST)}"]
