@@ -45,6 +45,7 @@ _HOME = {
     "fetch": "muse_nb.archive.fetch",
     "list_archive": "muse_nb.archive.fetch",
     "plan_calibrations": "muse_nb.steps.calibrate.plan",
+    "calibrate": "muse_nb.steps.calibrate.calibrate",
     "run_recipe": "muse_nb.recipes.run",
     "reduce": "muse_nb.recipes.reduce",
     "reduce_all": "muse_nb.recipes.reduce",

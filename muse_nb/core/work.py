@@ -83,7 +83,14 @@ def _in_use(folder: Path) -> bool:
         with (folder / "lock").open("r+") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except FileNotFoundError:
-        return folder.is_dir() and time.time() - folder.stat().st_mtime < _YOUNG
+        return _young(folder)
     except OSError:
         return True
-    return False
+    return _young(folder)  # its owner may be about to lock it
+
+
+def _young(folder: Path) -> bool:
+    try:
+        return time.time() - folder.stat().st_mtime < _YOUNG
+    except OSError:  # it is gone
+        return False

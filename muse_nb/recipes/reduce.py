@@ -90,11 +90,13 @@ def reduce(
     refuse("muse_scibasic", [(raw, "OBJECT")])
     facts = exposure(hdus(raw)[0].cards, raw)
     found = calibrations if isinstance(calibrations, Calibrations) else find_calibrations(calibrations)
+    found = found.serving(facts)
     found.check()
     chosen = _choose_ifus(raw, found, how.ifus)
     table = found.badpix(how.badpix)
     basic = {ifu: [(raw, "OBJECT"), *found.for_scibasic(ifu, table)] for ifu in chosen}
-    frames = list(dict.fromkeys(pair for pairs in basic.values() for pair in pairs)) + found.for_scipost()
+    more = found.for_scipost(how.sky, chosen)
+    frames = list(dict.fromkeys(pair for pairs in basic.values() for pair in pairs)) + more
     refuse("muse_scibasic", frames)
     wanted = how.of_scipost
     limits = [how.lambdamin, how.lambdamax]
@@ -109,7 +111,7 @@ def reduce(
         tables = [path for run in runs for path in run.products.get("PIXTABLE_OBJECT", [])]
         post = call(
             "muse_scipost",
-            [(path, "PIXTABLE_OBJECT") for path in tables] + found.for_scipost(),
+            [(path, "PIXTABLE_OBJECT") for path in tables] + more,
             wanted | _limits(tables, how.lambdamin, how.lambdamax),
             output=work / "scipost",
             log=folder / "muse_scipost.log",

@@ -24,7 +24,7 @@ from muse_nb.recipes import parameters as request
 from muse_nb.recipes.backends import BACKENDS, available, environment, esorex_command, library
 from muse_nb.recipes.checks.every import AFTER, examine, refuse, warn_of
 from muse_nb.recipes.checks.faults import Frame, Run
-from muse_nb.recipes.errors import RecipeError, passed_over, reasons
+from muse_nb.recipes.errors import RecipeError, passed_over, reasons, remedy
 from muse_nb.recipes.result import RecipeResult
 
 __all__ = ["RecipeResult", "choose_backend", "known_parameters", "run_recipe"]
@@ -229,13 +229,15 @@ def _keep_log(text: str, log: Path) -> None:
 
 def _sentence(name: str, ended: Ended, text: str, failure: str, log: Path) -> str:
     if ended.stopped:
-        return f"{name} was stopped after {ended.seconds:.0f} s ({ended.stopped}); its log is {log}"
+        help_ = f": {what}" if (what := remedy(name, ended.stopped)) else ""
+        return f"{name} was stopped after {ended.seconds:.0f} s ({ended.stopped}){help_}; its log is {log}"
     why = reasons(text)
     if ended.code < 0 or re.search(r"crash|segmentation|SIGSEGV", failure, re.I):
         killer = f" by {signal.Signals(-ended.code).name}" if ended.code < 0 else ""
         return f"{name} crashed or was killed{killer}{f' after: {why}' if why else ''}; its log is {log}"
     why = why or " ".join(failure.split("\n")[0].split()) or _last_line(text) or f"exit status {ended.code}"
-    return f"{name} failed: {why}; its log is {log}"
+    help_ = f" ({what})" if (what := remedy(name, why)) else ""
+    return f"{name} failed: {why}{help_}; its log is {log}"
 
 
 def _last_line(text: str) -> str:

@@ -6,7 +6,7 @@ import inspect
 import time
 import traceback
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from html import escape
 from pathlib import Path
 from threading import Event, Lock, Thread
@@ -15,6 +15,7 @@ from typing import Any
 import ipywidgets
 
 from muse_nb.core.errors import MuseError
+from muse_nb.core.graph import Node, graph_html
 from muse_nb.core.html import FINDINGS_MIME, Shown
 from muse_nb.widgets.shared.front_end import fit_to_front_end
 
@@ -33,7 +34,8 @@ class RecipeRunner(ipywidgets.VBox):
     ----------
     call
         What to run: `muse_nb.reduce`, `muse_nb.combine`, `muse_nb.run_recipe` or any other callable. Where it takes
-        ``progress`` and ``cancel``, it gets a `muse_nb.core.progress.Progress` and a `threading.Event`.
+        ``progress`` and ``cancel``, it gets a `muse_nb.core.progress.Progress` and a `threading.Event`; where it takes
+        ``watch``, as `muse_nb.calibrate` does, its tasks are drawn as a graph while it runs.
     *arguments, **options
         Its arguments.
     title
@@ -86,13 +88,14 @@ class RecipeRunner(ipywidgets.VBox):
         self._stop = ipywidgets.Button(description="Cancel", icon="stop", disabled=True)
         self._bar = ipywidgets.FloatProgress(min=0, max=1, layout=ipywidgets.Layout(width="200px"))
         self._status, self._note = ipywidgets.HTML(), ipywidgets.HTML()
-        self._tail = ipywidgets.HTML()
+        self._tail, self._graph = ipywidgets.HTML(), ipywidgets.HTML()
+        self._nodes: Sequence[Node] = ()
         self._answer = ipywidgets.HTML()
         self._go.layout.width = "auto"
         self._go.on_click(lambda _: self.start())
         self._stop.on_click(lambda _: self.cancel())
         top = ipywidgets.HBox([self._go, self._stop, self._bar, self._status])
-        super().__init__([top, self._note, self._tail, self._answer])
+        super().__init__([top, self._note, self._graph, self._tail, self._answer])
         self._show()
 
     def make_missing(self) -> Any:
@@ -112,6 +115,7 @@ class RecipeRunner(ipywidgets.VBox):
             self.state, self._fraction = "running", 0.0
             self._started, self._ended, self._cancel = time.monotonic(), 0.0, Event()
             self.lines.clear()
+            self._nodes = ()
             self._thread = Thread(target=self._run, name=f"RecipeRunner {self.title}", daemon=True)
             self._thread.start()
         Thread(target=self._tick, args=(self._thread,), name=f"clock of {self.title}", daemon=True).start()
@@ -154,7 +158,7 @@ class RecipeRunner(ipywidgets.VBox):
         self._show()
 
     def _hooks(self) -> dict[str, Any]:
-        hooks = {"progress": self._tell, "cancel": self._cancel}
+        hooks = {"progress": self._tell, "cancel": self._cancel, "watch": self._look}
         return {name: hook for name, hook in hooks.items() if name in self._known and name not in self._options}
 
     def _there(self) -> bool:
@@ -166,6 +170,12 @@ class RecipeRunner(ipywidgets.VBox):
             self._fraction = done / total
         else:
             self.lines.append(what)
+        if time.monotonic() - self._shown > _PAUSE:
+            self._show()
+
+    def _look(self, nodes: Sequence[Node]) -> None:
+        """Take the states of the call's tasks."""
+        self._nodes = tuple(nodes)
         if time.monotonic() - self._shown > _PAUSE:
             self._show()
 
@@ -184,6 +194,7 @@ class RecipeRunner(ipywidgets.VBox):
         self._bar.bar_style = {"done": "success", "failed": "danger", "cancelled": "warning"}.get(self.state, "")
         self._status.value = escape(self._words())
         self._tail.value = _pre(list(self.lines)[-_SHOWN:]) if self.lines else ""
+        self._graph.value = "" if self.state == "done" else graph_html(self._nodes)  # a result shows its own
         self._answer.value = self._outcome()
 
     def _why_stale(self) -> str:
@@ -218,7 +229,7 @@ class RecipeRunner(ipywidgets.VBox):
         bundle = super()._repr_mimebundle_(**kwargs)
         data = bundle[0] if isinstance(bundle, tuple) else bundle
         if data is not None:  # for pages without a kernel
-            shown = "".join(part.value for part in (self._note, self._tail, self._answer))
+            shown = "".join(part.value for part in (self._note, self._graph, self._tail, self._answer))
             data["text/html"] = f"<div><b>{escape(self.title)}</b>: {escape(self._words())}{shown}</div>"
             if isinstance(self.result, Shown):
                 data[FINDINGS_MIME] = self.result._repr_mimebundle_()[FINDINGS_MIME]

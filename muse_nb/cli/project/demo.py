@@ -13,8 +13,13 @@ __all__ = ["add_arguments", "run"]
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    parser.epilog = "example: muse-nb demo -o demo"
-    parser.add_argument("-o", "--output", default="demo", metavar="DIR", help="folder (default %(default)s)")
+    parser.epilog = "examples: muse-nb demo -o demo\n          muse-nb demo --cascade -o demo-cascade"
+    parser.add_argument("-o", "--output", metavar="DIR", help="folder (default: demo, with --cascade demo-cascade)")
+    parser.add_argument(
+        "--cascade",
+        action="store_true",
+        help="raw calibrations and an exposure of one IFU, to judged masters and a cube, held against the truth",
+    )
     parser.add_argument("--exposures", type=int, default=19, metavar="N", help="default %(default)s")
     parser.add_argument("--layout", default="micro", help="micro, mini, fov or full (default %(default)s)")
     parser.add_argument("--seed", type=int, default=1, metavar="N", help="default %(default)s")
@@ -26,11 +31,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Make the demo."""
     from muse_nb.core.progress import on_terminal, say
-    from muse_nb.demo.demo import demo
 
+    folder = Path(args.output or ("demo-cascade" if args.cascade else "demo"))
     if args.force:
         for name in ("night", "products", "html"):
-            shutil.rmtree(Path(args.output) / name, ignore_errors=True)
+            shutil.rmtree(folder / name, ignore_errors=True)
     with on_terminal() as bars:
 
         def show(what: str, done: int, total: int) -> None:
@@ -39,8 +44,15 @@ def run(args: argparse.Namespace) -> int:
             else:
                 say(what)
 
+        if args.cascade:
+            from muse_nb.demo.cascade import demo_cascade
+
+            demo_cascade(folder, seed=args.seed, jobs=args.jobs, progress=show)
+            return 0
+        from muse_nb.demo.demo import demo
+
         demo(
-            args.output,
+            folder,
             exposures=args.exposures,
             layout=args.layout,
             seed=args.seed,

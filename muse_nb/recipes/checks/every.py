@@ -8,6 +8,7 @@ from pathlib import Path
 
 from muse_nb.core.errors import MuseError, MuseWarning
 from muse_nb.recipes.checks import badpix as check_badpix
+from muse_nb.recipes.checks import calibrating as check_calibrating
 from muse_nb.recipes.checks import data as check_data
 from muse_nb.recipes.checks import flat as check_flat
 from muse_nb.recipes.checks import headers as check_headers
@@ -17,7 +18,7 @@ from muse_nb.recipes.checks import values as check_values
 from muse_nb.recipes.checks import wavelengths as check_wavelengths
 from muse_nb.recipes.checks.faults import Check, Fault, Frame, Reads, Run, Severity
 
-__all__ = ["AFTER", "BEFORE", "DATA", "examine", "examine_file", "refuse", "warn_of"]
+__all__ = ["AFTER", "BEFORE", "CALIBRATING", "DATA", "examine", "examine_file", "refuse", "warn_of"]
 
 BEFORE: dict[str, Check] = {
     "position": check_headers.position,
@@ -43,6 +44,13 @@ BEFORE: dict[str, Check] = {
     "row_variance": check_values.row_variance,
     "runaway_image": check_data.runaway_image,
 }
+CALIBRATING: dict[str, Check] = {
+    "few_frames": check_calibrating.few_frames,
+    "two_of_a_lamp": check_calibrating.two_of_a_lamp,
+    "arc_lamps": check_calibrating.arc_lamps,
+    "line_catalogue": check_calibrating.line_catalogue,
+}
+"""Of raw calibrations: not silent failures, but such as say nothing of the remedy, or never end."""
 AFTER: dict[str, Check] = {
     "stars": check_sets.stars,
     "date": check_headers.date,
@@ -88,7 +96,7 @@ def refuse(recipe: str, frames: list[tuple[Path, str]], parameters: Mapping[str,
         Something is wrong; the message is the first such sentence.
     """
     run = Run(recipe, tuple(Frame.open(path, tag) for path, tag in frames), parameters or {})
-    found = examine(run)
+    found = examine(run, BEFORE | CALIBRATING)
     if found and found[0].severity is Severity.REFUSE:
         raise MuseError(str(found[0]))
     return found

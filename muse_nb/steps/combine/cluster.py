@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from itertools import islice
 from time import monotonic
 from typing import Any
 
 from muse_nb.core.errors import MuseError
+from muse_nb.core.machine.cluster import cluster_client
 from muse_nb.resample.cube_writer import CubeWriter
 from muse_nb.resample.grid import CubeGrid
 from muse_nb.resample.inputs import Inputs
@@ -46,7 +46,7 @@ def make_slabs(
     MuseError
         There is no such scheduler, no worker is left, or a worker cannot read or write the files.
     """
-    with _client(cluster) as client:
+    with cluster_client(cluster.scheduler, cluster.workers) as client:
         workers = max(1, len(client.scheduler_info(n_workers=-1)["workers"]))
         settings = replace(job.resampling, threads=1)
         slabs = slabs_of(gaps, workers)
@@ -63,39 +63,6 @@ def slabs_of(gaps: list[range], workers: int) -> list[range]:
     planes = sum(map(len, gaps))
     size = max(_MIN_PLANES, math.ceil(planes / (_SLABS_PER_WORKER * workers)))
     return [range(start, min(start + size, gap.stop)) for gap in gaps for start in range(gap.start, gap.stop, size)]
-
-
-@contextmanager
-def _client(cluster: Cluster) -> Iterator[Any]:
-    try:
-        from dask import config
-        from distributed import Client, LocalCluster
-    except ImportError as error:
-        raise MuseError(
-            "dask.distributed is not installed: run `pip install 'muse_nb[cluster]'`, or combine without --scheduler"
-            " and --workers"
-        ) from error
-    config.set({"distributed.admin.large-graph-warning-threshold": "1GB"})  # a task brings its part of the index
-    if cluster.scheduler is None:
-        with (
-            LocalCluster(
-                cluster.workers, threads_per_worker=1, dashboard_address="127.0.0.1:0", silence_logs=50
-            ) as local,
-            Client(local) as client,
-        ):
-            yield client
-        return
-    try:
-        client = Client(cluster.scheduler, timeout=10)
-    except (OSError, ValueError) as error:
-        raise MuseError(f"no dask scheduler answers at {cluster.scheduler}: start one with `dask scheduler`") from error
-    with client:
-        if not client.scheduler_info(n_workers=-1)["workers"]:
-            raise MuseError(
-                f"the scheduler at {cluster.scheduler} has no workers: start some with"
-                f" `dask worker {cluster.scheduler}`"
-            )
-        yield client
 
 
 def _results(client: Any, tasks: Iterator[SlabTask], ahead: int, writer: CubeWriter, job: Job) -> Iterator[int]:

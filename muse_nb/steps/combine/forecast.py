@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import math
-import shutil
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 
+from muse_nb.core.machine.room import free_disk, free_memory
 from muse_nb.products.header import number_of
 from muse_nb.products.pixtable import PixelTable
 from muse_nb.resample.grid import LAMBDA_STEP, STEP
 from muse_nb.resample.inputs import nearest_turn
 from muse_nb.resample.stream import EXTENSIONS
 
-__all__ = ["Forecast", "forecast", "free_disk", "free_memory"]
+__all__ = ["Forecast", "forecast"]
 
 # Measured with pipeline 2.8.7 on two cores: bytes and CPU seconds a row.
 _ESO_BYTES, _ESO_SECONDS = 46.0, 2.6e-6
@@ -176,23 +176,3 @@ def _half_field(table: PixelTable) -> tuple[float, float]:
 def _number(table: PixelTable, keyword: str, default: float) -> float:
     value = number_of(table.header.get(keyword))
     return default if value is None else value
-
-
-def free_disk(output: Path) -> float:
-    """Room where a file goes [byte]; its folder need not be there yet."""
-    there = next(path for path in (output.absolute(), *output.absolute().parents) if path.is_dir())
-    return float(shutil.disk_usage(there).free)
-
-
-def free_memory() -> float:
-    """Memory that is available, no more than a container's limit [byte]."""
-    import psutil
-
-    free = float(psutil.virtual_memory().available)
-    limit = Path("/sys/fs/cgroup/memory.max")
-    try:
-        text = limit.read_text().strip()
-        used = float(Path("/sys/fs/cgroup/memory.current").read_text())
-        return min(free, float(text) - used) if text != "max" else free
-    except (OSError, ValueError):
-        return free

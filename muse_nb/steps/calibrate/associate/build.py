@@ -79,6 +79,9 @@ class _Builder:
             for group in single:
                 if group.type == type_:
                     self._expose(group)
+        if not any(group.type == "OBJECT" for group in groups):  # no exposure that asks for one: masters alone
+            for name in list(self.lsf):
+                self._make_lsf(name)
         return self.built
 
     def _expose(self, group: Group) -> None:

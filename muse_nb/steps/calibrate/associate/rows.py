@@ -17,7 +17,7 @@ from muse_nb.products.night.clock import evening, mjd_of
 from muse_nb.steps.calibrate.associate.rules import SERVES, STATIC
 from muse_nb.steps.survey.files import fits_files, relative
 
-__all__ = ["RawFile", "from_folder", "from_table", "told"]
+__all__ = ["RawFile", "from_folder", "from_table", "read_file", "told"]
 
 COLUMNS = ("DPR_TYPE", "INS_MODE", "TPL_START", "MJD_OBS")
 _LAMPS = 6
@@ -94,10 +94,30 @@ def from_table(path: Path) -> list[RawFile]:
     return [_file(row.get("filename") or row.get("ARCFILE") or f"row {n}", row) for n, row in enumerate(rows, 2)]
 
 
+def read_file(name: str, path: Path) -> RawFile:
+    """Read what the headers of a file say of it.
+
+    Raises
+    ------
+    MuseError
+        It cannot be read.
+    """
+    return _file(name, _cards(path))
+
+
 def from_folder(
-    folder: Path, progress: Callable[[str, int, int], object] | None = None
+    folder: Path, progress: Callable[[str, int, int], object] | None = None, without: Path | None = None
 ) -> tuple[list[RawFile], list[str]]:
     """Read the headers of a folder's FITS files; what cannot be read is left out, a sentence each.
+
+    Parameters
+    ----------
+    folder
+        With its subfolders.
+    progress
+        Told of the headers that were read.
+    without
+        A subfolder that is not looked into: what was made of these files earlier.
 
     Raises
     ------
@@ -105,11 +125,14 @@ def from_folder(
         The folder is not there.
     """
     paths, said = fits_files(folder)
+    if without is not None:
+        made = without.resolve()
+        paths = [path for path in paths if not path.resolve().is_relative_to(made)]
     found = []
     for number, path in enumerate(paths, 1):
         try:
             with looking_around():
-                found.append(_file(relative(path, folder), _cards(path)))
+                found.append(read_file(relative(path, folder), path))
         except MuseError as error:
             said.append(f"{printable(error)}: it is left out of the plan")
         if progress is not None:

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from muse_nb.recipes.checks.calibrating import MIN_FRAMES
+
 __all__ = [
     "ILLUM_HOURS",
     "ILLUM_KELVIN",
     "KINDS",
     "MASKED_UNTIL",
     "OF_A_STANDARD",
+    "RAW_TAGS",
     "SERVES",
     "STATIC",
     "Kind",
@@ -55,25 +58,43 @@ _BASIC = ("MASTER_BIAS", "MASTER_FLAT", "TRACE_TABLE", "WAVECAL_TABLE", "GEOMETR
 _MORE = ("MASTER_DARK", "TWILIGHT_CUBE", "BADPIX_TABLE", "ILLUM")
 # In the order in which they can run; by DPR TYPE.
 KINDS = {
-    "BIAS": Kind("bias", "muse_bias", ("MASTER_BIAS",), (), ("BADPIX_TABLE",), 3),
-    "DARK": Kind("dark", "muse_dark", ("MASTER_DARK",), ("MASTER_BIAS",), ("BADPIX_TABLE",), 3),
+    "BIAS": Kind("bias", "muse_bias", ("MASTER_BIAS",), (), ("BADPIX_TABLE",), MIN_FRAMES["BIAS"]),
+    "DARK": Kind("dark", "muse_dark", ("MASTER_DARK",), ("MASTER_BIAS",), ("BADPIX_TABLE",), MIN_FRAMES["DARK"]),
     "FLAT,LAMP": Kind(
         "flat",
         "muse_flat",
         ("MASTER_FLAT", "TRACE_TABLE"),
         ("MASTER_BIAS",),
         ("MASTER_DARK", "BADPIX_TABLE"),
-        3,
+        MIN_FRAMES["FLAT"],
     ),
     "WAVE": Kind("wavecal", "muse_wavecal", ("WAVECAL_TABLE",), ("MASTER_BIAS", "TRACE_TABLE", "LINE_CATALOG")),
     "WAVE,LSF": Kind("lsf", "muse_lsf", ("LSF_PROFILE",), (*_TRACED, "LINE_CATALOG")),
     "WAVE,MASK": Kind("geometry", "muse_geometry", ("GEOMETRY_TABLE",), (*_TRACED, "LINE_CATALOG"), (), 50),
-    "FLAT,SKY": Kind("twilight", "muse_twilight", ("TWILIGHT_CUBE",), _BASIC, ("VIGNETTING_MASK", "ILLUM"), 3),
+    "FLAT,SKY": Kind(
+        "twilight", "muse_twilight", ("TWILIGHT_CUBE",), _BASIC, ("VIGNETTING_MASK", "ILLUM"), MIN_FRAMES["SKYFLAT"]
+    ),
     "STD": Kind("std", "muse_scibasic", ("PIXTABLE_STD",), _BASIC, _MORE, 1, False),
     "ASTROMETRY": Kind("astrometry", "muse_scibasic", ("PIXTABLE_ASTROMETRY",), _BASIC, _MORE, 1, False),
     "SKY": Kind("sky", "muse_scibasic", ("PIXTABLE_SKY",), _BASIC, _MORE, 1, False),
     "OBJECT": Kind("object", "muse_scibasic", ("PIXTABLE_OBJECT",), _BASIC, _MORE, 1, False),
 }
+
+RAW_TAGS = {
+    "BIAS": "BIAS",
+    "DARK": "DARK",
+    "FLAT,LAMP": "FLAT",
+    "WAVE": "ARC",
+    "WAVE,LSF": "ARC_LSF",
+    "WAVE,MASK": "MASK",
+    "FLAT,SKY": "SKYFLAT",
+    "FLAT,LAMP,ILLUM": "ILLUM",
+    "STD": "STD",
+    "ASTROMETRY": "ASTROMETRY",
+    "SKY": "SKY",
+    "OBJECT": "OBJECT",
+}
+"""By DPR TYPE: what a recipe calls a raw frame."""
 
 # What is made of the pixel tables of muse_scibasic.
 OF_A_STANDARD = {
@@ -84,7 +105,13 @@ OF_A_STANDARD = {
         ("EXTINCT_TABLE", "STD_FLUX_TABLE"),
         ("FILTER_LIST",),
     ),
-    "ASTROMETRY": Kind("wcs", "muse_astrometry", ("ASTROMETRY_WCS",), ("ASTROMETRY_REFERENCE",)),
+    "ASTROMETRY": Kind(
+        "wcs",
+        "muse_astrometry",
+        ("ASTROMETRY_WCS",),
+        ("ASTROMETRY_REFERENCE",),
+        ("EXTINCT_TABLE", "STD_RESPONSE", "STD_TELLURIC"),
+    ),
     "SKY": Kind(
         "skymodel",
         "muse_create_sky",
