@@ -45,6 +45,12 @@ def plan_calibrations(
     ------
     MuseError
         The source cannot be read, or holds no raw frame.
+
+    Examples
+    --------
+    >>> plan = muse_nb.plan_calibrations("night")
+    >>> [task.recipe for task in plan.tasks][:2]
+    ['muse_scibasic', 'muse_scipost']
     """
     path = locate(source)
     if path.is_dir():
