@@ -13,6 +13,7 @@ import command_pages
 import notebook_pages
 import reference_pages
 import site_links
+import tables
 from sphinx.addnodes import pending_xref
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
@@ -22,7 +23,7 @@ import muse_nb
 project, release, language = "muse_nb", muse_nb.__version__, "en"
 copyright = "the muse_nb developers, BSD 3-Clause"
 extensions = ["sphinx.ext.autodoc", "sphinx.ext.autosummary", "numpydoc", "myst_parser"]
-exclude_patterns = ["generate", "requirements.lock"]
+exclude_patterns = ["generate", "generated/dq.md", "generated/causes.md"]  # the latter are included by others
 suppress_warnings = ["myst.header"]  # pages taken from README begin below its title
 
 # ---- the reference --------------------------------------------------------------------------------------------------
@@ -85,6 +86,7 @@ def write_pages(app: Sphinx) -> None:
     reference_pages.write(folder / "reference")
     command_pages.write(folder / "commands")
     notebook_pages.write(folder / "notebooks.md")
+    tables.write(folder)
 
 
 def link_short_name(app: Sphinx, env: BuildEnvironment, node: pending_xref, text: Any) -> Any:

@@ -137,8 +137,15 @@ def _heading(text: str, under: str = "=") -> str:
 def _page(name: str) -> str:
     value = _value(name)
     if inspect.isclass(value):
-        return _heading(name) + f".. autoclass:: muse_nb.{name}\n   :members:\n"
+        given = _signature(value) if name in groups().get("Widgets", []) else ""
+        return _heading(name) + f".. autoclass:: muse_nb.{name}{given}\n   :members:\n"
     return _heading(name) + f".. autofunction:: muse_nb.{name}\n"
+
+
+def _signature(value: type) -> str:
+    """What a widget is made from: its metaclass hides that from Sphinx."""
+    signature = inspect.signature(value)
+    return str(signature.replace(return_annotation=inspect.Signature.empty)).replace("'", "")
 
 
 def _result(dotted: str) -> str:
@@ -153,17 +160,17 @@ def _index() -> str:
         "``muse_nb.__version__`` is the version as text.\n\n",
     ]
     for heading, inside in groups().items():
-        lines.append(_heading(heading, "-") + _table([(name, name, _value(name)) for name in inside]))
-    returned = _table([(value.__name__, f"results/{dotted}", value) for dotted, value in results().items()])
+        lines.append(_heading(heading, "-") + _table(heading, [(name, name, _value(name)) for name in inside]))
+    returned = _table("Results", [(value.__name__, f"results/{dotted}", value) for dotted, value in results().items()])
     lines.append(_heading("What functions return", "-") + returned)
     return "".join(lines)
 
 
-def _table(rows: list[tuple[str, str, object]]) -> str:
+def _table(caption: str, rows: list[tuple[str, str, object]]) -> str:
     """Names with the first lines of their docstrings, each a link to its page."""
     lines = "".join(
         f"   * - :doc:`{name} <{page}>`\n     - {(inspect.getdoc(value) or '').partition(chr(10))[0]}\n"
         for name, page, value in rows
     )
     tree = "".join(f"   {page}\n" for _, page, _ in rows)
-    return f".. list-table::\n   :widths: 30 70\n\n{lines}\n.. toctree::\n   :hidden:\n\n{tree}\n"
+    return f".. list-table::\n   :widths: 30 70\n\n{lines}\n.. toctree::\n   :hidden:\n   :caption: {caption}\n\n{tree}\n"
