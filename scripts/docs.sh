@@ -13,4 +13,5 @@ if [ ! -e demo/index.html ] && [ ! -e build/docs-demo/index.html ]; then
   "$venv/bin/muse-nb" demo -o build/docs-demo --exposures 4 --engine own
 fi
 "$venv/bin/python" -m sphinx -q -W --keep-going -n -b html docs build/docs
+"$venv/bin/python" docs/generate/site_links.py build/docs
 echo "docs: open build/docs/index.html" >&2

@@ -12,6 +12,8 @@ from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 
+from traitlets import HasTraits
+
 import muse_nb
 
 __all__ = ["OTHERS", "groups", "homes", "named", "names", "write"]
@@ -137,8 +139,10 @@ def _heading(text: str, under: str = "=") -> str:
 def _page(name: str) -> str:
     value = _value(name)
     if inspect.isclass(value):
-        given = _signature(value) if name in groups().get("Widgets", []) else ""
-        return _heading(name) + f".. autoclass:: muse_nb.{name}{given}\n   :members:\n"
+        if issubclass(value, HasTraits):
+            given, members = _signature(value), ", ".join(_members(value))
+            return _heading(name) + f".. autoclass:: muse_nb.{name}{given}\n   :members: {members}\n"
+        return _heading(name) + f".. autoclass:: muse_nb.{name}\n   :members:\n"
     return _heading(name) + f".. autofunction:: muse_nb.{name}\n"
 
 
@@ -148,8 +152,16 @@ def _signature(value: type) -> str:
     return str(signature.replace(return_annotation=inspect.Signature.empty)).replace("'", "")
 
 
+def _members(value: type[HasTraits]) -> list[str]:
+    """Methods and properties of a widget, and those of its traits that it speaks of: the others are the browser's."""
+    told = set(re.findall(r"`(\w+)`|^(\w+) :", inspect.getdoc(value) or "", re.M))
+    traits = {name for pair in told for name in pair} & set(value.class_trait_names())
+    own = {name for name, member in vars(value).items() if inspect.isfunction(member) or isinstance(member, property)}
+    return sorted(name for name in own | traits if not name.startswith("_"))
+
+
 def _result(dotted: str) -> str:
-    return _heading(dotted.rpartition(".")[2]) + f".. autoclass:: {dotted}\n   :members:\n"
+    return _heading(dotted.rpartition(".")[2]) + f".. autoclass:: {dotted}()\n   :members:\n"
 
 
 def _index() -> str:
@@ -173,4 +185,6 @@ def _table(caption: str, rows: list[tuple[str, str, object]]) -> str:
         for name, page, value in rows
     )
     tree = "".join(f"   {page}\n" for _, page, _ in rows)
-    return f".. list-table::\n   :widths: 30 70\n\n{lines}\n.. toctree::\n   :hidden:\n   :caption: {caption}\n\n{tree}\n"
+    return (
+        f".. list-table::\n   :widths: 30 70\n\n{lines}\n.. toctree::\n   :hidden:\n   :caption: {caption}\n\n{tree}\n"
+    )

@@ -1,22 +1,22 @@
-"""Every link of the built site: files and anchors that are there, nothing that the network would be asked for."""
+"""Every link of the built site: files and anchors that are there, nothing that the network would be asked for.
+
+``python docs/generate/site_links.py build/docs`` lists what is wrong; its exit status is then 1.
+"""
 
 from __future__ import annotations
 
 import re
+import sys
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-__all__ = ["SiteError", "check"]
+__all__ = ["wrong_links"]
 
-OWN_PAGES = "demo"  # rendered notebooks: pages of another kind, which are held to ask for nothing by their own tests
+OTHERS = {"demo", "_static"}  # rendered notebooks, which their own tests hold to ask for nothing; the theme's templates
 ADDRESS = re.compile(r"https://[a-z0-9-]+(\.[a-z0-9-]+)+(:\d+)?(/[\w./~%+@:,()?=&#!-]*)?")  # of a page elsewhere
 LOADS = {"script": "src", "img": "src", "iframe": "src", "link": "href", "source": "src", "object": "data"}
 NOT_LOADED = {"canonical", "search", "author", "license", "index", "next", "prev", "top", "copyright"}
-
-
-class SiteError(Exception):
-    """A link leads nowhere, or a page would ask the network for something."""
 
 
 class _Page(HTMLParser):
@@ -38,27 +38,24 @@ class _Page(HTMLParser):
             self.loaded.append(loaded)
 
 
-def check(site: Path) -> None:
-    """Follow every link.
+def wrong_links(site: Path) -> list[str]:
+    """Follow every link and list those that lead nowhere, a line each.
 
     Addresses elsewhere are held against a pattern only: the site is built without a network.
-
-    Raises
-    ------
-    SiteError
-        With a line for each that is wrong.
     """
-    pages = {path: _Page(path) for path in site.rglob("*.html") if path.relative_to(site).parts[0] != OWN_PAGES}
+    site = site.resolve()
+    pages = {path: _Page(path) for path in site.rglob("*.html") if path.relative_to(site).parts[0] not in OTHERS}
     wrong = []
     for path, page in sorted(pages.items()):
         for link in page.links:
             if reason := _wrong(path, link, pages):
                 wrong.append(f"{path.relative_to(site)}: {link} {reason}")
-        wrong += [
-            f"{path.relative_to(site)}: loads {link} from the network" for link in page.loaded if urlsplit(link).netloc
-        ]
-    if wrong:
-        raise SiteError("\n".join(["links that lead nowhere:", *wrong]))
+        for link in page.loaded:
+            if urlsplit(link).netloc:
+                wrong.append(f"{path.relative_to(site)}: loads {link} from the network")
+            elif not link.startswith("data:") and (reason := _wrong(path, link, pages)):
+                wrong.append(f"{path.relative_to(site)}: {link} {reason}")
+    return wrong
 
 
 def _wrong(path: Path, link: str, pages: dict[Path, _Page]) -> str:
@@ -71,3 +68,9 @@ def _wrong(path: Path, link: str, pages: dict[Path, _Page]) -> str:
     if parts.fragment and target in pages and unquote(parts.fragment) not in pages[target].anchors:
         return "has no such anchor"
     return ""
+
+
+if __name__ == "__main__":
+    found = wrong_links(Path(sys.argv[1]))
+    print(*found, sep="\n", end="\n" if found else "")
+    sys.exit(bool(found))
