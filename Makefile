@@ -4,7 +4,7 @@ VENV := .venv
 READY := $(VENV)/.ready
 PY := $(VENV)/bin/python
 
-.PHONY: help setup demo test check bench lock lab clean
+.PHONY: help setup demo test check bench docs lock lab clean
 
 help:        ## show these lines
 	@grep -hE '^[a-z]+: .*##' Makefile | sed -E 's/^([a-z]+):.*## /  make \1	/' | expand -t 16
@@ -29,6 +29,9 @@ check: $(READY)  ## lint, format and types
 bench: $(READY)  ## speed and memory against the recipes and the tools that people use
 	@$(PY) -m benchmarks
 
+docs: $(READY)   ## the documentation, in build/docs/index.html
+	@bash scripts/docs.sh $(VENV)
+
 lock:            ## pin the newest versions again (requirements.lock)
 	@bash scripts/lock.sh
 
@@ -36,4 +39,4 @@ lab: $(READY)    ## JupyterLab on the notebooks
 	@$(VENV)/bin/muse-nb lab
 
 clean:       ## remove the environment and what the demo made
-	rm -rf $(VENV) demo build *.egg-info muse_nb/kernels/*.so
+	rm -rf $(VENV) demo build docs/generated *.egg-info muse_nb/kernels/*.so

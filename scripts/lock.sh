@@ -8,5 +8,5 @@ trap 'rm -rf "$folder"' EXIT
 "${PYTHON:-python3.11}" -m venv "$folder/venv"
 pip() { PYTHONWARNINGS=ignore "$folder/venv/bin/python" -m pip --disable-pip-version-check -q "$@"; }
 pip install -U pip setuptools wheel
-pip install --no-build-isolation -e '.[cluster,eso,mpdaf,test,dev]' ziglang cython setuptools-scm vcs-versioning
+pip install --no-build-isolation -e '.[cluster,eso,mpdaf,test,dev,docs]' ziglang cython setuptools-scm vcs-versioning
 pip freeze --all --exclude-editable >requirements.lock

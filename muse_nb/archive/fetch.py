@@ -71,6 +71,12 @@ def list_archive(
     ------
     MuseError
         Nothing is asked for, or the archive does not answer.
+
+    Examples
+    --------
+    >>> found = muse_nb.list_archive(target="NGC 6397", night="2014-07-26", calibrations="raw")
+    >>> sorted({file.type for file in found.files})
+    ['BIAS', 'FLAT,LAMP', 'GEOMETRY_TABLE', 'OBJECT']
     """
     if calibrations not in CALIBRATIONS:
         raise MuseError(f"{printable(calibrations)} are no calibrations: choose from {', '.join(CALIBRATIONS)}")
@@ -163,6 +169,13 @@ def fetch(
     ------
     MuseError
         Nothing matches, more match than `limit`, the disk is too small or gets full, or it was cancelled.
+
+    Examples
+    --------
+    >>> found = muse_nb.list_archive(target="NGC 6397", night="2014-07-26")
+    >>> fetched = muse_nb.fetch("raw", found)
+    >>> len(fetched.files), dict(fetched.failed)  # two exposures and their night logs
+    (4, {})
     """
     folder, tell = Path(output), progress or silent
     if listing is None:

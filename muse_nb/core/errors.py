@@ -18,6 +18,14 @@ class MuseError(Exception):
 
     Commands print it as it is and exit with status 1; anything else that is raised is a bug of ours. A notebook shows
     the sentence, without the lines of code that came to it.
+
+    Examples
+    --------
+    >>> try:
+    ...     muse_nb.survey("nowhere")
+    ... except muse_nb.MuseError as error:
+    ...     print(error)
+    nowhere ...
     """
 
     def _render_traceback_(self) -> list[str]:
@@ -26,7 +34,13 @@ class MuseError(Exception):
 
 
 class MuseWarning(UserWarning):
-    """Something in the data that the user should know; the result stands."""
+    """Something in the data that the user should know; the result stands.
+
+    Examples
+    --------
+    >>> import warnings
+    >>> warnings.simplefilter("error", muse_nb.MuseWarning)  # in a script that must stop at them
+    """
 
 
 def renamed_keyword(

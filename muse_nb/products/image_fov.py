@@ -38,6 +38,12 @@ class ImageFov:
         Number of the image's HDU.
     shape : tuple of int
         (ny, nx).
+
+    Examples
+    --------
+    >>> image = muse_nb.ImageFov.open(muse_nb.survey("night").files_of("IMAGE_FOV")[0])
+    >>> image.date_obs, image.posang, image.shape
+    ('2014-07-27T03:12:00.417', 0.0, (75, 76))
     """
 
     path: Path

@@ -40,6 +40,13 @@ class ObjectRed:
         (ny, nx) of the trimmed detector.
     extensions : dict of str to int
         DATA, DQ, STAT to the number of the HDU; what the file lacks is not in it.
+
+    Examples
+    --------
+    >>> from muse_nb.products.object_red import open_object_red
+    >>> frame = open_object_red(muse_nb.survey("night").exposure(0).files("OBJECT_RED")[0])[0]
+    >>> frame.ifu, sorted(frame.extensions), frame.data.shape == frame.shape
+    (10, ['DATA', 'DQ', 'STAT'], True)
     """
 
     path: Path

@@ -42,6 +42,12 @@ class OffsetList:
         Position angle of the field, from north towards east, less the one that the header assigns [deg], as pymusepipe
         has it: what must be added to ESO INS DROT POSANG. The field is turned about its centre, RA and DEC of the
         header, and then displaced by the offset. muse_exp_combine does not know the column. Zeros by default.
+
+    Examples
+    --------
+    >>> offsets = muse_nb.OffsetList.read("OFFSET_LIST.fits")
+    >>> offsets.missing(exposure.date_obs for exposure in muse_nb.survey("night").exposures)
+    []
     """
 
     date_obs: tuple[str, ...]

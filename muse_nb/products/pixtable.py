@@ -72,6 +72,14 @@ class PixelTable:
     kind : str
         Unit of the positions: ``pix`` (PIXTABLE_OBJECT), ``rad`` (REDUCED) or ``deg`` (POSITIONED, COMBINED).
     columns : dict of str to Column
+
+    Examples
+    --------
+    >>> table = muse_nb.PixelTable.open(muse_nb.survey("night").files_of("PIXTABLE_REDUCED")[0])
+    >>> table.kind, list(table.columns)
+    ('rad', ['xpos', 'ypos', 'lambda', 'data', 'dq', 'stat', 'origin'])
+    >>> table.read("lambda", 0, 3).shape
+    (3,)
     """
 
     path: Path

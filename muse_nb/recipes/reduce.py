@@ -84,6 +84,13 @@ def reduce(
     MuseError
         The frame lacks a keyword without which the recipes crash or go wrong, calibrations are missing or do not belong
         to it, a recipe fails, or the folder holds products of other frames or settings.
+
+    Examples
+    --------
+    >>> raw = muse_nb.survey("night").files_of("RAW OBJECT")[0]
+    >>> reduction = muse_nb.reduce(raw, "night/calib", "again", ifus=[12])
+    >>> reduction.pixtable_reduced.name
+    'PIXTABLE_REDUCED_0001.fits'
     """
     started = time.monotonic()
     raw, how = Path(raw), ReduceSettings.of("reduce", **options)
@@ -171,6 +178,12 @@ def reduce_all(
     ------
     MuseError
         As `reduce`; the other exposures are stopped.
+
+    Examples
+    --------
+    >>> raws = muse_nb.survey("night").files_of("RAW OBJECT")[:2]
+    >>> [made.label for made in muse_nb.reduce_all(raws, "night/calib", "again", ifus=[12])]
+    ['2014-07-27T031200', '2014-07-27T031430']
     """
     paths = list(raws)
     if not paths:

@@ -88,6 +88,13 @@ def run_recipe(
     -----
     MuseWarning
         What is suspicious about the frames or the products.
+
+    Examples
+    --------
+    >>> images = muse_nb.survey("night").files_of("IMAGE_FOV")
+    >>> result = muse_nb.run_recipe("muse_exp_align", {"IMAGE_FOV": images}, output="aligned")
+    >>> [path.name for path in result.products["OFFSET_LIST"]]
+    ['OFFSET_LIST.fits']
     """
     backend = choose_backend(backend, name)
     pairs = framesets.frame_list(frames)

@@ -159,6 +159,15 @@ def share(
     ------
     MuseError
         A notebook cannot be read, two would have the same page, or a page is there already.
+
+    Examples
+    --------
+    >>> import nbformat
+    >>> book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell("# A night")])
+    >>> nbformat.write(book, "night.ipynb")
+    >>> shared = muse_nb.share("night.ipynb", "html", run=False)
+    >>> [page.path.name for page in shared.pages]
+    ['night.html']
     """
     paths = [Path(p) for p in ([notebooks] if isinstance(notebooks, (str, Path)) else notebooks)]
     folder = Path(output)

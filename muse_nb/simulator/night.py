@@ -144,10 +144,10 @@ def simulate(
         Threads; as many as the machine has cores, at most 4, when None.
     force
         Make every file again.
-    world
-        Mode, field, how real the instrument is, angles; the demo's by default.
     progress
         Called with the tasks done and all; by default a bar on stderr when that is a terminal.
+    world
+        Mode, field, how real the instrument is, angles; the demo's by default.
 
     Returns
     -------
@@ -157,6 +157,12 @@ def simulate(
     ------
     MuseError
         Unknown layout, a number out of range, another night in `folder`, or not enough room on the disk.
+
+    Examples
+    --------
+    >>> night = muse_nb.simulate("one", exposures=1, raw=False, products=True)
+    >>> sorted(path.name for path in night.folder.iterdir() if path.is_dir())
+    ['calib', 'reduced', 'truth']
     """
     off = _checked(exposures, seed, exptime, rotator)
     folder, instrument = Path(folder), Instrument(world.layout(layout_named(layout)), seed)

@@ -45,6 +45,11 @@ def plot_image(image: str | Path | ImageFov, ax: Axes | None = None, *, title: s
     ------
     MuseError
         The image cannot be read.
+
+    Examples
+    --------
+    >>> axes = muse_nb.plot_image(muse_nb.survey("night").files_of("IMAGE_FOV")[0])
+    >>> axes.figure.savefig("image.png")
     """
     import matplotlib.pyplot as plt
     from astropy.visualization import AsinhStretch, ImageNormalize
@@ -86,6 +91,12 @@ def plot_images(images: Mapping[str, str | Path | ImageFov], *, close_up: float 
     ------
     MuseError
         There are no images, or one cannot be read.
+
+    Examples
+    --------
+    >>> images = muse_nb.survey("night").files_of("IMAGE_FOV")
+    >>> figure = muse_nb.plot_images({"at 0 deg": images[0], "at 90 deg": images[1]}, close_up=1.2)
+    >>> figure.savefig("images.png")
     """
     import matplotlib.pyplot as plt
 

@@ -40,6 +40,12 @@ class NightChooser(ipywidgets.VBox):
         What is there.
     notebooks : list of pathlib.Path
         Notebooks that were written for a night of one's own.
+
+    Examples
+    --------
+    >>> chooser = muse_nb.NightChooser("night", "products")
+    >>> len(chooser.survey.exposures)
+    4
     """
 
     def __init__(

@@ -56,6 +56,14 @@ class RecipeRunner(ipywidgets.VBox):
         ``ready``, ``running``, ``cancelling``, ``done``, ``cancelled`` or ``failed``.
     lines : collections.deque of str
         The last lines of the log.
+
+    Examples
+    --------
+    >>> tables = muse_nb.survey("night").files_of("PIXTABLE_REDUCED")
+    >>> run = muse_nb.RecipeRunner(muse_nb.cube, tables[0], makes="ONE.fits")
+    >>> made = run.make_missing()  # or a press of its button
+    >>> made.path.name, run.state
+    ('ONE.fits', 'done')
     """
 
     def __init__(

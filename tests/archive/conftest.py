@@ -6,23 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from holdings import BIAS, ELSEWHERE, FLAT, GEOMETRY, LOG, SCIENCE, frame, row
-from server import Remote, Server, State, tree
+from holdings import a_night
+from server import Server, State
 
 
 @pytest.fixture
 def state() -> State:
-    found = State()
-    found.rows = [row(SCIENCE[0]), row(SCIENCE[1]), row(BIAS, "BIAS"), row(FLAT, "FLAT,LAMP")]
-    found.rows.append(row(ELSEWHERE, target="NGC 63970", object="NGC63970", prog_id="60.A-91000", ra=10.0))
-    for number, name in enumerate([*SCIENCE, BIAS, FLAT, GEOMETRY, ELSEWHERE]):
-        found.files[name] = Remote(f"{name}.fits.fz", frame(name, number), etag=f'"{number}"')
-    calibrations = [(BIAS, "BIAS"), (FLAT, "FLAT,LAMP"), (GEOMETRY, "GEOMETRY_TABLE")]
-    for name in SCIENCE:
-        found.associations[name] = tree(name, calibrations)
-        found.links[name] = f"{name}.NL"
-        found.files[f"{name}.NL"] = Remote(f"{name}.NL.txt", LOG.encode())
-    return found
+    return a_night()
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 from astropy.io import fits
+from server import Remote, State, tree
 
 SCIENCE = ("MUSE.2014-07-27T03:12:00.417", "MUSE.2014-07-27T03:14:30.417")
 BIAS, FLAT, GEOMETRY = "MUSE.2014-07-27T10:00:00.000", "MUSE.2014-07-27T11:00:00.000", "M.MUSE.2014-06-01T00:00:00.000"
@@ -47,3 +48,18 @@ def row(dp_id: str, kind: str = "OBJECT", **facts: object) -> dict[str, object]:
         "instrument": "MUSE",
         **facts,
     }
+
+
+def a_night() -> State:
+    """Two science exposures with their calibrations and night logs, and an exposure of another field."""
+    found = State()
+    found.rows = [row(SCIENCE[0]), row(SCIENCE[1]), row(BIAS, "BIAS"), row(FLAT, "FLAT,LAMP")]
+    found.rows.append(row(ELSEWHERE, target="NGC 63970", object="NGC63970", prog_id="60.A-91000", ra=10.0))
+    for number, name in enumerate([*SCIENCE, BIAS, FLAT, GEOMETRY, ELSEWHERE]):
+        found.files[name] = Remote(f"{name}.fits.fz", frame(name, number), etag=f'"{number}"')
+    calibrations = [(BIAS, "BIAS"), (FLAT, "FLAT,LAMP"), (GEOMETRY, "GEOMETRY_TABLE")]
+    for name in SCIENCE:
+        found.associations[name] = tree(name, calibrations)
+        found.links[name] = f"{name}.NL"
+        found.files[f"{name}.NL"] = Remote(f"{name}.NL.txt", LOG.encode())
+    return found

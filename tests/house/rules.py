@@ -54,7 +54,7 @@ DISTRIBUTION = {
     "distributed": "dask",
     "websocket": "websocket-client",
 }  # where the import has another name
-FOR_DEVELOPERS = ("test", "dev")  # extras that users do not install
+FOR_DEVELOPERS = ("test", "dev", "docs")  # extras that users do not install
 BY_HAND = {"atheris"}  # benchmarks/fuzz.py says how to install it, and does without
 
 

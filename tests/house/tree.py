@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 def house() -> Tree:
     """Every source of the project."""
     paths = [ROOT / "pyproject.toml"]
-    paths += [path for room in ("muse_nb", "benchmarks", "tests") for path in (ROOT / room).rglob("*.py")]
+    paths += [path for room in ("muse_nb", "benchmarks", "docs", "tests") for path in (ROOT / room).rglob("*.py")]
     paths += (ROOT / "muse_nb").rglob("*.js")
     return {path.relative_to(ROOT).as_posix(): path.read_text() for path in sorted(paths)}
 

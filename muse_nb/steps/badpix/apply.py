@@ -43,6 +43,13 @@ def reduce_with_badpix(
     ------
     MuseError
         A file is missing or damaged, or a recipe fails.
+
+    Examples
+    --------
+    >>> one = muse_nb.survey("night").files_of("PIXTABLE_REDUCED")[0].parent
+    >>> again = muse_nb.reduce_with_badpix(one, "night/calib/BADPIX_TABLE_zealous.fits", "zealous")
+    >>> (again / "DATACUBE_FINAL.fits").exists()
+    True
     """
     from muse_nb.recipes.backends import available
     from muse_nb.recipes.reduce import reduce

@@ -62,6 +62,16 @@ def compare_badpix(
     ------
     MuseError
         A file is missing, the recipes are not installed or fail.
+
+    Examples
+    --------
+    >>> one = muse_nb.survey("night").files_of("PIXTABLE_REDUCED")[0].parent
+    >>> tables = ("night/calib/BADPIX_TABLE_zealous.fits", "night/calib/BADPIX_TABLE.fits")
+    >>> first = muse_nb.reduce_with_badpix(one, tables[0], "zealous")
+    >>> second = muse_nb.reduce_with_badpix(one, tables[1], "true")
+    >>> compared = muse_nb.compare_badpix([first, second], tables=tables, names=("zealous", "true"))
+    >>> print(compared.advice)
+    BADPIX_TABLE_zealous.fits takes 1.9...% of the field; ...: repair it, ... of its 136425 pixels are good ...
     """
     if isinstance(exposure, str | Path):
         if calibrations is None:

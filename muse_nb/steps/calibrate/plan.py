@@ -53,6 +53,12 @@ def plan_calibrations(
     ------
     MuseError
         The source cannot be read, or holds no raw frame.
+
+    Examples
+    --------
+    >>> plan = muse_nb.plan_calibrations("night")
+    >>> [task.recipe for task in plan.tasks][:2]
+    ['muse_scibasic', 'muse_scipost']
     """
     files, said = read_files(source, static, progress=progress)
     return plan_of(files, said, str(source), dark=dark)

@@ -71,6 +71,13 @@ def check_cube(
     ------
     MuseError
         The cube lies on another grid, or something cannot be read.
+
+    Examples
+    --------
+    >>> tables = muse_nb.survey("night").files_of("PIXTABLE_REDUCED")
+    >>> checked = muse_nb.check_cube("CUBE.fits", tables, "OFFSET_LIST.fits")
+    >>> [check.name for check in checked.checks]
+    ['widths', 'positions', 'fluxes', 'noise', 'fields']
     """
     cube = Path(cube)
     options: CombineOptions = {**settings, "force": True}

@@ -101,6 +101,13 @@ def combine(
         There is no such keyword.
     MuseError
         The exposures or the offsets are not fit to be combined, or something cannot be read or written.
+
+    Examples
+    --------
+    >>> tables = muse_nb.survey("night").files_of("PIXTABLE_REDUCED")
+    >>> made = muse_nb.combine(tables, "OFFSET_LIST.fits", output="PART.fits", lambdamin=6300, lambdamax=6350)
+    >>> made.exposures, made.shape
+    (4, (41, 76, 77))
     """
     chosen = CombineSettings.of("combine", **settings)
     return _run(prepare(pixtables, offsets, Path(output), chosen, progress, cancel))
@@ -138,6 +145,12 @@ def cube(
     ------
     TypeError, MuseError
         As by `combine`.
+
+    Examples
+    --------
+    >>> table = muse_nb.survey("night").files_of("PIXTABLE_REDUCED")[0]
+    >>> muse_nb.cube(table, output="ONE.fits").shape
+    (361, 75, 76)
     """
     paths = [pixtables] if isinstance(pixtables, (str, Path)) else list(pixtables)
     defaults: CombineOptions = {"pixfrac": 0.8, "crsigma": 15.0}

@@ -124,6 +124,12 @@ def forecast(
     ------
     MuseError
         One is no pixel table.
+
+    Examples
+    --------
+    >>> ahead = muse_nb.forecast(muse_nb.survey("night").files_of("PIXTABLE_REDUCED"))
+    >>> ahead.exposures, ahead.shape
+    (4, (361, 78, 79))
     """
     tables = [PixelTable.open(path) for path in pixtables]
     least, most = _STREAM_MEMORY

@@ -45,6 +45,12 @@ def stale_cube(
     ------
     MuseError
         A file cannot be read.
+
+    Examples
+    --------
+    >>> tables = muse_nb.survey("night").files_of("PIXTABLE_REDUCED")
+    >>> muse_nb.stale_cube("CUBE.fits", tables, "OFFSET_LIST.fits")
+    ''
     """
     cube = Path(cube)
     if not cube.exists():

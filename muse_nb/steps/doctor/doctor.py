@@ -40,6 +40,14 @@ def doctor(folder: str | Path, *, data: bool | None = None, progress: Progress |
     ------
     MuseError
         It is no folder, or holds no FITS files.
+
+    Examples
+    --------
+    >>> diagnosis = muse_nb.doctor("night")
+    >>> diagnosis.findings
+    ()
+    >>> diagnosis.files
+    70
     """
     found = survey(folder, progress=progress)
     if not found.facts and not found.findings:

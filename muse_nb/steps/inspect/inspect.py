@@ -48,6 +48,15 @@ def inspect(
     ------
     MuseError
         There is no file, or one cannot be read.
+
+    Examples
+    --------
+    >>> one = muse_nb.survey("night").exposure(0)
+    >>> frames = muse_nb.inspect(one.files("OBJECT_RED"))
+    >>> frames.findings
+    []
+    >>> print(*frames.table["ifu"])
+    10 11 12 13 14 15
     """
     files = [Path(paths)] if isinstance(paths, str | Path) else [Path(path) for path in paths]
     if not files:

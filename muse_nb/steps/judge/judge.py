@@ -75,6 +75,14 @@ def judge_cube(
     ------
     MuseError
         A file cannot be read, the image or the table is of another field, or it was cancelled.
+
+    Examples
+    --------
+    >>> judgement = muse_nb.judge_cube("CUBE.fits")
+    >>> judgement.good, judgement.findings
+    (True, [])
+    >>> judgement.write("REPORT.html").name
+    'REPORT.html'
     """
     opened = cube if isinstance(cube, CubeFile) else CubeFile.open(cube)
     axis = SpectralAxis.of(opened.header, opened.path)

@@ -64,6 +64,12 @@ def band(
     ------
     MuseError
         The cube cannot be read, no plane lies within a range, or it was cancelled.
+
+    Examples
+    --------
+    >>> image = muse_nb.band("CUBE.fits", (6555, 6570), continuum=[(6500, 6540), (6585, 6625)])
+    >>> image.shape
+    (77, 77)
     """
     return image_of(cube, limits, continuum=continuum, how=how, progress=progress, cancel=cancel).mpdaf()
 

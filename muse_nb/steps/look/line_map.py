@@ -83,6 +83,14 @@ def line_map(
     ------
     MuseError
         The cube cannot be read, the line lies off it or is unknown, or it was cancelled.
+
+    Examples
+    --------
+    >>> maps = muse_nb.line_map("CUBE.fits", "Halpha")
+    >>> maps.expected  # Angstrom, in air as the cube's
+    6562.79
+    >>> maps.write("MAPS.fits").name
+    'MAPS.fits'
     """
     if method not in METHODS:
         raise MuseError(f"method={method!r} is none of {', '.join(METHODS)}")

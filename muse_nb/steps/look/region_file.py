@@ -128,6 +128,13 @@ def spectra(cube: str | Path | CubeFile, regions: str | Path) -> dict[str, Extra
     ------
     MuseError
         A file cannot be read, or a region lies off the cube.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> written = Path("regions.reg").write_text('fk5\\ncircle(265.175, -53.674, 1") # text={middle}\\n')
+    >>> list(muse_nb.spectra("CUBE.fits", "regions.reg"))
+    ['middle']
     """
     opened = cube if isinstance(cube, CubeFile) else CubeFile.open(cube)
     found: dict[str, Extraction] = {}

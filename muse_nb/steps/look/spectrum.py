@@ -68,6 +68,16 @@ def spectrum(
     ------
     MuseError
         The cube or the region cannot be read, the region lies off the cube, or it was cancelled.
+
+    Examples
+    --------
+    >>> from astropy import units as u
+    >>> from astropy.coordinates import SkyCoord
+    >>> from regions import CircleSkyRegion
+    >>> star = CircleSkyRegion(SkyCoord(265.175, -53.674, unit="deg"), 1 * u.arcsec)
+    >>> spectrum = muse_nb.spectrum("CUBE.fits", star, background=(2, 3))
+    >>> spectrum.shape
+    (361,)
     """
     return extract(cube, region, background=background, how=how, progress=progress, cancel=cancel).mpdaf()
 

@@ -59,6 +59,14 @@ def audit_nans(
     ------
     MuseError
         A file cannot be read, the pixel tables do not belong to the cube, or it was cancelled.
+
+    Examples
+    --------
+    >>> audit = muse_nb.audit_nans("CUBE.fits")
+    >>> print(f"{100 * audit.nan_fraction_in_field:.1f} % of the field")
+    0.4 % of the field
+    >>> list(audit.totals())[:2]
+    ['outside the field', 'outside the wavelength range']
     """
     step = watched(progress, cancel, f"the audit of {cube}")
     opened = CubeFile.open(cube)

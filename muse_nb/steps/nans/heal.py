@@ -244,6 +244,13 @@ def heal_nans(
     ------
     MuseError
         The exposures or the offsets are not fit to be combined, a file cannot be read, or it was cancelled.
+
+    Examples
+    --------
+    >>> tables = muse_nb.survey("night").files_of("PIXTABLE_REDUCED")[:2]
+    >>> healing = muse_nb.heal_nans(tables, "OFFSET_LIST.fits", lambdamin=6300, lambdamax=6350)
+    >>> len(healing.dithers)
+    2
     """
     step = watched(progress, cancel, "the search for what the combine heals")
     tables = sorted((PixelTable.open(path) for path in pixtables), key=lambda t: str(t.header.get("DATE-OBS")))

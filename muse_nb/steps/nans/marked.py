@@ -121,6 +121,12 @@ def tell_holes(audit: NanAudit, holes: str | Path | Iterable[Voxel]) -> MarkedHo
     ------
     MuseError
         The file cannot be read, or the cube has no such voxel.
+
+    Examples
+    --------
+    >>> holes = muse_nb.tell_holes(muse_nb.audit_nans("CUBE.fits"), [(0, 0, 0)])
+    >>> print(holes.table["cause"][0])
+    outside the wavelength range
     """
     from astropy.table import Table
 

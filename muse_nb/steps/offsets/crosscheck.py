@@ -125,6 +125,13 @@ def cross_check(
         Clicked stars, if `offsets` are not theirs.
     eso
         Also run muse_exp_align where ESO's recipes are installed.
+
+    Examples
+    --------
+    >>> images = muse_nb.survey("night").files_of("IMAGE_FOV")
+    >>> checked = muse_nb.cross_check(images, eso=False)
+    >>> checked.methods, checked.findings
+    (('automatic', 'correlation'), [])
     """
     from astropy.table import Table
 
@@ -252,6 +259,12 @@ def check_offset_list(
     -------
     list of str
         One sentence a finding; empty when all is well.
+
+    Examples
+    --------
+    >>> offsets = muse_nb.measure_offsets(muse_nb.survey("night").files_of("IMAGE_FOV"))
+    >>> muse_nb.check_offset_list("OFFSET_LIST.fits", offsets)
+    []
     """
     given = offset_list if isinstance(offset_list, OffsetList) else OffsetList.read(offset_list)
     measured = exposures if isinstance(exposures, Offsets) else None

@@ -45,7 +45,7 @@ def header_of(images: Iterable[ImageFov], mark: str) -> Header:
     from astropy.io import fits
 
     header = fits.Header()
-    header[f"HIERARCH {_PICKS}"] = (mark, "the stars that were used")
+    header[f"HIERARCH {_PICKS}"] = (mark, "stars")  # a longer comment does not fit
     for number, image in enumerate(images, 1):
         header[f"HIERARCH {_IMAGE}{number} DATE-OBS"] = image.date_obs
         with suppress(MuseError):  # it was there when it was measured
@@ -130,6 +130,11 @@ def stale_list(path: str | Path, picks: str | Path) -> str:
     ------
     MuseError
         A file cannot be read.
+
+    Examples
+    --------
+    >>> muse_nb.stale_list("OFFSET_LIST.fits", "picks.ecsv")  # of all stars, and none was picked
+    ''
     """
     path, picks = Path(path), Path(picks)
     if not path.exists():

@@ -58,6 +58,15 @@ def measure_offsets(
     ------
     MuseError
         Fewer than two images, two of one exposure, an unknown reference, or a file that cannot be read.
+
+    Examples
+    --------
+    >>> offsets = muse_nb.measure_offsets(muse_nb.survey("night").files_of("IMAGE_FOV"))
+    >>> print(*offsets.table["verdict"])
+    agree agree agree agree
+    >>> print(*[f"{value:.2f}" for value in offsets.table["ra_offset"]])  # arcsec on the sky
+    0.00 0.33 0.35 -0.05
+    >>> offsets.write("MEASURED.fits")
     """
     measurement = images if isinstance(images, Measurement) else Measurement(images, radius, progress)
     if reference not in (None, "mean"):

@@ -72,6 +72,13 @@ def star_widths(
     ------
     MuseError
         A file cannot be read, or no isolated star is in all images.
+
+    Examples
+    --------
+    >>> images = muse_nb.survey("night").files_of("IMAGE_FOV")
+    >>> widths = muse_nb.star_widths([*images, "CUBE.fits"])
+    >>> print(*[f"{value:.1f}" for value in widths["fwhm"]])  # arcsec, the cube last
+    0.9 0.8 0.8 0.7 0.8
     """
     from astropy.table import Table
 

@@ -117,6 +117,13 @@ def fit_wobble(offsets: Offsets | Sequence[Offsets], pointing: Sequence[int] | N
     ------
     MuseError
         Too few exposures or angles, or angles unknown.
+
+    Examples
+    --------
+    >>> offsets = muse_nb.measure_offsets(muse_nb.survey("night").files_of("IMAGE_FOV"))
+    >>> wobble = muse_nb.fit_wobble(offsets)
+    >>> print(*[f"{value:.1f}" for value in wobble.vector])  # arcsec
+    -0.1 0.2
     """
     from astropy.table import Table, vstack
 

@@ -37,6 +37,14 @@ def survey(folder: str | Path, *, progress: Progress | None = None) -> Survey:
     ------
     MuseError
         The folder is not there.
+
+    Examples
+    --------
+    >>> night = muse_nb.survey("night")
+    >>> [exposure.posang for exposure in night.exposures]
+    [0.0, 90.0, 180.0, 270.0]
+    >>> len(night.exposure(0).files("OBJECT_RED"))
+    6
     """
     place = locate(folder)
     paths, findings = fits_files(place)

@@ -34,8 +34,10 @@ class ArchiveTable(Viewer):
 
     Examples
     --------
-    >>> table = ArchiveTable(target="NGC 6397", calibrations="raw")  # doctest: +SKIP
-    >>> muse_nb.fetch("raw", table.listing)  # doctest: +SKIP
+    >>> table = muse_nb.ArchiveTable(target="NGC 6397", night="2014-07-26")
+    >>> len(table.chosen)
+    2
+    >>> fetched = muse_nb.fetch("raw", table.listing)
     """
 
     _esm = module("archive/table")

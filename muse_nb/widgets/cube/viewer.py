@@ -72,7 +72,9 @@ class CubeViewer(CubeTraits):
 
     Examples
     --------
-    >>> CubeViewer("DATACUBE_FINAL.fits", band=[6560, 6570])  # doctest: +SKIP
+    >>> viewer = muse_nb.CubeViewer("CUBE.fits", band=[6555, 6570], shown="band")
+    >>> viewer.band
+    [6555.0, 6570.0]
     """
 
     _esm = module("cube/viewer")

@@ -37,8 +37,10 @@ class ExposureTable(Viewer):
 
     Examples
     --------
-    >>> table = ExposureTable(muse_nb.survey("night"))  # doctest: +SKIP
-    >>> table.exposure.files("IMAGE_FOV")  # doctest: +SKIP
+    >>> table = muse_nb.ExposureTable("night")
+    >>> table.selected = "2014-07-27T031430"  # or a click
+    >>> [path.name for path in table.exposure.files("IMAGE_FOV")]
+    ['IMAGE_FOV_0001.fits']
     """
 
     _esm = module("exposures/table")

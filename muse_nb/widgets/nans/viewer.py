@@ -90,7 +90,10 @@ class NanViewer(Viewer):
 
     Examples
     --------
-    >>> NanViewer("DATACUBE_FINAL.fits", pixtables=["PIXTABLE_REDUCED_0001.fits"])  # doctest: +SKIP
+    >>> viewer = muse_nb.NanViewer("CUBE.fits")
+    >>> viewer.voxel = [0, 0, 0]  # or a click
+    >>> print(viewer.story[0])
+    Voxel x 1, y 1, plane 1 (6266.50 Angstrom) is NaN: outside the wavelength range ...
     """
 
     _esm = module("nans/viewer")

@@ -64,8 +64,11 @@ class ObjectRedViewer(Viewer):
 
     Examples
     --------
-    >>> viewer = ObjectRedViewer(exposure.files("OBJECT_RED"))  # doctest: +SKIP
-    >>> viewer.show(ifu=12)  # doctest: +SKIP
+    >>> viewer = muse_nb.ObjectRedViewer(muse_nb.survey("night").exposure(0).files("OBJECT_RED"))
+    >>> viewer.ifu = 12  # or a key
+    >>> viewer.pixel = [100, 200]  # or a click
+    >>> viewer.readout["unit"]
+    'count'
     """
 
     _esm = module("object_red/viewer")

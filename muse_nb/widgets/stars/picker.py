@@ -69,8 +69,9 @@ class StarPicker(Viewer):
 
     Examples
     --------
-    >>> picker = StarPicker(survey.files_of("IMAGE_FOV"))  # doctest: +SKIP
-    >>> picker.offsets.write("OFFSET_LIST.fits")  # doctest: +SKIP
+    >>> picker = muse_nb.StarPicker(muse_nb.survey("night").files_of("IMAGE_FOV"))
+    >>> picker.add_best(5)  # or clicks
+    >>> picker.offsets.write("PICKED.fits")
     """
 
     _esm = module("stars/picker")
