@@ -51,7 +51,7 @@ class Gas:
 
 
 NEARBY = Gas(0.0075, ((6548.05, 4.0), (6562.80, 20.0), (6583.45, 12.0)), 160.0, 15.0)
-DISTANT = Gas(0.70, ((3726.03, 45.0), (3728.82, 60.0)), 180.0, 30.0)  # [OII] beyond all sky lines, in every layout
+DISTANT = Gas(0.70, ((3726.03, 48.0), (3728.82, 60.0)), 180.0, 30.0)  # [OII] beyond all sky lines, in every layout
 
 
 @dataclass(frozen=True)

@@ -157,13 +157,22 @@ def _compass(ax: Axes, north: NDArray[np.float64], east: NDArray[np.float64], si
         ax.text(text_x, text_y, name, color="#d55e00", ha="center", va="center", fontsize=10)
 
 
-def draw_map(ax: Axes, fraction: NDArray[np.floating], header: Mapping[str, Any], top: float = 1.0) -> None:
-    """Draw a map of the fraction of NaN (shape (ny, nx)), up to `top`, with the sky's directions from the WCS."""
-    ny, nx = fraction.shape
+def draw_map(
+    ax: Axes,
+    values: NDArray[np.floating],
+    header: Mapping[str, Any],
+    top: float = 1.0,
+    *,
+    low: float = 0.0,
+    label: str = "NaN over all planes [fraction]",
+    cmap: str = "cividis",
+) -> None:
+    """Draw a map (shape (ny, nx)) from `low` to `top`, with the sky's directions from the WCS."""
+    ny, nx = values.shape
     scale = _arcsec(header)
     extent = (-0.5 * nx * scale[0], 0.5 * nx * scale[0], -0.5 * ny * scale[1], 0.5 * ny * scale[1])
-    image = ax.imshow(fraction, origin="lower", extent=extent, cmap="cividis", vmin=0, vmax=top)
-    ax.figure.colorbar(image, ax=ax, label="NaN over all planes [fraction]", shrink=0.85)
+    image = ax.imshow(values, origin="lower", extent=extent, cmap=cmap, vmin=low, vmax=top)
+    ax.figure.colorbar(image, ax=ax, label=label, shrink=0.85)
     unit = "arcsec" if scale != (1, 1) else "pixel"
     ax.set(xlabel=f"x [{unit}]", ylabel=f"y [{unit}]")
     _corner_compass(ax, header)

@@ -38,6 +38,7 @@ WINGS = {  # wing of steps -> the wings it may import
     "nans": {"combine"},
     "doctor": {"survey", "inspect", "offsets"},
     "calibrate": {"survey"},
+    "handover": {"look", "offsets"},
     "judge": {"look", "nans", "offsets"},
 }
 LARGE_FOLDERS = {"muse_nb/steps/offsets/starfit", "muse_nb/simulator", "muse_nb/kernels"}
