@@ -39,6 +39,7 @@ WINGS = {  # wing of steps -> the wings it may import
     "doctor": {"survey", "inspect", "offsets"},
     "calibrate": {"survey"},
     "judge": {"look", "nans", "offsets"},
+    "stars": {"look", "offsets"},
 }
 LARGE_FOLDERS = {"muse_nb/steps/offsets/starfit", "muse_nb/simulator", "muse_nb/kernels"}
 MAX_MODULES, MAX_OF_A_PREFIX = 15, 2
