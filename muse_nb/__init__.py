@@ -37,6 +37,7 @@ _HOME = {
     "line_map": "muse_nb.steps.look.line_map",
     "spectra": "muse_nb.steps.look.region_file",
     "judge_cube": "muse_nb.steps.judge.judge",
+    "velocities": "muse_nb.steps.velocities.velocities",
     "hand_over": "muse_nb.steps.handover.handover",
     "run_galpak": "muse_nb.steps.handover.fit",
     "share": "muse_nb.sharing.share",
