@@ -40,6 +40,8 @@ _HOME = {
     "velocities": "muse_nb.steps.velocities.velocities",
     "hand_over": "muse_nb.steps.handover.handover",
     "run_galpak": "muse_nb.steps.handover.fit",
+    "for_zap": "muse_nb.steps.handover.exports",
+    "for_pampelmuse": "muse_nb.steps.handover.exports",
     "share": "muse_nb.sharing.share",
     "simulate": "muse_nb.simulator.night",
     "fetch": "muse_nb.archive.fetch",

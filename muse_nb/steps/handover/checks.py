@@ -63,6 +63,7 @@ def checks_of(
     return (
         *_signal(sub, error, inside, noise, line),
         _holes(sub, inside),
+        _spikes(sub, inside),
         _size(sub, error, distance, psf, scale),
         _edge(sub, distance, min(ny, nx)),
         _sky(sub, line),
@@ -100,6 +101,16 @@ def _holes(sub: Subcube, inside: NDArray[np.bool_]) -> Check:
     core = float(np.isnan(sub.data[:, inside]).mean()) if inside.any() else 1.0
     text = f"{100 * share:.1f} % of the voxels are NaN, {100 * core:.1f} % of those on the source"
     return Check("NaN", max(share, core), MAX_NAN, max(share, core) <= MAX_NAN, text)
+
+
+def _spikes(sub: Subcube, inside: NDArray[np.bool_]) -> Check:
+    if sub.spikes is None:
+        return Check("spikes", None, None, None, "nobody looked for what is left of cosmic rays")
+    number, core = int(sub.spikes.sum()), int(sub.spikes[:, inside].sum())
+    if not number:
+        return Check("spikes", 0.0, None, True, "no voxel is sharper than a star")
+    text = f"{number} voxels sharper than a star, {core} of them on the source, were taken for cosmic rays and left out"
+    return Check("spikes", float(number), None, True, text)
 
 
 def _size(sub: Subcube, error: Array, distance: Array, psf: Width, scale: float) -> Check:

@@ -93,7 +93,7 @@ def plot_fit(
     good = np.isfinite(data) & np.isfinite(variance)
     image, made = (np.where(good, part, 0.0).sum(0) for part in (data, model))
     left = np.where(good, data - model, 0.0).sum(0) / np.sqrt(np.where(good, variance, 0.0).sum(0).clip(1e-30))
-    high = float(np.nanmax(image))
+    high = float(np.nanmax(made))
     for ax, shown in ((axes[0], image), (axes[1], made)):
         draw_map(ax, shown, header, high, label=SUM)
     draw_map(axes[2], left, header, 4.0, low=-4.0, label="over the error of the sum", cmap="RdBu_r")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ from muse_nb.steps.handover.noise import SharedNoise, shared_noise
 from muse_nb.steps.handover.result import HandOver
 from muse_nb.steps.handover.script import galpak_script
 from muse_nb.steps.handover.sharpness import BETAS, Width, line_spread, star_profile
+from muse_nb.steps.handover.spikes import find_spikes
 from muse_nb.steps.handover.subcube import Emission, Subcube, cut, emission
 from muse_nb.steps.look.headers import fits_unit, sky_axes, unit_of
 
@@ -106,6 +108,10 @@ def hand_over(
     box = (slice(sub.rows.start, sub.rows.stop), slice(sub.columns.start, sub.columns.stop))
     spread = line_spread(lsf, opened, axis, middle, box)
     step("noise", 2, 4)
+    spikes = find_spikes(sub.data, np.sqrt(sub.variance), blur.fwhm / scale, blur.beta)
+    sub = replace(
+        sub, data=np.where(spikes, np.nan, sub.data), variance=np.where(spikes, np.nan, sub.variance), spikes=spikes
+    )
     noise = shared_noise(sub.beside, sub.beside_error, blur.fwhm / scale, spread.fwhm / abs(axis.step))
     here = place[0] - sub.columns.start, place[1] - sub.rows.start
     checks = checks_of(sub, wanted, noise, blur, spread, here, scale)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from muse_nb.core.robust import mad_sigma
+from muse_nb.steps.handover.subcube import finite_median
 
 __all__ = ["SharedNoise", "shared_noise"]
 
@@ -60,9 +61,9 @@ def shared_noise(beside: Array, error: Array, psf: float, lsf: float) -> SharedN
     """
     with np.errstate(invalid="ignore", divide="ignore"):
         pull = np.where(error > 0, beside / error, np.nan)
-    quiet = np.nanmedian(np.abs(np.where(np.isfinite(pull), pull, np.nan)), axis=0) if np.isfinite(pull).any() else None
-    if quiet is None:
+    if not np.isfinite(pull).any():
         return SharedNoise(float("nan"), (float("nan"),) * 3, float("nan"))
+    quiet = finite_median(np.abs(pull))
     pull = np.where(quiet <= np.nanquantile(quiet, 0.75), pull, np.nan)  # bright neighbours have lines of their own
     scatter = mad_sigma(pull)
     pull = np.where(np.abs(pull) <= OUTLIER * scatter, pull, np.nan)

@@ -15,7 +15,7 @@ from muse_nb.products.spectral_axis import SpectralAxis
 from muse_nb.products.voxels import Voxels
 from muse_nb.steps.look.catalogue import find_line
 
-__all__ = ["Emission", "Subcube", "cut", "emission"]
+__all__ = ["Emission", "Subcube", "cut", "emission", "finite_median"]
 
 Array = NDArray[np.float64]
 C_KM_S = 299792.458
@@ -94,6 +94,8 @@ class Subcube:
         Whether `variance` is the cube's; else it is the scatter beside the line.
     clipped : bool
         Whether the box reaches beyond the field.
+    spikes : numpy.ndarray or None
+        Voxels that were taken for what is left of cosmic rays, and made NaN; None where nobody looked.
     """
 
     rows: range
@@ -108,6 +110,7 @@ class Subcube:
     slope: bool
     has_stat: bool
     clipped: bool
+    spikes: NDArray[np.bool_] | None = None
 
 
 def cut(
@@ -150,9 +153,7 @@ def cut(
             f" {wavelength[0]:.1f} to {wavelength[-1]:.1f}: check line and redshift"
         )
     if len(wide) - len(planes) < MIN_BESIDE:
-        raise MuseError(
-            f"{cube.path} has too few planes beside {line.name} to tell the continuum: lessen the velocities"
-        )
+        raise MuseError(f"{cube.path} has too few planes beside {line.name} to tell the continuum: take fewer km/s")
     box = (slice(wide.start, wide.stop), slice(rows.start, rows.stop), slice(columns.start, columns.stop))
     data = _finite(Voxels(cube)[box])
     stat = _finite(Voxels(cube, "STAT")[box]) if cube.has("STAT") else None
@@ -201,14 +202,14 @@ def _continuum(
         level = np.einsum("iz,yxij,yxj->zyx", terms, inverse, right)
         left = np.where(good, data - level, np.nan)
         with np.errstate(all="ignore"):
-            centre = np.where(enough, _median(left), np.nan)
-            noise = SIGMA_OF_MAD * _median(np.abs(left - centre))
+            centre = np.where(enough, finite_median(left), np.nan)
+            noise = SIGMA_OF_MAD * finite_median(np.abs(left - centre))
         good &= np.abs(np.where(good, data - level, 0.0)) <= CLIP * np.where(enough, noise, np.inf)
     spread = np.einsum("iz,yxij,jz->zyx", terms, inverse, terms) * noise**2
     return np.where(enough, level, np.nan), np.where(enough, spread, np.nan), np.where(enough, noise, np.nan)
 
 
-def _median(values: Array) -> Array:
+def finite_median(values: Array) -> Array:
     """Median of the finite values of each spaxel; NaN where there is none, without a warning."""
     ordered = np.sort(values, axis=0)  # NaN go last
     number = np.isfinite(ordered).sum(0)
