@@ -41,7 +41,7 @@ WINGS = {  # wing of steps -> the wings it may import
     "handover": {"look", "offsets"},
     "judge": {"look", "nans", "offsets"},
     "stars": {"look", "offsets"},
-    "velocities": {"judge", "stars"},
+    "velocities": {"judge", "nans", "stars"},
 }
 LARGE_FOLDERS = {"muse_nb/steps/offsets/starfit", "muse_nb/simulator", "muse_nb/kernels"}
 MAX_MODULES, MAX_OF_A_PREFIX = 15, 2

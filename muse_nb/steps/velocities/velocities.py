@@ -18,6 +18,7 @@ from muse_nb.steps.judge.wavelengths import sky_velocity
 from muse_nb.steps.stars.result import StarSpectra
 from muse_nb.steps.velocities.correlate import Correlation, Templates, correlate
 from muse_nb.steps.velocities.groups import compare_groups
+from muse_nb.steps.velocities.origins import ifus_of
 from muse_nb.steps.velocities.quality import judge
 from muse_nb.steps.velocities.result import Velocities
 
@@ -40,7 +41,7 @@ def velocities(
     lsf: float = LSF,
     reach: float = 400.0,
     zero: str | float | None = None,
-    ifus: ArrayLike | None = None,
+    ifus: str | ArrayLike | None = None,
     progress: Progress | None = None,
     cancel: Stop | None = None,
 ) -> Velocities:
@@ -58,8 +59,9 @@ def velocities(
         ``"sky"``: the sky lines of the cube are measured, and their velocity is taken off; a number [km/s] is taken
         off; by default nothing is measured.
     ifus
-        Number of the IFU that saw each star, negative for none (of one exposure): the stars of each are compared with
-        all others, and tell of wavelengths that are off.
+        ``"cube"``: the stars of each IFU are compared with all others, and tell of wavelengths that are off, in the
+        cube of one exposure that was made with ``extensions=["DQ"]``; or the number of each star's IFU, negative for
+        none.
     progress, cancel
         Told of every star; stops when set.
 
@@ -80,8 +82,7 @@ def velocities(
         raise MuseError(f"{opened.cube} has no STAT: without errors of the spectra no velocity can be weighed")
     if not 20 <= reach <= 3000:
         raise MuseError(f"velocities up to {reach:g} km/s cannot be tried: choose 20 to 3000")
-    if ifus is not None and np.shape(ifus) != (len(opened),):
-        raise MuseError(f"{np.size(ifus)} IFUs do not belong to {len(opened)} stars: give one for each")
+    seen_by = None if ifus is None else _seen_by(ifus, opened)
     templates = Templates(opened.wavelength, lsf, reach, vacuum=opened.medium == "vacuum")
     if not templates.has_lines:
         low, high = opened.wavelength[[0, -1]]
@@ -96,12 +97,23 @@ def velocities(
     shared = _shared(found)
     point, doubt, notes = _zero_point(zero, opened)
     table = _table(opened, found, shared, point if zero is not None and np.isfinite(point) else 0.0)
-    table["group"] = np.full(len(opened), -1) if ifus is None else np.asarray(ifus, int)
+    table["group"] = np.full(len(opened), -1) if seen_by is None else seen_by
     good = np.asarray(table["quality"]) == 0
     values = np.where(good, np.asarray(table["velocity"], float), np.nan)
     groups = compare_groups(values, np.asarray(table["velocity_err"], float), np.asarray(table["group"]))
     subtracted = zero is not None and bool(np.isfinite(point))
-    return Velocities(table, point, doubt, subtracted, shared, groups if ifus is not None else (), notes)
+    return Velocities(table, point, doubt, subtracted, shared, groups, notes)
+
+
+def _seen_by(ifus: str | ArrayLike, spectra: StarSpectra) -> NDArray[np.int64]:
+    """Number of each star's IFU."""
+    if isinstance(ifus, str):
+        if ifus != "cube":
+            raise MuseError(f"ifus={ifus!r} is neither 'cube' nor a number for each star")
+        return ifus_of(spectra.cube, spectra.stars)
+    if np.shape(ifus) != (len(spectra),):
+        raise MuseError(f"{np.size(ifus)} IFUs do not belong to {len(spectra)} stars: give one for each")
+    return np.asarray(ifus, np.int64)
 
 
 def _shared(found: Sequence[Correlation | None]) -> float:
