@@ -12,9 +12,10 @@ from muse_nb.products.dq import DQ, NOTCH
 from muse_nb.simulator import spectra
 from muse_nb.simulator.instrument import Instrument, PixelMap
 from muse_nb.simulator.layouts import PRESCAN, SLICES, Layout
+from muse_nb.simulator.light import template
 from muse_nb.simulator.night_sky import line_spectrum
 from muse_nb.simulator.plan import Pointing
-from muse_nb.simulator.rendering import STEP, nodes, profile_length
+from muse_nb.simulator.rendering import STEP, Profiles, nodes, profile_length
 from muse_nb.simulator.seeds import generator
 
 __all__ = ["GAIN", "Chip", "Defect", "amplifiers", "chip_defects", "cosmic_rays", "quadrant_slices"]
@@ -23,6 +24,8 @@ GAIN = (1.10, 1.13, 1.09, 1.12)  # [electron/count], quadrants from bottom left,
 READ_NOISE = (2.5, 2.6, 2.4, 2.7)  # [electron]
 BIAS = (1000.0, 1010.0, 990.0, 1005.0)  # [count]
 QUADRANTS = ((0, 0), (1, 0), (1, 1), (0, 1))  # right, top
+GRID = 0.25  # step of the spectra that pixels are interpolated in [Angstrom]
+FASTEST = 1000.0  # mean velocity of the light in a pixel, where there is hardly any [km/s]
 COSMIC_RATE = 0.4  # hits per second and million pixels: a few times Paranal's, so that small layouts have some
 
 
@@ -81,12 +84,15 @@ class Chip:
         self.shape = layout.ny, layout.nx
         relative = instrument.throughput(ifu, pixels.slice) * pixels.coverage
         self.response = instrument.pixel_response(ifu).ravel()[self.flat_index] * relative.astype(np.float32)
-        grid = np.arange(layout.lambda_first - 60, layout.lambda_last + 60, 0.25)
-        self._grid_index = (pixels.wavelength - grid[0]) / 0.25
+        grid = np.arange(layout.lambda_first - 60, layout.lambda_last + 60, GRID)
+        self._grid_index = (pixels.wavelength - grid[0]) / GRID
         # Electrons per second in a pixel of 1.25 Angstrom for one unit of flux.
         self._scale = spectra.sensitivity(grid) * spectra.FLUX_UNIT * layout.dispersion
+        open_ = ~spectra.notched(grid, layout.mode) if layout.mode in NOTCH else 1
+        self._open_scale = self._scale * open_
         self.grid = grid
-        self._light = self._light_on_pixels()
+        self._throughput = self.on_pixels(self._open_scale) * self.response
+        self._sky = self._sky_on_pixels()
         self.telluric = self.on_pixels(spectra.telluric(grid)) if spectra.telluric(grid).min() < 0.999 else None
         points = profile_length(layout)
         along = (pixels.along + (layout.spaxels + 2) / 2) / STEP
@@ -99,22 +105,19 @@ class Chip:
         self._along_weight = (along - below).astype(np.float32)
         self._node_weight = (place - plane).astype(np.float32)
 
-    def _light_on_pixels(self) -> tuple[np.ndarray, ...]:
-        """Give electrons a second in each pixel of warm and cool stars, sky and sky lines of unit strength."""
+    def _sky_on_pixels(self) -> tuple[np.ndarray, np.ndarray]:
+        """Give electrons a second in each pixel of the sky's continuum and of its lines, of unit strength."""
         layout, grid = self.instrument.layout, self.grid
-        warm = spectra.nebula if layout.field.endswith("nebula") else spectra.warm_star
-        open_ = ~spectra.notched(grid, layout.mode) if layout.mode in NOTCH else 1
         area = (layout.spaxel / 0.2) ** 2
-        parts = (warm(grid), spectra.cool_star(grid), spectra.sky_continuum(grid) * area)
-        light = [self.on_pixels(part * self._scale * open_) * self.response for part in parts]
+        continuum = self.on_pixels(spectra.sky_continuum(grid) * area * self._open_scale)
         if not layout.real:
-            lines = self.on_pixels(spectra.sky_lines(grid) * area * self._scale * open_)
+            lines = self.on_pixels(spectra.sky_lines(grid) * area * self._open_scale)
         else:
             lines = np.empty(self.map.slice.size, np.float32)
             for number, where in self.each_slice():
                 spectrum = line_spectrum(grid, self.instrument.line_width(self.ifu, number)) * area
-                lines[where] = self.on_pixels(spectrum * self._scale * open_, where)
-        return (*light, lines * self.response)
+                lines[where] = self.on_pixels(spectrum * self._open_scale, where)
+        return continuum * self.response, lines * self.response
 
     def each_slice(self) -> Iterator[tuple[int, slice]]:
         """Give the number of each slice and where its pixels are in the order of `map`."""
@@ -124,35 +127,50 @@ class Chip:
 
     def on_pixels(self, spectrum: np.ndarray, where: slice = slice(None)) -> np.ndarray:
         """Value of a spectrum on `grid` at each pixel's wavelength, in the order of `map`."""
-        place = self._grid_index[where]
+        return self._at(spectrum, self._grid_index[where])
+
+    @staticmethod
+    def _at(spectrum: np.ndarray, place: np.ndarray) -> np.ndarray:
+        """Interpolate a spectrum on the grid at places counted in its steps."""
         index = place.astype(np.int32)
         weight: np.ndarray = (place - index).astype(np.float32)
         values: np.ndarray = spectrum.astype(np.float32)
         between: np.ndarray = values[index] * (1 - weight) + values[index + 1] * weight
         return between
 
-    def expected(self, profiles: np.ndarray, pointing: Pointing) -> np.ndarray:
+    def expected(self, profiles: Profiles, pointing: Pointing) -> np.ndarray:
         """Electrons expected in every illuminated pixel, float32, in the order of `map`."""
         wavelengths = nodes(self.instrument.layout)
         air = pointing.transparency * 10 ** (-0.4 * pointing.airmass * spectra.extinction(wavelengths))
-        light = (profiles * air[:, None].astype(np.float32)).ravel()
         u, index = self._along_weight, self._index
-        near, far = (light[index + step] * (1 - u) + light[index + step + 1] * u for step in (0, self._points))
-        stars = near + (far - near) * self._node_weight
-        warm, cool, continuum, lines = self._light_of(pointing)
-        electrons: np.ndarray = stars.real * warm + stars.imag * cool
+        flux = np.zeros(self.map.slice.size, np.float32)
+        for name, profile in profiles:
+            light = (profile * air[:, None].astype(np.float32)).ravel()
+            near, far = (light[index + step] * (1 - u) + light[index + step + 1] * u for step in (0, self._points))
+            here = near + (far - near) * self._node_weight
+            flux += here.real * self._moving(template(name, self.grid), here, pointing)
+        continuum, lines = self._sky_of(pointing)
+        electrons: np.ndarray = flux * self._throughput
         electrons += continuum * pointing.sky + lines * pointing.lines
         if self.telluric is not None:
             electrons *= self.telluric**pointing.airmass
         return electrons * np.float32(pointing.exptime)
 
-    def _light_of(self, pointing: Pointing) -> tuple[np.ndarray, ...]:
-        """Give the light of an exposure whose wavelengths have drifted away from the arcs'."""
+    def _moving(self, spectrum: np.ndarray, light: np.ndarray, pointing: Pointing) -> np.ndarray:
+        """Give a spectrum in each pixel, moved by the mean velocity of the light there and by the exposure's drift."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            velocity = light.imag / light.real
+        velocity = np.clip(np.nan_to_num(velocity, posinf=0, neginf=0), -FASTEST, FASTEST)
+        shift = self.map.wavelength * (velocity / spectra.C_KM_S) + pointing.drift
+        return self._at(spectrum, self._grid_index - shift / GRID)
+
+    def _sky_of(self, pointing: Pointing) -> tuple[np.ndarray, np.ndarray]:
+        """Give the sky of an exposure whose wavelengths have drifted away from the arcs'."""
         if not pointing.drift:
-            return self._light
+            return self._sky
         other = copy(self)
-        other._grid_index = self._grid_index - pointing.drift / 0.25
-        return other._light_on_pixels()
+        other._grid_index = self._grid_index - pointing.drift / GRID
+        return other._sky_on_pixels()
 
     def lamp(self) -> np.ndarray:
         """Relative illumination by a continuum lamp, in the order of `map`: the flat field before normalisation."""
@@ -211,7 +229,7 @@ def read_out(instrument: Instrument, ifu: int, electrons: np.ndarray, random: np
     return np.clip(np.rint(raw), 0, 65535).astype(np.uint16)
 
 
-def expose(chip: Chip, profiles: np.ndarray, pointing: Pointing) -> np.ndarray:
+def expose(chip: Chip, profiles: Profiles, pointing: Pointing) -> np.ndarray:
     """Take one frame with one chip: raw counts."""
     instrument, ifu = chip.instrument, chip.ifu
     random = generator(instrument.seed, "photons", pointing.number, ifu)

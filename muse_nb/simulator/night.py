@@ -56,6 +56,8 @@ class Night:
         The truth, as in ``truth/*.ecsv``.
     made
         How many files were written by this call; the others were there.
+    galaxy
+        The truth of the field's galaxy, where it has one.
     """
 
     folder: Path
@@ -68,6 +70,7 @@ class Night:
     offsets: Table = field(repr=False)
     exposures: Table = field(repr=False)
     made: int = 0
+    galaxy: Table | None = field(default=None, repr=False)
 
     @property
     def labels(self) -> list[str]:
@@ -169,18 +172,20 @@ def simulate(
     scale = instrument.layout.spaxel / 0.2
     planned = [pointing(k, seed, exptime, off[k], scale=scale) for k in range(exposures)]
     pointings = [world.pointing(one, seed) for one in planned]
-    stars, light = draw_field(world.field, _radius(instrument), seed)
+    drawn = draw_field(world.field, _radius(instrument), seed)
     truth = {
-        "stars": stars,
+        "stars": drawn.stars,
         "offsets": offset_table(pointings),
         "exposures": exposure_table(pointings, instrument.layout, seed),
     }
     truth["exposures"].meta |= world.words
+    if drawn.galaxy is not None:
+        truth["galaxy"] = drawn.galaxy
     same = same_night(folder, truth["exposures"])
     if not same and not force:
         raise MuseError(f"{folder} holds another night: choose another folder, or replace it with --force (force=True)")
     _check_disk(folder, disk_needed(layout, exposures, raw=raw, products=products))
-    workshop = Workshop(folder, instrument, light, pointings, force=force)
+    workshop = Workshop(folder, instrument, drawn.light, pointings, force=force)
     if not same:
         workshop.clear()
     written = write_truth(folder / "truth", truth, force=force)

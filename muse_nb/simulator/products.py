@@ -16,7 +16,8 @@ from muse_nb.simulator.drizzle import white_light
 from muse_nb.simulator.flats import LAMP_FLUX
 from muse_nb.simulator.instrument import Instrument
 from muse_nb.simulator.layouts import SLICES, Layout
-from muse_nb.simulator.plan import LATITUDE, LONGITUDE, Pointing
+from muse_nb.simulator.motion import barycentric_velocity
+from muse_nb.simulator.plan import Pointing
 from muse_nb.simulator.product_headers import image_fov_header, object_red_header, pixel_table_header, product_files
 from muse_nb.simulator.reduction import SATURATED, pixel_rows, reduce_frame, x_offset
 from muse_nb.simulator.sky import subtract_sky
@@ -121,17 +122,3 @@ def _write_image(
     wcs["CD1_2"], wcs["CD2_1"] = 0.0, 0.0
     wcs["BUNIT"] = FLUX_UNIT
     write_image_fov(path, image_fov_header(layout, pointing), wcs, data, force=force)
-
-
-def barycentric_velocity(pointing: Pointing) -> float:
-    """Velocity that takes wavelengths to the solar system's barycentre [km/s]."""
-    from astropy import units
-    from astropy.coordinates import EarthLocation, SkyCoord
-    from astropy.time import Time
-    from astropy.utils import iers
-
-    paranal = EarthLocation.from_geodetic(LONGITUDE * units.deg, LATITUDE * units.deg, 2648 * units.m)
-    time = Time(pointing.mjd + pointing.exptime / 2 / 86400, format="mjd", location=paranal)
-    with iers.conf.set_temp("auto_download", False):
-        sky = SkyCoord(pointing.ra * units.deg, pointing.dec * units.deg)
-        return float(sky.radial_velocity_correction(obstime=time).to_value(units.km / units.s))

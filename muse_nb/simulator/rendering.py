@@ -1,7 +1,8 @@
-"""The star field as the slicer sees it: rendered once for each exposure, then only interpolated.
+"""The field as the slicer sees it: rendered once for each exposure, then only interpolated.
 
-The stars become an oversampled image that is convolved with the seeing and the spaxel in Fourier space, at a few
-wavelengths ("nodes") because refraction and seeing vary slowly; each slice of the instrument is a line through it.
+Sources become oversampled images of their light and of its velocity, convolved with the seeing and the spaxel in
+Fourier space, at a few wavelengths ("nodes") because refraction and seeing vary slowly; each slice of the instrument is
+a line through them.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ import numpy as np
 from muse_nb.simulator.atmosphere import refraction_shift
 from muse_nb.simulator.instrument import Instrument
 from muse_nb.simulator.layouts import Layout
+from muse_nb.simulator.light import kinds
+from muse_nb.simulator.motion import barycentric_velocity
 from muse_nb.simulator.plan import Pointing
 
 if TYPE_CHECKING:
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = [
     "OVERSAMPLING",
     "STEP",
+    "Profiles",
     "box_transfer",
     "field_coordinates",
     "moffat_transfer",
@@ -29,6 +33,9 @@ __all__ = [
     "slice_profiles",
     "splat",
 ]
+
+Profiles = list[tuple[str, np.ndarray]]
+"""Kinds of light along the slices of an IFU, as `slice_profiles` renders them."""
 
 SPAXEL = 0.2  # [arcsec]
 OVERSAMPLING = 4  # image pixels in a spaxel: 14 or more in the FWHM of the seeing
@@ -64,61 +71,67 @@ def field_coordinates(
     return x + centre[0], y + centre[1]
 
 
-def slice_profiles(instrument: Instrument, stars: Table, pointing: Pointing) -> dict[int, np.ndarray]:
-    """Render the stars of one exposure.
+def slice_profiles(instrument: Instrument, light: Table, pointing: Pointing) -> dict[int, Profiles]:
+    """Render the light of one exposure.
 
     Returns
     -------
     dict
-        For each IFU, complex64 (nodes, slices x points): flux in a spaxel-sized box along every slice [1e-20
-        erg/s/cm**2/Angstrom above the atmosphere, at 6500 Angstrom]; light with the spectrum of a warm star in the
-        real part, of a cool one in the imaginary part.
+        For each IFU, a list of kinds of light: the name of its template (`muse_nb.simulator.light`) and complex64
+        (nodes, slices x points): flux in a spaxel-sized box along every slice [1e-20 erg/s/cm**2/Angstrom above the
+        atmosphere, at 6500 Angstrom] in the real part, flux times the velocity that the telescope sees [km/s] in the
+        imaginary part.
     """
     from scipy import fft, ndimage
 
     low, high = instrument.limits
     spaxel = instrument.layout.spaxel
     origin = np.floor(low) - MARGIN
-    size = [fft.next_fast_len(int(n), real=True) for n in (np.ceil(high - origin) + MARGIN)[::-1] * OVERSAMPLING]
-    x, y = field_coordinates(np.asarray(stars["ra"]), np.asarray(stars["dec"]), pointing, instrument.centre, spaxel)
-    flux, warm = np.asarray(stars["flux"]), np.asarray(stars["warm"])
-    images = [
-        splat((x - origin[0]) * OVERSAMPLING, (y - origin[1]) * OVERSAMPLING, flux * share, size)
-        for share in (warm, 1 - warm)
+    size = [fft.next_fast_len(int(n)) for n in (np.ceil(high - origin) + MARGIN)[::-1] * OVERSAMPLING]
+    x, y = field_coordinates(np.asarray(light["ra"]), np.asarray(light["dec"]), pointing, instrument.centre, spaxel)
+    flux = np.asarray(light["flux"]) * (1 + 1j * (np.asarray(light["vrad"]) - barycentric_velocity(pointing)))
+    parts = kinds(light)
+    spectra = [
+        fft.fft2(splat((x - origin[0]) * OVERSAMPLING, (y - origin[1]) * OVERSAMPLING, flux * share, size))
+        for _, share in parts
     ]
-    spectra = [fft.rfft2(image) for image in images]
-    frequency = fft.fftfreq(size[0])[:, None], fft.rfftfreq(size[1])[None, :]
+    frequency = fft.fftfreq(size[0])[:, None], fft.fftfreq(size[1])[None, :]
     box = box_transfer(frequency[0]) * box_transfer(frequency[1]) * OVERSAMPLING**2
 
-    along = (np.arange(profile_length(instrument.layout)) * STEP) - (instrument.layout.spaxels + 2) / 2
     lines = {
-        ifu: np.array(
-            [
-                [(s.y + along * np.sin(a) - origin[1]), (s.x + along * np.cos(a) - origin[0])]
-                for s in instrument.geometry[ifu]
-                for a in [np.radians(s.angle)]
-            ]
-        ).transpose(1, 0, 2)
-        * OVERSAMPLING
-        for ifu in instrument.layout.ifus
+        ifu: (_slice_lines(instrument, ifu) - origin[::-1, None, None]) * OVERSAMPLING for ifu in instrument.layout.ifus
     }
     wavelengths = nodes(instrument.layout)
-    profiles = {ifu: np.empty((wavelengths.size, line[0].size), np.complex64) for ifu, line in lines.items()}
+    profiles = {
+        ifu: [(name, np.empty((wavelengths.size, line[0].size), np.complex64)) for name, _ in parts]
+        for ifu, line in lines.items()
+    }
     for k, wavelength in enumerate(wavelengths):
         fwhm = pointing.seeing * (wavelength / 7000.0) ** -0.2 / spaxel * OVERSAMPLING
         shift = np.array(refraction_shift(wavelength, pointing, spaxel)) * OVERSAMPLING
         transfer = box * moffat_transfer(size, fwhm)
         transfer = transfer * np.exp(-2j * np.pi * (frequency[0] * shift[1] + frequency[1] * shift[0]))
-        planes = [fft.irfft2(spectrum * transfer, s=size) for spectrum in spectra]
-        for ifu, line in lines.items():
-            warm_part, cool_part = (ndimage.map_coordinates(plane, line, order=1) for plane in planes)
-            profiles[ifu][k] = (warm_part + 1j * cool_part).ravel()
+        for number, spectrum in enumerate(spectra):
+            plane = fft.ifft2(spectrum * transfer)
+            for ifu, line in lines.items():
+                profiles[ifu][number][1][k] = ndimage.map_coordinates(plane, line, order=1).ravel()
     return profiles
+
+
+def _slice_lines(instrument: Instrument, ifu: int) -> np.ndarray:
+    """Field positions (y, x) of the points along each slice [spaxel], shape (2, slices, points)."""
+    along = (np.arange(profile_length(instrument.layout)) * STEP) - (instrument.layout.spaxels + 2) / 2
+    lines = [
+        [s.y + along * np.sin(a), s.x + along * np.cos(a)]
+        for s in instrument.geometry[ifu]
+        for a in [np.radians(s.angle)]
+    ]
+    return np.array(lines).transpose(1, 0, 2)
 
 
 def splat(x: np.ndarray, y: np.ndarray, weight: np.ndarray, shape: list[int]) -> np.ndarray:
     """Image of points, each shared between its four nearest pixels so that the centroid is exact."""
-    image = np.zeros(shape)
+    image = np.zeros(shape, weight.dtype)
     keep = (x >= 0) & (y >= 0) & (x < shape[1] - 1) & (y < shape[0] - 1)
     x, y, weight = x[keep], y[keep], weight[keep]
     i, j = np.floor(x).astype(int), np.floor(y).astype(int)
@@ -141,5 +154,5 @@ def moffat_transfer(shape: list[int], fwhm: float) -> np.ndarray:
     alpha = fwhm / (2 * np.sqrt(2 ** (1 / BETA) - 1))
     y, x = (np.minimum(np.arange(n), n - np.arange(n)) for n in shape)
     profile = (1 + (y[:, None] ** 2 + x[None, :] ** 2) / alpha**2) ** -BETA
-    transfer: np.ndarray = fft.rfft2(profile / profile.sum()).real
+    transfer: np.ndarray = fft.fft2(profile / profile.sum()).real
     return transfer

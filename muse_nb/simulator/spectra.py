@@ -8,11 +8,15 @@ from __future__ import annotations
 import numpy as np
 
 from muse_nb.products.dq import NOTCH
+from muse_nb.products.light.star_lines import COOL, WARM, absorption
 
 __all__ = [
+    "C_KM_S",
     "FLUX_UNIT",
+    "LSF",
     "REFERENCE",
     "cool_star",
+    "emitting_disc",
     "extinction",
     "line",
     "magnitude_to_flux",
@@ -22,10 +26,12 @@ __all__ = [
     "sky_continuum",
     "sky_lines",
     "telluric",
+    "temperature",
     "warm_star",
 ]
 
 FLUX_UNIT = 1e-20
+C_KM_S = 299792.458
 REFERENCE = 6500.0  # where the templates are 1 and magnitudes are defined [Angstrom]
 ZERO_POINT = 2.18e-9  # R = 0 [erg/s/cm**2/Angstrom]
 LSF = 2.5  # FWHM of the line spread function [Angstrom]
@@ -38,7 +44,6 @@ SKY_LINES = {
     7340.89: 1950, 7750.64: 2070, 7794.11: 1860, 7913.71: 2700, 7993.33: 2070, 8344.60: 2700,
     8399.17: 3090, 8430.17: 3000, 8827.10: 3420, 8885.85: 3510, 8919.61: 3090,
 }  # fmt: skip
-HALPHA, SODIUM, CALCIUM = 6562.8, (5889.95, 5895.92), (8498.0, 8542.1, 8662.1)
 
 
 def _gaussian(wavelength: np.ndarray, centre: float, fwhm: float) -> np.ndarray:
@@ -52,16 +57,37 @@ def line(wavelength: np.ndarray, centre: float, fwhm: float) -> np.ndarray:
 
 
 def warm_star(wavelength: np.ndarray) -> np.ndarray:
-    """Relative spectrum of a turn-off star: blue, with a deep H alpha."""
-    lines = 3.0 * line(wavelength, HALPHA, 6.0) + sum(0.8 * line(wavelength, c, 4.0) for c in CALCIUM)
-    return (wavelength / REFERENCE) ** -1.3 * (1 - lines)
+    """Relative spectrum of a turn-off star: blue, with deep lines of hydrogen."""
+    return (wavelength / REFERENCE) ** -1.3 * (1 - absorption(wavelength, WARM, LSF))
 
 
 def cool_star(wavelength: np.ndarray) -> np.ndarray:
     """Relative spectrum of a giant or a faint dwarf: red, with metal lines."""
-    lines = 1.0 * line(wavelength, HALPHA, 3.0) + sum(1.0 * line(wavelength, c, 3.0) for c in SODIUM)
-    lines = lines + sum(2.0 * line(wavelength, c, 5.0) for c in CALCIUM)
-    return (wavelength / REFERENCE) ** 0.8 * (1 - lines)
+    return (wavelength / REFERENCE) ** 0.8 * (1 - absorption(wavelength, COOL, LSF))
+
+
+def temperature(warm: np.ndarray) -> np.ndarray:
+    """Effective temperature [K] of stars with that share of a warm star's spectrum."""
+    return COOL + (WARM - COOL) * np.asarray(warm)
+
+
+def emitting_disc(wavelength: np.ndarray, lines: dict[float, float], dispersion: float) -> np.ndarray:
+    """Relative spectrum of a galaxy's gas and stars, at the velocity of its centre.
+
+    Parameters
+    ----------
+    wavelength
+        [Angstrom]
+    lines
+        Observed wavelength [Angstrom] to equivalent width [Angstrom].
+    dispersion
+        Of the gas [km/s].
+    """
+    spectrum = 0.3 * (wavelength / REFERENCE) ** -1.3 + 0.7 * (wavelength / REFERENCE) ** 0.8
+    for centre, width in lines.items():
+        fwhm = np.hypot(LSF, np.sqrt(8 * np.log(2)) * dispersion / C_KM_S * centre)
+        spectrum = spectrum + width * line(wavelength, centre, float(fwhm))
+    return spectrum
 
 
 def magnitude_to_flux(magnitude: np.ndarray) -> np.ndarray:

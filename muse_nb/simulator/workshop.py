@@ -39,16 +39,16 @@ class Workshop:
     ----------
     folder
         The night's.
-    instrument, stars, pointings
+    instrument, light, pointings
         What is simulated.
     force
         Make every file, there or not.
     """
 
     def __init__(
-        self, folder: Path, instrument: Instrument, stars: Table, pointings: list[Pointing], *, force: bool = False
+        self, folder: Path, instrument: Instrument, light: Table, pointings: list[Pointing], *, force: bool = False
     ) -> None:
-        self.folder, self.instrument, self.stars, self.pointings = folder, instrument, stars, pointings
+        self.folder, self.instrument, self.light, self.pointings = folder, instrument, light, pointings
         self.force = force
         self.made = 0
         self._chips = Chips(instrument)
@@ -124,7 +124,7 @@ class Workshop:
         self._write_raw(path, lamp_header(self._layout), frames)
 
     def _expose(self, exposure: Pointing, *, raw: bool, products: bool) -> None:
-        profiles = slice_profiles(self.instrument, self.stars, exposure)
+        profiles = slice_profiles(self.instrument, self.light, exposure)
         frames = {ifu: expose(self._chips.chip(ifu), profiles[ifu], exposure) for ifu in self._layout.ifus}
         if raw:
             self._write_raw(self.raw_file(exposure), observation_header(self._layout, exposure), frames)

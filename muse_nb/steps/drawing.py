@@ -179,13 +179,22 @@ def _compass(ax: Axes, north: NDArray[np.float64], east: NDArray[np.float64]) ->
         )
 
 
-def draw_map(ax: Axes, fraction: NDArray[np.floating], header: Mapping[str, Any], top: float = 1.0) -> None:
-    """Draw a map of the fraction of NaN (shape (ny, nx)), up to `top`, with the sky's directions from the WCS."""
-    ny, nx = fraction.shape
+def draw_map(
+    ax: Axes,
+    values: NDArray[np.floating],
+    header: Mapping[str, Any],
+    top: float = 1.0,
+    *,
+    low: float = 0.0,
+    label: str = "NaN [fraction of planes]",
+    cmap: str = "cividis",
+) -> None:
+    """Draw a map (shape (ny, nx)) from `low` to `top`, with the sky's directions from the WCS."""
+    ny, nx = values.shape
     scale = _arcsec(header)
     extent = (-0.5 * nx * scale[0], 0.5 * nx * scale[0], -0.5 * ny * scale[1], 0.5 * ny * scale[1])
-    image = ax.imshow(fraction, origin="lower", extent=extent, cmap="cividis", vmin=0, vmax=top)
-    ax.figure.colorbar(image, cax=ax.inset_axes(_BAR), label="NaN [fraction of planes]")
+    image = ax.imshow(values, origin="lower", extent=extent, cmap=cmap, vmin=low, vmax=top)
+    ax.figure.colorbar(image, cax=ax.inset_axes(_BAR), label=label)
     unit = "arcsec" if scale != (1, 1) else "pixel"
     ax.set(xlabel=f"x [{unit}]", ylabel=f"y [{unit}]")
     try:

@@ -38,7 +38,10 @@ WINGS = {  # wing of steps -> the wings it may import
     "nans": {"combine"},
     "doctor": {"survey", "inspect", "offsets"},
     "calibrate": {"survey"},
+    "handover": {"look", "offsets"},
     "judge": {"look", "nans", "offsets"},
+    "stars": {"look", "offsets"},
+    "velocities": {"judge", "nans", "stars"},
 }
 LARGE_FOLDERS = {"muse_nb/steps/offsets/starfit", "muse_nb/simulator", "muse_nb/kernels"}
 MAX_MODULES, MAX_OF_A_PREFIX = 15, 2

@@ -16,9 +16,11 @@ from muse_nb.simulator.detector import Chip, amplifiers
 from muse_nb.simulator.fields import FIELDS, draw_field
 from muse_nb.simulator.instrument import Instrument
 from muse_nb.simulator.layouts import LAYOUTS
+from muse_nb.simulator.light import GASES
+from muse_nb.simulator.motion import barycentric_velocity
 from muse_nb.simulator.plan import pointing
-from muse_nb.simulator.rendering import field_coordinates, nodes, profile_length
-from muse_nb.simulator.spectra import notched
+from muse_nb.simulator.rendering import field_coordinates, slice_profiles
+from muse_nb.simulator.spectra import notched, warm_star
 from muse_nb.simulator.world import MODES, World
 
 
@@ -32,11 +34,20 @@ def test_the_demo_is_the_default() -> None:
 
 @pytest.mark.parametrize("field", FIELDS)
 def test_every_field_has_what_it_is_called(field: str) -> None:
-    stars, light = draw_field(field, 12.0, 4)
-    number = {"cluster": (100, 2000), "few": (8, 8), "galaxy": (4, 4), "nebula": (12, 12), "bare-nebula": (0, 0)}
+    drawn = draw_field(field, 12.0, 4)
+    stars, light = drawn.stars, drawn.light
+    number = {
+        "cluster": (100, 2000),
+        "few": (8, 8),
+        "galaxy": (4, 4),
+        "distant": (3, 9),
+        "nebula": (12, 12),
+        "bare-nebula": (0, 0),
+    }
     low, high = number.get(field, (1, 8))
     assert low <= len(stars) <= high
-    assert (len(light) > len(stars)) == (field in ("galaxy", "nebula", "bare-nebula"))
+    assert (len(light) > len(stars)) == (field in ("galaxy", "distant", "nebula", "bare-nebula"))
+    assert (drawn.galaxy is not None) == (field in ("galaxy", "distant"))
     assert np.isfinite(light["flux"]).all()
 
 
@@ -62,9 +73,7 @@ def test_no_light_passes_the_notch() -> None:
     instrument = Instrument(layout)
     chip = Chip(instrument, 12)
     inside = notched(chip.map.wavelength, "WFM-AO-N")
-    light = chip.expected(
-        np.zeros((len(nodes(layout)), 48 * profile_length(layout)), np.complex64), pointing(0, 1, 60.0)
-    )
+    light = chip.expected([], pointing(0, 1, 60.0))
     low, high = NOTCH["WFM-AO-N"]
     deep = (chip.map.wavelength > low + 2) & (chip.map.wavelength < high - 2)
     assert inside.any()
@@ -110,3 +119,56 @@ def test_what_there_is_not_is_refused(wrong: dict[str, object]) -> None:
 def test_modes_and_flags_are_known() -> None:
     assert set(NOTCH) < set(MODES)
     assert int(DQ.NOTCH_NAD) == 134217728
+
+
+def test_stars_move_with_the_cluster_and_have_the_temperature_of_their_spectrum() -> None:
+    stars = draw_field("cluster", 30.0, 4).stars
+    members = stars["vrad"][stars["member"]]
+    assert np.median(members) == pytest.approx(18.4, abs=0.6)
+    assert members.std() == pytest.approx(4.5, abs=0.4)
+    assert 5 < (~stars["member"]).sum() < 0.08 * len(stars)
+    few = draw_field("cluster", 10.0, 4).stars
+    assert list(stars["vrad"][: len(few)]) == list(few["vrad"])  # whatever the radius
+    assert stars["teff"].min() >= 4500
+    assert stars["teff"].max() <= 6500
+
+
+def test_light_in_a_pixel_has_the_velocity_of_its_star() -> None:
+    """A star alone: its lines lie where its velocity, less the observer's, puts them."""
+    instrument, exposure = Instrument(LAYOUTS["micro"], 1), pointing(0, 1, 60.0)
+    field = draw_field("few", 6.0, 1).light[:1]
+    field["ra"], field["dec"], field["warm"] = exposure.true_ra, exposure.true_dec, 1.0
+    chip = Chip(instrument, 12)
+    sky = chip.expected([], exposure)
+    light = []
+    for velocity in (0.0, 250.0):
+        field["vrad"] = velocity + barycentric_velocity(exposure)
+        light.append(chip.expected(slice_profiles(instrument, field, exposure)[12], exposure) - sky)
+    bright = light[0] > 0.2 * light[0].max()
+    wavelength = chip.map.wavelength[bright]
+    moved = warm_star(wavelength * (1 - 250 / 299792.458)) / warm_star(wavelength)
+    assert np.ptp(moved) > 0.3
+    np.testing.assert_allclose(light[1][bright] / light[0][bright], moved, atol=0.01)
+
+
+@pytest.mark.parametrize("name", ["nearby", "distant"])
+def test_a_galaxys_points_rotate_as_its_table_says(name: str) -> None:
+    drawn = draw_field({"nearby": "galaxy"}.get(name, name), 12.0, 4)
+    (row,) = drawn.galaxy
+    disc = drawn.light[drawn.light["template"] == name]
+    east = (disc["ra"] - row["ra"]) * np.cos(np.radians(row["dec"])) * 3600
+    north = (disc["dec"] - row["dec"]) * 3600
+    assert np.hypot(east.mean(), north.mean()) < 0.02 * row["half_light"]
+    pa = np.radians(row["pa"])
+    major, minor = east * np.sin(pa) + north * np.cos(pa), east * np.cos(pa) - north * np.sin(pa)
+    assert np.corrcoef(major, disc["vrad"])[0, 1] > 0.7
+    assert abs(np.corrcoef(minor, disc["vrad"])[0, 1]) < 0.02
+    assert np.median(abs(major)) / np.median(abs(minor)) == pytest.approx(
+        1 / np.cos(np.radians(row["inclination"])), rel=0.1
+    )
+    assert disc["vrad"].max() == pytest.approx(
+        row["maximum_velocity"] * np.sin(np.radians(row["inclination"])), rel=0.02
+    )
+    assert disc["flux"].sum() * GASES[name].lines[0][1] == pytest.approx(
+        drawn.galaxy.meta["lines"][0]["flux"], rel=1e-3
+    )

@@ -41,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--field",
         default="cluster",
-        help="cluster (default), few, galaxy, nebula, bare-nebula, deep, bright or moon",
+        help="cluster (default), few, galaxy, distant, nebula, bare-nebula, deep, bright or moon",
     )
     parser.add_argument("--real", action="store_true", help="slices, noise, lines and wavelengths of a real instrument")
     parser.add_argument("--short", action="store_true", help="every third exposure has a sixth of the time")

@@ -10,6 +10,7 @@ from muse_nb.simulator import spectra
 from muse_nb.simulator.cascade.arcs import ELECTRONS, arc_lines
 from muse_nb.simulator.cascade.stars import Field
 from muse_nb.simulator.detector import Chip
+from muse_nb.simulator.fields import light_of
 from muse_nb.simulator.instrument import Instrument
 from muse_nb.simulator.layouts import SLICES
 from muse_nb.simulator.rendering import slice_profiles
@@ -76,7 +77,7 @@ def lit(chip: Chip) -> np.ndarray:
 
 def stars(field: Field, instrument: Instrument) -> Light:
     """Light of a field: its stars, the sky, its emission lines, through the air."""
-    profiles = slice_profiles(instrument, field.stars, field.pointing)
+    profiles = slice_profiles(instrument, light_of(field.stars), field.pointing)
     return lambda chip: chip.expected(profiles[chip.ifu], field.pointing) * lit(chip)
 
 

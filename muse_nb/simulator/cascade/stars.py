@@ -10,6 +10,7 @@ import numpy as np
 from muse_nb.simulator.cascade.faults import OTHER_STAR
 from muse_nb.simulator.cascade.schedule import Frame
 from muse_nb.simulator.instrument import Instrument
+from muse_nb.simulator.motion import barycentric_velocity
 from muse_nb.simulator.plan import Pointing, pointing
 from muse_nb.simulator.scene import CENTRE, cluster
 from muse_nb.simulator.seeds import generator
@@ -81,11 +82,13 @@ def field_of(frame: Frame, instrument: Instrument) -> Field:
     return Field(target.name, where, stars)
 
 
-def _table(ra: np.ndarray, dec: np.ndarray, magnitude: np.ndarray, warm: float) -> Table:
+def _table(ra: np.ndarray, dec: np.ndarray, magnitude: np.ndarray, warm: float, where: Pointing) -> Table:
+    """Stars that move with the observer: their lines are seen where they are at rest."""
     from astropy.table import Table
 
     columns = {"star": np.arange(1, ra.size + 1), "ra": ra, "dec": dec, "magnitude": magnitude}
     table = Table(columns | {"flux": magnitude_to_flux(magnitude), "warm": np.full(ra.size, warm)})
+    table["vrad"], table["member"] = barycentric_velocity(where), True
     table["ra"].unit = table["dec"].unit = "deg"
     table["magnitude"].unit = "mag"
     table["flux"].unit = "1e-20 erg / (s cm2 Angstrom)"
@@ -95,7 +98,9 @@ def _table(ra: np.ndarray, dec: np.ndarray, magnitude: np.ndarray, warm: float) 
 def _standard(where: Pointing, *, other: bool) -> Table:
     magnitude = STANDARD_MAGNITUDE + (OTHER_STAR if other else 0.0)
     # In the middle of the field, wherever the telescope really looks.
-    return _table(np.array([where.true_ra]), np.array([where.true_dec]), np.array([magnitude]), 0.0 if other else 1.0)
+    return _table(
+        np.array([where.true_ra]), np.array([where.true_dec]), np.array([magnitude]), 0.0 if other else 1.0, where
+    )
 
 
 def _astrometric(where: Pointing, size: np.ndarray, seed: int) -> Table:
@@ -110,4 +115,4 @@ def _astrometric(where: Pointing, size: np.ndarray, seed: int) -> Table:
     east, north = east + random.uniform(-0.6, 0.6, number), north + random.uniform(-0.5, 0.5, number)
     magnitude = random.uniform(13, 16, number)
     ra = where.ra + east / 3600 / np.cos(np.radians(where.dec))
-    return _table(ra, where.dec + north / 3600, magnitude, 1.0)
+    return _table(ra, where.dec + north / 3600, magnitude, 1.0, where)

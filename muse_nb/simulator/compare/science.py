@@ -61,12 +61,12 @@ def _scale(image: np.ndarray, cube: CubeFile, stars: Table, exposure: Row, band:
     from scipy import fft
     from scipy.optimize import minimize
 
-    size = [fft.next_fast_len(OVERSAMPLING * (n + 2 * MARGIN), real=True) for n in image.shape]
+    size = [fft.next_fast_len(OVERSAMPLING * (n + 2 * MARGIN)) for n in image.shape]
     x, y = cube.celestial.all_world2pix(np.asarray(stars["ra"]), np.asarray(stars["dec"]), 0)
     light = np.asarray(stars["flux"]) * _colour(stars, band) * float(exposure["transparency"])
     points = splat((x + MARGIN) * OVERSAMPLING, (y + MARGIN) * OVERSAMPLING, light, size)
-    spectrum = fft.rfft2(points)
-    frequency = fft.fftfreq(size[0])[:, None], fft.rfftfreq(size[1])[None, :]
+    spectrum = fft.fft2(points)
+    frequency = fft.fftfreq(size[0])[:, None], fft.fftfreq(size[1])[None, :]
     spaxel = box_transfer(frequency[0]) * box_transfer(frequency[1]) * OVERSAMPLING**2
     inner = tuple(slice(OVERSAMPLING * MARGIN, OVERSAMPLING * (MARGIN + n), OVERSAMPLING) for n in image.shape)
     use = np.isfinite(image)
@@ -74,7 +74,7 @@ def _scale(image: np.ndarray, cube: CubeFile, stars: Table, exposure: Row, band:
     def fitted(values: np.ndarray) -> tuple[float, float]:
         dx, dy, fwhm = values * OVERSAMPLING
         shift = np.exp(-2j * np.pi * (frequency[0] * dy + frequency[1] * dx))
-        model = fft.irfft2(spectrum * spaxel * moffat_transfer(size, fwhm) * shift, s=size)[inner][use]
+        model = fft.ifft2(spectrum * spaxel * moffat_transfer(size, fwhm) * shift).real[inner][use]
         matrix = np.stack([model, np.ones(model.size)]).T
         answer, *_ = np.linalg.lstsq(matrix, image[use], rcond=None)
         return float(answer[0]), float(((image[use] - matrix @ answer) ** 2).sum())

@@ -12,18 +12,21 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from muse_nb.core.progress import silent
 from muse_nb.core.robust import mad_sigma
+from muse_nb.products.cube_file import CubeFile
+from muse_nb.products.spectral_axis import SpectralAxis
 from muse_nb.steps.judge.parts.lines import C, barycentric_velocity, limits
 from muse_nb.steps.judge.parts.panel import Curve, Curves
 from muse_nb.steps.judge.parts.places import CODE, Places, solve_groups
 from muse_nb.steps.judge.parts.profile import Line, fit_line, measure_shifts, stands_out
-from muse_nb.steps.judge.parts.reading import Sample, finite_mean
+from muse_nb.steps.judge.parts.reading import Sample, finite_mean, read_sample
 from muse_nb.steps.judge.parts.tables import Exposure
 from muse_nb.steps.judge.result import Check, Section
 from muse_nb.steps.judge.sky import light_per_variance, named
 from muse_nb.steps.judge.telluric import check_telluric
 
-__all__ = ["check_wavelengths"]
+__all__ = ["check_wavelengths", "sky_velocity"]
 
 Array = NDArray[np.float64]
 LEAST_SCALE = 0.3  # of errors that turn out too large
@@ -68,10 +71,30 @@ def check_wavelengths(sample: Sample, places: Places | None, exposures: Sequence
     return Section("Wavelengths", tuple(checks), tuple(panels))
 
 
-def _whole(sample: Sample, light: float) -> tuple[Check, list[Curves]]:
-    """Sky lines of the whole field against their laboratory wavelengths."""
+def sky_velocity(cube: CubeFile) -> tuple[float, float] | str:
+    """Velocity of a cube's sky lines against the laboratory, the observer's motion taken out [km/s], and its error.
+
+    A sentence where no sky line tells it.
+    """
+    axis = SpectralAxis.of(cube.header, cube.path)
+    sample = read_sample(cube, axis, silent)
+    found, source, _ = _sky_lines(sample, light_per_variance(sample) if sample.has_stat else float("nan"))
+    velocity = barycentric_velocity({**dict(cube.header), **dict(cube.primary)})
+    if not found:
+        return f"no sky line stands out in {cube.path.name}: the zero point of its velocities was not measured"
+    if velocity is None:
+        return f"{cube.path.name} does not say for whom its wavelengths are: their zero point was not measured"
+    at, shift = np.array(found).T
+    values = shift / at * C - velocity
+    doubt = PHASE / float(np.median(at)) * C if "STAT" in source else 0.0
+    return float(np.median(values)), float(np.hypot(mad_sigma(values), doubt) / np.sqrt(len(values)))
+
+
+def _sky_lines(sample: Sample, light: float) -> tuple[list[tuple[float, float]], set[str], list[Curve]]:
+    """Sky lines that stand out: their laboratory wavelengths and how far they lie from these [Angstrom]."""
     found: list[tuple[float, float]] = []
-    curves, source = [], set()
+    curves: list[Curve] = []
+    source: set[str] = set()
     for line, planes, data, stat in sample.windows.values():
         away = sample.wavelength[planes.start : planes.stop] - line.at
         there, photons = _in_data_and_stat(sample, data, stat, away, light)
@@ -82,6 +105,12 @@ def _whole(sample: Sample, light: float) -> tuple[Check, list[Curves]]:
             cube = data if there or stat is None else stat
             spectrum = finite_mean(cube[:, sample.faint].astype(float).T)
             curves.append(Curve(away, (spectrum - fitted.ground) / fitted.height, f"{line.at:.1f}"))
+    return found, source, curves
+
+
+def _whole(sample: Sample, light: float) -> tuple[Check, list[Curves]]:
+    """Sky lines of the whole field against their laboratory wavelengths."""
+    found, source, curves = _sky_lines(sample, light)
     if not found:
         text = "no sky line stands out in DATA or STAT of the empty spaxels: wavelengths were not compared"
         return Check.unknown("wavelength", text, limits()["wavelength"]), []

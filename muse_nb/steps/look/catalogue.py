@@ -1,4 +1,4 @@
-"""Lines by their names, lines of the night sky, the gap of the laser's filter, and air and vacuum."""
+"""Lines by their names, lines of the night sky, and the gap of the laser's filter."""
 
 from __future__ import annotations
 
@@ -9,13 +9,11 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-import numpy as np
-from numpy.typing import ArrayLike
-
 from muse_nb.core.errors import MuseError
 from muse_nb.products.dq import NOTCH
+from muse_nb.products.light.air import to_vacuum
 
-__all__ = ["Line", "find_line", "known_lines", "notch", "sky_lines", "to_air", "to_vacuum"]
+__all__ = ["Line", "find_line", "known_lines", "notch", "sky_lines"]
 
 
 @dataclass(frozen=True)
@@ -38,25 +36,6 @@ class Line:
     def rest(self, medium: str) -> float:
         """Wavelength [Angstrom] in ``vacuum``, else in air."""
         return float(to_vacuum(self.air)) if medium == "vacuum" else self.air
-
-
-def to_vacuum(air: ArrayLike) -> np.ndarray:
-    """Vacuum wavelengths [Angstrom] of those in air, to 1e-4 Angstrom; the inverse of `to_air`."""
-    vacuum = np.asarray(air, float)
-    for _ in range(4):
-        vacuum = np.asarray(air, float) * _index(vacuum)
-    return vacuum
-
-
-def to_air(vacuum: ArrayLike) -> np.ndarray:
-    """Wavelengths in air [Angstrom] of those in vacuum."""
-    return np.asarray(vacuum, float) / _index(np.asarray(vacuum, float))
-
-
-def _index(vacuum: np.ndarray) -> np.ndarray:
-    """Refractive index of standard air: Ciddor 1996, Applied Optics 35, 1566, as quoted by Donald Morton (2000)."""
-    s2 = (1e4 / vacuum) ** 2
-    return np.asarray(1 + 8.34254e-5 + 2.406147e-2 / (130 - s2) + 1.5998e-4 / (38.9 - s2))
 
 
 @cache

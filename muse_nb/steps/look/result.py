@@ -39,11 +39,11 @@ class Extraction:
     unit : str
         BUNIT of the cube; of a sum, that of its spaxels added up.
     spaxels : float
-        Area of the region.
+        Area of the region; NaN where it has none.
     ra, dec : float
         Its centre [deg].
     how : str
-        ``sum``, ``mean``, ``median`` or ``psf``.
+        ``sum``, ``mean``, ``median``, ``psf``, or that of a star fitted with all others.
     medium : str
         ``air``, ``vacuum`` or ``unknown``: what the wavelengths are measured in.
     axis : astropy.io.fits.Header
@@ -88,7 +88,8 @@ class Extraction:
         primary = fits.PrimaryHDU()
         facts = (("RA", self.ra, "[deg] centre of the region"), ("DEC", self.dec, "[deg] centre of the region"))
         primary.header.update({name: (value, text) for name, value, text in facts if np.isfinite(value)})
-        primary.header["HIERARCH MUSE_NB SPAXELS"] = (self.spaxels, "area of the region")
+        if np.isfinite(self.spaxels):
+            primary.header["HIERARCH MUSE_NB SPAXELS"] = (self.spaxels, "area of the region")
         primary.header["HIERARCH MUSE_NB HOW"] = (self.how, "what was made of its spaxels")
         header = self.axis.copy()
         header["BUNIT"] = fits_unit(self.unit)

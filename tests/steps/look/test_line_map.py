@@ -13,7 +13,8 @@ from test_look import RA, header
 from muse_nb import MuseError, line_map
 from muse_nb.cli import main
 from muse_nb.kernels.lines import fit_lines
-from muse_nb.steps.look.catalogue import find_line, known_lines, to_air, to_vacuum
+from muse_nb.products.light.air import to_air, to_vacuum
+from muse_nb.steps.look.catalogue import find_line, known_lines
 
 C = 299792.458
 SHAPE = (90, 60, 64)

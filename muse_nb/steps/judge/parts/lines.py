@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from muse_nb.products.header import number_of
-from muse_nb.steps.look.catalogue import to_vacuum
+from muse_nb.products.light.air import to_vacuum
 
 __all__ = ["C", "SkyLine", "barycentric_velocity", "known_sky_lines", "limits", "lines_within"]
 

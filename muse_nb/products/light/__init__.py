@@ -1,0 +1,1 @@
+"""Facts of light: wavelengths in air and vacuum, the lines of stars."""
