@@ -9,8 +9,8 @@ from typing import Any, ParamSpec, TypeVar
 
 __all__ = ["MuseError", "MuseWarning", "renamed_keyword"]
 
-P = ParamSpec("P")
-R = TypeVar("R")
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
 
 
 class MuseError(Exception):
@@ -45,7 +45,7 @@ class MuseWarning(UserWarning):
 
 def renamed_keyword(
     former: str, name: str, since: str, adapt: Callable[[Any], Any] = lambda value: value
-) -> Callable[[Callable[P, R]], Callable[P, R]]:
+) -> Callable[[Callable[_P, _R]], Callable[_P, _R]]:
     """Have a function take a keyword under its former name, too, with a DeprecationWarning.
 
     Parameters
@@ -58,9 +58,9 @@ def renamed_keyword(
         Makes of a value as it was one as it is; None stays None.
     """
 
-    def take(function: Callable[P, R]) -> Callable[P, R]:
+    def take(function: Callable[_P, _R]) -> Callable[_P, _R]:
         @wraps(function)
-        def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        def call(*args: _P.args, **kwargs: _P.kwargs) -> _R:
             if former in kwargs:
                 call_of = f"{function.__name__}({former}=)"
                 if name in kwargs:

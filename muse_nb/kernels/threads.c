@@ -8,7 +8,8 @@
 #include <unistd.h>
 
 // Held against structs.py by a test.
-const int64_t sizeof_Exposure = sizeof(Exposure), sizeof_Grid = sizeof(Grid), value_BLOCK = BLOCK, value_MAXTHREADS = MAXTHREADS, value_CLONES = CLONES;
+const int64_t sizeof_Exposure = sizeof(Exposure), sizeof_Grid = sizeof(Grid), value_BLOCK = BLOCK, value_MAXTHREADS = MAXTHREADS;
+const int64_t value_CLONES = CLONES;               // whether HOT functions are built more than once
 
 #if defined(__x86_64__)
 static int best_vectors(void) {

@@ -19,6 +19,8 @@ from muse_nb.steps.install.result import Installation, Machine, Part
 
 __all__ = ["check_installation"]
 
+_AGAIN = "install muse_nb again: its wheel by pip, or `make setup` in a clone"
+
 
 def check_installation(browser: str | None = None, folder: str | Path = ".") -> Installation:
     """Look for what muse_nb needs and can use: kernels, packages, ESO's recipes, a browser; and at the machine.
@@ -50,7 +52,7 @@ def _kernels() -> Part:
     try:
         return Part("C kernels", True, instructions(), adds, needed=True)
     except KernelsError as error:
-        return Part("C kernels", False, str(error), adds, "pip install --force-reinstall muse_nb", needed=True)
+        return Part("C kernels", False, str(error), adds, _AGAIN, needed=True)
 
 
 def _notebooks() -> Part:
@@ -58,7 +60,7 @@ def _notebooks() -> Part:
     try:
         folder = notebooks_folder()
     except MuseError as error:
-        return Part("notebooks", False, str(error), adds, "pip install --force-reinstall muse_nb", needed=True)
+        return Part("notebooks", False, str(error), adds, _AGAIN, needed=True)
     return Part("notebooks", True, f"{len(list(folder.glob('*.ipynb')))} in {folder}", adds, needed=True)
 
 

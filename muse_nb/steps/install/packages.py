@@ -17,6 +17,7 @@ _EXTRAS = {  # of pyproject.toml, for users -> what works with it
     "cluster": "combining on more than one machine, or with several processes (--workers, --scheduler)",
     "mpdaf": "Cube and Image objects of mpdaf from files and results",
 }
+_COMPILED = {"mpdaf": " (for Python 3.13 and newer with a C compiler and Python's headers)"}
 _TOLD = ("numpy", "scipy", "astropy", "jupyterlab", "ipywidgets", "anywidget")  # what a report of a fault needs
 
 
@@ -87,7 +88,7 @@ def package_parts(packages: Sequence[AskedPackage]) -> list[Part]:
         lacking = [package for package in inside if not package.fits]
         detail = listed(lacking) if lacking else ", ".join(package.version for package in inside)
         if inside:
-            remedy = f"pip install 'muse_nb[{extra}]'" if lacking else ""
+            remedy = f"pip install 'muse_nb[{extra}]'{_COMPILED.get(extra, '')}" if lacking else ""
             parts.append(Part(inside[0].name, not lacking, detail, what, remedy))
     return parts
 
