@@ -6,7 +6,6 @@ import argparse
 import sys
 
 from muse_nb.cli.common import add_force, add_json, print_json
-from muse_nb.core.errors import MuseError
 
 __all__ = ["add_arguments", "run"]
 
@@ -47,6 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--short", action="store_true", help="every third exposure has a sixth of the time")
     parser.add_argument("--angle", type=float, default=0.0, metavar="DEG", help="added to all rotator angles")
     _add_cascade(parser)
+    parser.set_defaults(usage_error=parser.error)
     add_force(parser, "make every file again")
     add_json(parser)
 
@@ -74,7 +74,7 @@ def _add_cascade(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int | None:
     """Simulate and say what was made."""
     if bool(args.folder) == bool(args.output):
-        raise MuseError("name one folder to write to: muse-nb simulate DIR, or -o DIR")
+        args.usage_error("name one folder to write to: DIR, or -o DIR")
     args.folder = args.folder or args.output
     return _cascade(args) if args.cascade else _night(args)
 
