@@ -151,7 +151,8 @@ class Schedule:
         for job in waiting:
             states = {name: self.states[name] for name in job.needs}
             if lost := [name for name, state in states.items() if state in ("failed", "impossible")]:
-                self.states[job.id], self.why[job.id] = "impossible", f"{lost[0]} failed or cannot be made"
+                how = "failed" if states[lost[0]] == "failed" else "cannot be made"
+                self.states[job.id], self.why[job.id] = "impossible", f"{lost[0]} {how}"
                 chosen.append(job)
             elif all(state in ("done", "kept") for state in states.values()):
                 number = len(running) + sum(self.states[one.id] != "impossible" for one in chosen)
