@@ -14,7 +14,7 @@ from muse_nb.core.process import Stop
 from muse_nb.core.progress import Progress
 from muse_nb.steps.calibrate.making.execute import Order
 from muse_nb.steps.calibrate.making.forecast import Cost
-from muse_nb.steps.calibrate.making.jobs import Job, Work
+from muse_nb.steps.calibrate.making.jobs import Job, Work, plain
 from muse_nb.steps.calibrate.making.record import Digests, Record, Request, stale
 
 __all__ = ["Schedule", "Team"]
@@ -233,4 +233,4 @@ class Schedule:
 
 
 def _stamp(task: str) -> str:
-    return f"_{task.partition('-')[2]}"
+    return f"_{plain(task).partition('-')[2]}"
