@@ -52,6 +52,8 @@ class Pointing:
         At mid-exposure; angles in degrees.
     drift
         By how much wavelengths lie above what the arcs say [Angstrom].
+    beta
+        Exponent of the stars' Moffat profile.
     """
 
     number: int
@@ -73,6 +75,7 @@ class Pointing:
     azimuth: float
     rotator: float = 0.0
     drift: float = 0.0
+    beta: float = 2.8
 
     @property
     def true_ra(self) -> float:

@@ -34,7 +34,6 @@ SPAXEL = 0.2  # [arcsec]
 OVERSAMPLING = 4  # image pixels in a spaxel: 14 or more in the FWHM of the seeing
 STEP = 0.25  # between the points of a slice's profile [spaxel]
 MARGIN = 16  # around the field, for stars outside and for wings [spaxel]
-BETA = 2.8  # of the Moffat profile
 NODE_SPACING = 350.0  # [Angstrom]
 
 
@@ -107,7 +106,7 @@ def slice_profiles(instrument: Instrument, stars: Table, pointing: Pointing) -> 
     for k, wavelength in enumerate(wavelengths):
         fwhm = pointing.seeing * (wavelength / 7000.0) ** -0.2 / spaxel * OVERSAMPLING
         shift = np.array(refraction_shift(wavelength, pointing, spaxel)) * OVERSAMPLING
-        transfer = box * moffat_transfer(size, fwhm)
+        transfer = box * moffat_transfer(size, fwhm, pointing.beta)
         transfer = transfer * np.exp(-2j * np.pi * (frequency[0] * shift[1] + frequency[1] * shift[0]))
         planes = [fft.irfft2(spectrum * transfer, s=size) for spectrum in spectra]
         for ifu, line in lines.items():
@@ -134,12 +133,12 @@ def box_transfer(frequency: np.ndarray) -> np.ndarray:
     return transfer
 
 
-def moffat_transfer(shape: list[int], fwhm: float) -> np.ndarray:
+def moffat_transfer(shape: list[int], fwhm: float, beta: float) -> np.ndarray:
     """Transfer function of a round Moffat profile of unit flux, `fwhm` in pixels."""
     from scipy import fft
 
-    alpha = fwhm / (2 * np.sqrt(2 ** (1 / BETA) - 1))
+    alpha = fwhm / (2 * np.sqrt(2 ** (1 / beta) - 1))
     y, x = (np.minimum(np.arange(n), n - np.arange(n)) for n in shape)
-    profile = (1 + (y[:, None] ** 2 + x[None, :] ** 2) / alpha**2) ** -BETA
+    profile = (1 + (y[:, None] ** 2 + x[None, :] ** 2) / alpha**2) ** -beta
     transfer: np.ndarray = fft.rfft2(profile / profile.sum()).real
     return transfer

@@ -21,7 +21,9 @@ class CascadeInstrument(Instrument):
 
     muse_flat fits the derivative at a slice's edge: it finds hard edges to 0.07 pixels only. A real IFU sees 60 x 2.4
     arcsec, in four stacks of 12 slices: too low for muse_standard, which measures the star in a box that keeps 5
-    spaxels from the field's edge. As the GEOMETRY_TABLE is given, the 48 slices of an IFU lie in one stack.
+    spaxels from the field's edge. As the GEOMETRY_TABLE is given, the 48 slices of an IFU lie in one stack, a spaxel
+    apart: were they further apart, a row of a cube made of one exposure would repeat its neighbour here and there, and
+    a star there would be up to 4 % too bright or too faint.
     """
 
     soft = 2
@@ -39,11 +41,17 @@ class CascadeInstrument(Instrument):
                 replace(
                     one,
                     x=one.x - ((one.sky - 1) // 12 - 1.5) * length,
-                    y=(above + 24.5 - one.sky) * SLICE_PITCH,
+                    y=above + 24.5 - one.sky + self._jitter(one),
                 )
                 for one in table[ifu]
             ]
         return table
+
+    @staticmethod
+    def _jitter(one: SliceGeometry) -> float:
+        """How far a slice lies from its place, as for `Instrument` [spaxel]."""
+        place = (12.5 - one.ifu) * 12 + 5.5 - (one.sky - 1) % 12
+        return one.y - place * SLICE_PITCH
 
     def _coverage(self, x: np.ndarray, left: np.ndarray, right: np.ndarray) -> np.ndarray:
         from scipy.special import erf

@@ -5,8 +5,9 @@ All are ECSV, their columns with units:
 ========================  ============================================================================================
 ``frames.ecsv``           one row a raw frame: file, tag, type, template, date_obs, exptime [s], lamp, faults (in words,
                           ``; `` between them); of frames of stars (NaN else) ra, dec (the header's), true_ra, true_dec
-                          [deg], posang [deg], seeing (FWHM at 7000 Angstrom [arcsec]), airmass, transparency, drift (by
-                          how much wavelengths lie above the arcs' [Angstrom]). Its meta tells what was asked for
+                          [deg], posang [deg], seeing (FWHM at 7000 Angstrom [arcsec]) and beta of their Moffat profile,
+                          airmass, transparency, drift (by how much wavelengths lie above the arcs' [Angstrom]). Its
+                          meta tells what was asked for
 ``detector.ecsv``         of each IFU and quadrant (the number of ESO DET OUTi): noise [electron], gain [electron/count]
                           and bias [count]
 ``traces.ecsv``           of each IFU and slice: tcE_OO as in a TRACE_TABLE, the coefficient of order OO in y of edge E
@@ -55,6 +56,7 @@ _OF_STARS = {
     "true_dec": "deg",
     "posang": "deg",
     "seeing": "arcsec",
+    "beta": "",
     "airmass": "",
     "transparency": "",
     "drift": "Angstrom",
@@ -150,8 +152,10 @@ def _lsf(instrument: Instrument) -> Table:
 
 
 def _response(instrument: Instrument) -> Table:
+    """As the recipes find it: a flat's mean is that of all pixels of the slices, those in their soft edges too."""
     wavelength = np.arange(4500.0, 9501.0, 10.0)
-    response = 2.5 * np.log10(response_curve(instrument, wavelength))
+    pixels = instrument.pixels(instrument.layout.ifus[0], range(1, SLICES + 1, 8))
+    response = 2.5 * np.log10(response_curve(instrument, wavelength) * pixels.coverage[pixels.inside].mean())
     return _table({"lambda": wavelength, "response": response}, {"lambda": "Angstrom"})
 
 
