@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from muse_nb.core.robust import ERROR_OF_MEDIAN, mad_sigma, median
-from muse_nb.core.text import printable
+from muse_nb.core.text import listed, printable
 from muse_nb.products.field import SLICES
 from muse_nb.steps.masters.kinds.flat import lamp_flux
 from muse_nb.steps.masters.parts.judge import Finding
@@ -88,26 +88,25 @@ def compare(
         for one in measured:
             groups[one.master.kind, one.master.ifu].append(one)
         sides.append(groups)
-    moved, found, notes = [], [], []
+    moved: list[Moved] = []
+    found: list[Finding] = []
+    said: dict[tuple[str, str], list[int]] = defaultdict(list)  # kind, what of it -> IFUs
     keys = set(sides[0]) | set(sides[1])
     for kind, ifu in [key for kind in _BY_KIND for key in sorted(keys) if key[0] == kind]:
         ours, others = sides[0].get((kind, ifu), []), sides[1].get((kind, ifu), [])
-        name = f"{kind} of IFU {ifu}" if ifu else kind
         if len(ours) != 1 or len(others) != 1:
-            notes.append(f"{name} was not compared: this night has {len(ours)} of it, the other {len(others)}.")
+            said[kind, f"was not compared: this night has {len(ours)} of it, the other {len(others)}"].append(ifu)
             continue
-        if len({one.master.mode for one in (ours[0], others[0]) if one.master.mode}) > 1:
-            modes = f"{printable(ours[0].master.mode)} and {printable(others[0].master.mode)}"
-            notes.append(f"{name} was compared across modes, {modes}.")
-        rows = [
-            _moved(ours[0], others[0], *row, limits)
-            for row in _BY_KIND[kind](ours[0], others[0])
-            if np.isfinite(row[2])
-        ]
+        modes = [printable(one.master.mode) for one in (ours[0], others[0]) if one.master.mode]
+        if len(set(modes)) > 1:
+            said[kind, f"was compared across modes, {' and '.join(modes)}"].append(ifu)
+        made = _BY_KIND[kind](ours[0], others[0])
+        rows = [_moved(ours[0], others[0], *row, limits) for row in made if np.isfinite(row[2])]
         if not rows:
-            notes.append(f"{name} was not compared: the two have no number in common.")
+            said[kind, "was not compared: the two have no number in common"].append(ifu)
         moved += rows
         found += _findings(rows, limits)
+    notes = [f"{kind}{f' of IFU {listed(ifus)}' if any(ifus) else ''} {text}." for (kind, text), ifus in said.items()]
     return moved, found, notes
 
 
@@ -139,15 +138,15 @@ def _findings(rows: Sequence[Moved], limits: Limits) -> list[Finding]:
     return found
 
 
-def _slices(whole: str, single: str, differences: Array, own: float = 0.0) -> Values:
-    """The median of all slices, and each slice against it; `own` is the least error of one slice."""
+def _slices(whole: str, single: str, differences: Array, own: float = UNKNOWN) -> Values:
+    """The median of all slices, its error by their scatter, and each slice against it, with its `own` error."""
     known = np.isfinite(differences)
     if not known.any():
         return
-    middle, scatter = median(differences), max(mad_sigma(differences), own)
-    yield whole, "", middle, ERROR_OF_MEDIAN * scatter / np.sqrt(np.count_nonzero(known))
+    middle, scatter = median(differences), np.fmax(mad_sigma(differences), own)
+    yield whole, "", middle, float(ERROR_OF_MEDIAN * scatter / np.sqrt(np.count_nonzero(known)))
     for n in np.flatnonzero(known).tolist():
-        yield single, f"slice {n + 1}", float(differences[n] - middle), scatter
+        yield single, f"slice {n + 1}", float(differences[n] - middle), own
 
 
 def _bias(ours: Measured, other: Measured) -> Values:
@@ -191,7 +190,7 @@ def _flat(ours: Measured, other: Measured) -> Values:
     levels = [one.arrays.get("slices", np.zeros(0)) for one in (ours, other)]
     if levels[0].shape == levels[1].shape == (SLICES,):
         change = 100 * (levels[0] / levels[1] - 1)
-        for name, place, value, error in _slices("moved_flat_slice", "moved_flat_slice", change, 0.01):
+        for name, place, value, error in _slices("", "moved_flat_slice", change):
             if place:
                 yield name, place, value, error
 
@@ -203,7 +202,7 @@ def _trace(ours: Measured, other: Measured) -> Values:
         return
     edges = [np.stack([one.arrays[name] for name in ("centre", "left", "right")]) for one in (ours, other)]
     doubt = median([*ours.get("trace_rms"), *other.get("trace_rms")])
-    own = doubt / np.sqrt(rows[0].size) if np.isfinite(doubt) else 0.0
+    own = doubt * np.sqrt(2 / rows[0].size)
     yield from _slices("moved_trace", "moved_trace_slice", np.mean(edges[0] - edges[1], axis=(0, 2)), own)
 
 
@@ -215,14 +214,14 @@ def _wavecal(ours: Measured, other: Measured) -> Values:
     change = np.mean(ours.arrays["wavelength"] - other.arrays["wavelength"], axis=1)
     doubt = median([*ours.get("wave_rms"), *other.get("wave_rms")])
     lines = median([*ours.get("wave_lines"), *other.get("wave_lines")])
-    own = doubt / np.sqrt(lines) if np.isfinite(doubt) and lines > 0 else doubt if np.isfinite(doubt) else 0.0
+    own = doubt * np.sqrt(2 / lines) if lines > 0 else doubt
     yield from _slices("moved_wave", "moved_wave_slice", change, own)
 
 
 def _lsf(ours: Measured, other: Measured) -> Values:
     widths = [one.get("lsf_fwhm") for one in (ours, other)]
     if widths[0].shape == widths[1].shape == (SLICES,):
-        yield from _slices("moved_lsf", "moved_lsf_slice", 100 * (widths[0] / widths[1] - 1), 0.1)
+        yield from _slices("moved_lsf", "moved_lsf_slice", 100 * (widths[0] / widths[1] - 1))
 
 
 def _twilight(ours: Measured, other: Measured) -> Values:

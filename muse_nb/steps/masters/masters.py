@@ -20,7 +20,8 @@ from muse_nb.steps.masters.kinds.dark import measure_dark
 from muse_nb.steps.masters.kinds.flat import lamp_flux, measure_flat
 from muse_nb.steps.masters.kinds.lsf import measure_lsf
 from muse_nb.steps.masters.kinds.residuals import measure_residuals
-from muse_nb.steps.masters.kinds.response import measure_response, measure_telluric
+from muse_nb.steps.masters.kinds.response import measure_response
+from muse_nb.steps.masters.kinds.telluric import measure_telluric
 from muse_nb.steps.masters.kinds.trace import measure_trace
 from muse_nb.steps.masters.kinds.twilight import measure_twilight
 from muse_nb.steps.masters.kinds.wavecal import measure_wavecal

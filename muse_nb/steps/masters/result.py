@@ -17,7 +17,7 @@ from muse_nb.core.errors import MuseError
 from muse_nb.core.html import Shown, findings_html, table_html
 from muse_nb.core.text import printable
 from muse_nb.steps.masters.compare import SURE, Moved
-from muse_nb.steps.masters.parts.judge import Finding
+from muse_nb.steps.masters.parts.judge import Finding, number_text
 from muse_nb.steps.masters.parts.limits import Limit, Limits
 from muse_nb.steps.masters.parts.measured import Array, Measured
 
@@ -226,7 +226,7 @@ class Masters(Shown):
         names = ("master", "number", "of", "lowest", "median", "highest", "", "limit", "a real night")
         page = head + table_html(names, self._rows())
         if self.moved:
-            columns = ("master", "moved", "of", "lowest", "median", "highest", "", "limit", "sure")
+            columns = ("master", "moved", "of", "lowest", "median", "highest", "", "limit", f"beyond {SURE:g} sigma")
             page += table_html(columns, self._rows_moved())
         return page
 
@@ -277,7 +277,7 @@ def _ends(values: Sequence[float] | Array) -> tuple[float, float, float]:
 
 
 def _three(values: Sequence[float] | Array) -> Iterable[str]:
-    return ["" if np.isnan(value) else f"{value:.4g}" for value in _ends(values)]
+    return ["" if np.isnan(value) else number_text(value) for value in _ends(values)]
 
 
 def _plain(row: dict[str, object]) -> dict[str, object]:

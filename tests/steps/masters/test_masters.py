@@ -53,6 +53,11 @@ def without_a_lamp(folder: Path) -> None:
     makers.wavecal(folder, lamps=("HgCd", "Ne"))
 
 
+def without_the_mercury_lamp(folder: Path) -> None:
+    makers.trace(folder)
+    makers.wavecal(folder, lamps=("Ne", "Xe"))
+
+
 def with_a_wrong_slice(folder: Path) -> None:
     makers.trace(folder)
     makers.wavecal(folder, wrong=12)
@@ -89,6 +94,11 @@ PLANTED: dict[str, tuple[Callable[[Path], object], set[str], str]] = {
         {"flat_frames"},
         "frame 3",
     ),
+    "flats without any lamp": (
+        lambda folder: makers.flat(folder, levels=(20.0, 21.0, 20.0)),
+        {"flat_level"},
+        "the lamp was off",
+    ),
     "a slice without light": (with_a_dark_slice, {"flat_slice", "flat_slice_level"}, "slice 7"),
     "a lost edge": (
         lambda folder: makers.trace(folder, change=with_a_lost_edge),
@@ -102,6 +112,7 @@ PLANTED: dict[str, tuple[Callable[[Path], object], set[str], str]] = {
     ),
     "a lost slice": (lambda folder: makers.trace(folder, change=with_a_lost_slice), {"trace_missing"}, "1"),
     "a lamp that was off": (without_a_lamp, {"wave_lamp", "wave_ends", "wave_gap"}, "lamp Xe"),
+    "another lamp that was off": (without_the_mercury_lamp, {"wave_lamp", "wave_ends", "wave_gap"}, "lamp HgCd"),
     "a saturated arc": (lambda folder: makers.wavecal(folder, saturated=90000), {"wave_saturated"}, "lamp Ne"),
     "a slice with other lines": (with_a_wrong_slice, {"wave_relative", "wave_step"}, "slice 12"),
     "a slice out of focus": (

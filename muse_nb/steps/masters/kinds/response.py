@@ -1,7 +1,7 @@
-"""STD_RESPONSE: level and run of the throughput against those of MUSE, ripple and errors; STD_TELLURIC: its bands.
+"""STD_RESPONSE: level and run of the throughput against those of MUSE, ripple and errors.
 
-``arrays`` of a response: wavelength, response, error [mag], throughput (n,), within the standard's wavelengths, and
-reference (n,), MUSE's throughput on the real night; of a telluric table: wavelength, transmission (n,).
+``arrays``: wavelength, response, error [mag], throughput (n,), within the standard's wavelengths, and reference (n,),
+MUSE's throughput on the real night.
 """
 
 from __future__ import annotations
@@ -16,16 +16,14 @@ from muse_nb.core.errors import MuseError
 from muse_nb.core.robust import median
 from muse_nb.products.calibrations.masters import Master
 from muse_nb.products.history import history
+from muse_nb.steps.masters.kinds.telluric import outside_bands
 from muse_nb.steps.masters.parts.measured import Array, Measured, Quantity, running_median
 
-__all__ = ["known_throughput", "measure_response", "measure_telluric"]
+__all__ = ["known_throughput", "measure_response"]
 
 PLANCK_C = 1.98644586e-8  # Planck's constant times the speed of light [erg Angstrom]
 AREA = 483250.765  # of the mirror without its hole, as the recipes have it [cm^2]
 NOMINAL = (4750.0, 9350.0)  # wavelengths that are judged [Angstrom]
-BANDS = ((5855.0, 6015.0), (6274.0, 6370.0), (6835.0, 7060.0), (7150.0, 7360.0), (7540.0, 7730.0), (8100.0, 8400.0),
-         (8900.0, 9900.0))  # of the atmosphere and of the sodium notch [Angstrom]  # fmt: skip
-A_BAND, B_BAND = (7590.0, 7650.0), (6860.0, 6900.0)
 SMOOTH_ORDER = 5  # of the polynomial that a response without lines follows well enough
 RIPPLE = (30.0, 400.0)  # dips of about this width against a running median of that [Angstrom]
 
@@ -104,37 +102,5 @@ def _ripple(wavelength: Array, response: Array) -> float:
     smooth = np.polynomial.Polynomial.fit(wavelength, response, SMOOTH_ORDER)
     response = response - smooth(wavelength)  # so that a slope leaves nothing at the ends
     narrow, wide = (running_median(response, max(1, round(width / step)) | 1) for width in RIPPLE)
-    away = np.abs(narrow - wide)[_outside(wavelength)]
+    away = np.abs(narrow - wide)[outside_bands(wavelength)]
     return float(np.nanmax(away)) if np.isfinite(away).any() else float("nan")
-
-
-def _outside(wavelength: Array) -> np.ndarray:
-    """Tell which wavelengths lie in no band."""
-    inside = [(wavelength > low) & (wavelength < high) for low, high in BANDS]
-    return ~np.any(inside, axis=0)
-
-
-def measure_telluric(master: Master) -> Measured:
-    """Measure a STD_TELLURIC, the transmission of the atmosphere."""
-    try:
-        wavelength, transmission = master.columns("lambda", "ftelluric")
-    except MuseError as problem:
-        return Measured(master, (), notes=(f"was not judged ({problem})",))
-    good = np.isfinite(transmission)
-    wavelength, transmission = wavelength[good], transmission[good]
-    if not good.any():
-        return Measured(master, (), notes=("holds no number: it was not judged",))
-    found = [
-        Quantity.of("telluric_bounds", [transmission.min(), transmission.max()], ("lowest", "highest")),
-    ]
-    notes = []
-    for name, (low, high) in (("telluric_a_band", A_BAND), ("telluric_b_band", B_BAND)):
-        inside = (wavelength > low) & (wavelength < high)
-        if inside.sum() > 2 and wavelength[0] <= low and wavelength[-1] >= high:
-            found.append(Quantity.one(name, float(transmission[inside].min())))
-        else:
-            notes.append(f"has nothing at {low:.0f} to {high:.0f} Angstrom: that band of oxygen was not judged")
-    beside = np.abs(transmission - 1)[_outside(wavelength)]
-    if beside.size:
-        found.append(Quantity.one("telluric_outside", float(beside.max())))
-    return Measured(master, tuple(found), {"wavelength": wavelength, "transmission": transmission}, tuple(notes))

@@ -17,6 +17,7 @@ from muse_nb.steps.masters.parts.measured import Measured, Quantity
 __all__ = ["Finding", "judge", "number_text"]
 
 MOST = 4  # places that a sentence names
+TINY = 1e-9  # below which a number is 0
 Indices = NDArray[np.intp]
 
 
@@ -78,8 +79,8 @@ def judge(measured: Measured, limits: Limits, name: str) -> list[Finding]:
 
 
 def number_text(value: float, unit: str = "") -> str:
-    """Write a number with its unit: as many digits as it needs, no exponent before a million."""
-    digits = f"{value:.0f}" if 1e4 <= abs(value) < 1e6 else f"{value:.4g}"
+    """Write a number with its unit: four digits, no exponent before a million, nothing of rounding errors."""
+    digits = f"{value:.0f}" if 1e4 <= abs(value) < 1e6 else f"{value if abs(value) > TINY else 0.0:.4g}"
     return f"{digits} {unit}" if unit else digits
 
 
