@@ -36,6 +36,8 @@ class CascadeDemo:
         Products against the truth.
     seconds : dict
         Wall time of each stage [s].
+    made : int
+        Masters' jobs that were done now: where there are any, the exposure is reduced anew.
     """
 
     folder: Path
@@ -43,6 +45,7 @@ class CascadeDemo:
     jobs: int
     comparison: Comparison | None = None
     seconds: dict[str, float] = field(default_factory=dict)
+    made: int = 0
 
     @property
     def night(self) -> Path:
@@ -146,6 +149,7 @@ def _calibrate(work: CascadeDemo, tell: Progress, cancel: Stop | None) -> None:
     raw, quiet = work.night / "raw", _bars_only(tell)
     found = calibrate(raw, work.masters, jobs=work.jobs, memory=_MEMORY, progress=quiet, cancel=cancel)
     tell(f"  {found.headline}", 0, 0)
+    work.made = len(found.made)
     if not found.whole:
         raise MuseError(found.findings[0])
 
@@ -155,7 +159,8 @@ def _reduce(work: CascadeDemo, tell: Progress, cancel: Stop | None) -> None:
 
     for raw in _science(work):
         output, quiet = work.products / "reduced", _bars_only(tell)
-        done = reduce(raw, work.masters, output, jobs=work.jobs, progress=quiet, cancel=cancel)
+        anew = work.made > 0
+        done = reduce(raw, work.masters, output, jobs=work.jobs, force=anew, progress=quiet, cancel=cancel)
         tell(f"  {done.cube}", 0, 0)
 
 

@@ -101,8 +101,10 @@ def make(args: argparse.Namespace) -> int:
         print_json(found.summary())
     else:
         print(found)
-    for name, why in {**found.failed, **found.missing}.items():
-        print_error("calibrate", f"{name}: {why}")
+    if not found.whole:
+        name, why = next(iter({**found.failed, **found.missing}.items()))
+        number = f"{len(found.failed)} runs failed, {len(found.missing)} tasks could not be done"
+        print_error("calibrate", f"{number}; {name}: {why}")
     return 0 if found.whole else 1
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -18,7 +18,8 @@ from muse_nb.core.machine.room import free_disk, free_memory
 from muse_nb.core.process import Stop
 from muse_nb.core.progress import Progress, silent
 from muse_nb.recipes.backends import available
-from muse_nb.recipes.run import choose_backend
+from muse_nb.recipes.parameters import check
+from muse_nb.recipes.run import choose_backend, known_parameters
 from muse_nb.recipes.together import together
 from muse_nb.steps.calibrate.associate.rows import RawFile
 from muse_nb.steps.calibrate.making.cluster import cluster_team
@@ -106,7 +107,7 @@ def calibrate(
     """
     started = time.monotonic()
     how, tell = CalibrateSettings.of("calibrate", **options), progress or silent
-    choose_backend(how.backend, "calibrate")
+    _check_parameters(how.parameters, choose_backend(how.backend, "calibrate"))
     source, place = Path(folder), Path(output).absolute()
     if source.is_file():
         raise MuseError(f"{source} is a file: name the folder with the raw frames; a table can be planned with --plan")
@@ -115,6 +116,12 @@ def calibrate(
     night = _Night(source.absolute(), place, plan, files, how, force)
     with _alone(place):
         return night.run(tell, cancel, watch or _nobody, started)
+
+
+def _check_parameters(given: Mapping[str, Mapping[str, object]], backend: str) -> None:
+    """Refuse at once what a recipe would refuse after hours."""
+    for recipe, wanted in given.items():
+        check(recipe, wanted, known_parameters(recipe, backend))
 
 
 def _nobody(_: Sequence[Node]) -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import shutil
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import numpy as np
@@ -17,6 +19,8 @@ import muse_nb
 from muse_nb.cli import main
 from muse_nb.core.errors import MuseError
 from muse_nb.core.graph import Node, graph_html
+from muse_nb.demo.cascade import demo_cascade
+from muse_nb.products.fits.fingerprint import content_digest
 from muse_nb.recipes import backends
 from muse_nb.recipes.calibrations import find_calibrations
 from muse_nb.steps.calibrate.result import Calibration
@@ -130,7 +134,7 @@ def test_nothing_of_a_failed_recipe_is_kept(
     assert main(words) == 1
     said = capsys.readouterr()
     assert "muse_flat failed: the lamp was off" in said.err
-    assert "flat-2017-06-16T100300-01 failed or cannot be made" in said.err
+    assert "wavecal-2017-06-16T100600 was not made: flat-2017-06-16T100300-02 failed" in said.out
     assert not list(folder.rglob("MASTER_FLAT*"))
     assert made(pretended) == {"muse_bias": 2}
     monkeypatch.delenv("PRETEND_FAILS")
@@ -185,6 +189,12 @@ def test_ifus_and_a_time_limit(raw: Path, pretended: Path, monkeypatch: pytest.M
     assert "(time limit): give it more time with --timeout" in " ".join(found.failed.values())
     with pytest.raises(MuseError, match="name IFUs between 1 and 24"):
         make(raw, ifus=[25])
+    with pytest.raises(MuseError, match="muse_lsf has no parameter 'line_qualty': did you mean line_quality"):
+        make(raw, parameters={"muse_lsf": {"line_qualty": 3}})
+    with pytest.raises(MuseError, match="there is no recipe 'muse_lfs'"):
+        make(raw, parameters={"muse_lfs": {"line_quality": 3}})
+    with pytest.raises(MuseError, match="nifu is set for each IFU apart"):
+        make(raw, parameters={"muse_lsf": {"nifu": 3}})
     with pytest.raises(TypeError, match="unexpected keyword argument 'ifu'"):
         make(raw, ifu=[1])
 
@@ -216,6 +226,47 @@ def test_without_the_pipeline_it_says_so(raw: Path, monkeypatch: pytest.MonkeyPa
     assert main(["calibrate", str(raw), "--plan"]) == 0
 
 
+def test_cancelled_it_keeps_what_was_made(raw: Path, pretended: Path) -> None:
+    stop = Event()
+
+    def after_the_biases(nodes: Sequence[Node]) -> None:
+        if nodes[0].state == "done":
+            stop.set()
+
+    with pytest.raises(MuseError, match="what was made is kept"):
+        make(raw, cancel=stop, watch=after_the_biases)
+    assert made(pretended)["muse_bias"] == 2
+    assert not [path for path in (raw.parent / "calib").iterdir() if path.name.startswith(".muse_nb-")]
+    assert make(raw).whole
+    assert made(pretended)["muse_bias"] == 0
+
+
+def test_names_that_lead_out_of_the_folder_are_not_followed(raw: Path, pretended: Path) -> None:
+    for path in raw.glob("BIAS_*.fits"):
+        with fits.open(path, mode="update") as opened:
+            opened[0].header["ESO INS MODE"] = "../../x" if path.stem != "BIAS_0" else "WFM-NOAO-N"
+    shutil.copy(raw / "BIAS_1.fits", raw / "BIAS_3.fits")
+    with fits.open(raw / "BIAS_3.fits", mode="update") as opened:
+        opened[0].header["MJD-OBS"] += 0.001
+    found = make(raw, ifus=[1])
+    assert [name for name in found.made if name.startswith("bias")] == ["bias-2017-06-16T100000-.._.._x-01"]
+    folder = raw.parent / "calib"
+    record = next(folder.glob("MASTER_BIAS*.made_from.json"))
+    outside = raw.parent / "kept.fits"
+    outside.touch()
+    record.write_text(record.read_text().replace(json.loads(record.read_text())["files"][0]["name"], "../kept.fits"))
+    make(raw, ifus=[1])
+    assert outside.exists()
+
+
+def test_the_demo_says_that_it_needs_the_recipes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    none = {name: backends.Backend(name, False, "ESO's MUSE recipes are not installed") for name in backends.BACKENDS}
+    monkeypatch.setattr("muse_nb.demo.cascade.available", lambda: none)
+    with pytest.raises(MuseError, match="are not installed: the demo of the calibrations runs them"):
+        demo_cascade(tmp_path / "demo")
+    assert not (tmp_path / "demo").exists()
+
+
 def test_on_a_cluster_the_same_is_made(raw: Path, pretended: Path) -> None:
     pytest.importorskip("distributed")
     found = make(raw, workers=1)
@@ -231,7 +282,7 @@ def test_the_runner_draws_the_tasks(raw: Path, pretended: Path, monkeypatch: pyt
     found = runner.wait(60)
     shown = found._repr_html_()
     assert "1 failed" in shown
-    assert "wavecal-2017-06-16T100600 failed" in shown
+    assert "lsf-2017-06-16T100600 was not made: wavecal-2017-06-16T100600-01 failed" in shown
     assert "data:image/svg+xml" in str(runner._repr_mimebundle_())
 
 
@@ -244,7 +295,6 @@ def test_names_in_the_graph_are_text() -> None:
 
 
 def test_what_does_not_change_the_data_does_not_change_the_digest(tmp_path: Path) -> None:
-    from muse_nb.products.fits.fingerprint import content_digest
 
     def digest(date: str, value: float) -> str:
         primary = fits.PrimaryHDU(np.full((3, 3), value))
@@ -253,3 +303,23 @@ def test_what_does_not_change_the_data_does_not_change_the_digest(tmp_path: Path
         return content_digest(tmp_path / "a.fits")
 
     assert digest("2017-06-16", 1.0) == digest("2017-06-17", 1.0) != digest("2017-06-16", 2.0)
+
+
+@pytest.mark.eso
+def test_the_recipes_themselves(tmp_path: Path) -> None:
+    """On small chips muse_bias works and muse_flat fails, after it has written a MASTER_FLAT."""
+    night = muse_nb.simulate_cascade(tmp_path / "night", layout="cascade-micro", science=False)
+    found = muse_nb.calibrate(night.folder / "raw", tmp_path / "calib", ifus=[1, 2])
+    assert len(found.products["MASTER_BIAS"]) == 2
+    assert len(found.failed) == 2
+    for text in found.failed.values():
+        assert "slice is too narrow" in text
+        assert "are these lamp flats of a whole chip, with the lamp on?" in text
+    assert not list((tmp_path / "calib").rglob("MASTER_FLAT*"))
+    again = muse_nb.calibrate(night.folder / "raw", tmp_path / "calib", ifus=[1, 2])
+    assert len(again.kept) == 2
+    # two runs of a recipe on the same frames agree in all but when they were
+    files = [Path(path) for path in found.products["MASTER_BIAS"]]
+    before = [content_digest(path) for path in files]
+    muse_nb.calibrate(night.folder / "raw", tmp_path / "calib", ifus=[1, 2], force=True)
+    assert [content_digest(path) for path in files] == before

@@ -13,7 +13,7 @@ from pathlib import Path
 from muse_nb.products.fits.blocks import hdus
 from muse_nb.steps.calibrate.making.record import read_records
 
-KILLS = 8
+KILLS = int(os.environ.get("MUSE_NB_KILLS", "6"))  # more of them: MUSE_NB_KILLS=50
 JOBS = 12
 
 

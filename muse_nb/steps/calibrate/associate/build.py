@@ -65,7 +65,7 @@ class _Builder:
         self.lsf: dict[str, Group] = {}
         for file in _one_an_exposure(files):
             self.providers[file.tag].append(
-                Provider(file.name, file.mjd, file.mode, file.readout, file.optics, file.night)
+                Provider(file.name, file.mjd, file.mode, file.readout, file.optics, file.night, at_hand=True)
             )
 
     def run(self, groups: Sequence[Group]) -> Built:

@@ -33,6 +33,8 @@ class Provider:
         Empty where they are not known.
     whole : bool
         Whether nothing about it is doubtful.
+    at_hand : bool
+        Whether it is a file, not a task.
     """
 
     value: str
@@ -42,6 +44,7 @@ class Provider:
     optics: str
     night: str = ""
     whole: bool = True
+    at_hand: bool = False
 
 
 @dataclass(frozen=True)
@@ -84,9 +87,9 @@ def choose(tag: str, providers: Sequence[Provider], group: Group) -> Choice:
         return Choice(reason=_reason(providers, group, rule))
     limit = math.inf if rule.days is None else rule.days
 
-    def rank(provider: Provider) -> tuple[bool, bool, float, str]:
-        days = _days(provider, group)
-        return days > limit, not provider.whole, days, provider.value
+    def rank(provider: Provider) -> tuple[bool, bool, bool, float, str]:
+        days, second = _days(provider, group), rule.at_hand_first and not provider.at_hand
+        return days > limit, not provider.whole, second, days, provider.value
 
     best = min(good, key=rank)
     return Choice(best.value, _days(best, group), rule.days, best.night)

@@ -143,12 +143,17 @@ class Rule:
         Of the same INS OPTI2 NAME: the wide field's or the narrow field's.
     same_readout : bool
         Of the same DET READ CURNAME.
+    at_hand_first : bool
+        A file that is there serves before one that is made of the raw frames. An astrometric solution belongs to the
+        GEOMETRY_TABLE with which it was made; ESO makes both together, from fields taken once a month
+        (https://www.eso.org/observing/dfo/quality/MUSE/pipeline/pipe_calib.html).
     """
 
     days: float | None
     same_mode: bool = False
     same_optics: bool = False
     same_readout: bool = True
+    at_hand_first: bool = False
 
 
 SERVES = {
@@ -161,7 +166,7 @@ SERVES = {
     "LSF_PROFILE": Rule(None, same_mode=True, same_readout=False),
     "STD_RESPONSE": Rule(None, same_mode=True, same_readout=False),
     "STD_TELLURIC": Rule(1.0, same_mode=True, same_readout=False),
-    "ASTROMETRY_WCS": Rule(None, same_optics=True, same_readout=False),
+    "ASTROMETRY_WCS": Rule(None, same_optics=True, same_readout=False, at_hand_first=True),
     "GEOMETRY_TABLE": Rule(None, same_optics=True, same_readout=False),
     "SKY_CONTINUUM": Rule(0.5, same_mode=True, same_readout=False),
     "SKY_LINES": Rule(None, same_readout=False),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +17,7 @@ from muse_nb.steps.calibrate.making.parameters import parameters_of
 from muse_nb.steps.calibrate.making.settings import CalibrateSettings
 from muse_nb.steps.calibrate.tasks import Plan, Task
 
-__all__ = ["Job", "Work", "work_of"]
+__all__ = ["Job", "Work", "plain", "work_of"]
 
 _EACH_IFU = ("muse_bias", "muse_dark", "muse_flat", "muse_wavecal", "muse_lsf", "muse_scibasic")
 _MASTERS = ("MASTER_BIAS", "MASTER_DARK", "MASTER_FLAT", "TRACE_TABLE", "WAVECAL_TABLE", "LSF_PROFILE")
@@ -105,6 +106,11 @@ def work_of(plan: Plan, files: Iterable[RawFile], folder: Path, settings: Calibr
     return _Maker(tasks, {file.name: file for file in files}, folder, settings).run()
 
 
+def plain(name: str) -> str:
+    """Make a task's id, which holds what headers say, fit for the name of a file."""
+    return re.sub(r"[^\w.+-]", "_", name, flags=re.ASCII)
+
+
 def _kind(task: Task) -> Kind:
     return _KINDS[task.id.split("-")[0]]
 
@@ -187,7 +193,7 @@ class _Maker:
         number = f"-{ifu:02d}" if ifu else ""
         needed = tuple(tag for tag in task.products if tag != "STD_TELLURIC")
         given = parameters_of(task.recipe, ifu, files, self.settings.parameters.get(task.recipe, {}))
-        job = Job(f"{task.id}{number}", task.id, task.recipe, ifu, tuple(files), tuple(made), given, needed)
+        job = Job(f"{plain(task.id)}{number}", task.id, task.recipe, ifu, tuple(files), tuple(made), given, needed)
         self.work.jobs[job.id] = job
         return ""
 

@@ -115,6 +115,8 @@ def read_records(folder: Path) -> dict[str, Record]:
             asked = told.pop("request")
             request = Request(**{**asked, "frames": tuple(tuple(map(str, frame)) for frame in asked["frames"])})
             files = tuple(Made(**file) for file in told.pop("files"))
+            if not files or any(Path(file.name).name != file.name for file in files):
+                continue  # names that lead out of the folder
             found[str(told["job"])] = Record(**told, request=request, files=files)
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             continue

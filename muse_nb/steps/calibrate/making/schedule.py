@@ -14,7 +14,7 @@ from muse_nb.core.process import Stop
 from muse_nb.core.progress import Progress
 from muse_nb.steps.calibrate.making.execute import Order
 from muse_nb.steps.calibrate.making.forecast import Cost
-from muse_nb.steps.calibrate.making.jobs import Job, Work
+from muse_nb.steps.calibrate.making.jobs import Job, Work, plain
 from muse_nb.steps.calibrate.making.record import Digests, Record, Request, stale
 
 __all__ = ["Schedule", "Team"]
@@ -151,7 +151,8 @@ class Schedule:
         for job in waiting:
             states = {name: self.states[name] for name in job.needs}
             if lost := [name for name, state in states.items() if state in ("failed", "impossible")]:
-                self.states[job.id], self.why[job.id] = "impossible", f"{lost[0]} failed or cannot be made"
+                how = "failed" if states[lost[0]] == "failed" else "cannot be made"
+                self.states[job.id], self.why[job.id] = "impossible", f"{lost[0]} {how}"
                 chosen.append(job)
             elif all(state in ("done", "kept") for state in states.values()):
                 number = len(running) + sum(self.states[one.id] != "impossible" for one in chosen)
@@ -232,4 +233,4 @@ class Schedule:
 
 
 def _stamp(task: str) -> str:
-    return f"_{task.partition('-')[2]}"
+    return f"_{plain(task).partition('-')[2]}"
