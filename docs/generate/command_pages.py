@@ -7,7 +7,7 @@ from pathlib import Path
 
 from muse_nb.cli import COMMANDS, load
 
-__all__ = ["write"]
+__all__ = ["names", "write"]
 
 HEADINGS = {"night": "A night", "exposures": "Exposures", "cubes": "Cubes", "project": "Pages and notebooks"}
 STATUS = """\
@@ -15,6 +15,11 @@ Exit status: 0 done, 1 the data are at fault (one sentence on stderr says file, 
 130 interrupted. Progress is shown on stderr where that is a terminal. Outputs appear whole or not at all, and none is
 replaced without `--force`.
 """
+
+
+def names() -> list[str]:
+    """Every command."""
+    return [name for commands in COMMANDS.values() for name in commands]
 
 
 def write(folder: Path) -> None:
