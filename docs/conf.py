@@ -50,7 +50,7 @@ numpydoc_validation_exclude = {
 # Modules inside of muse_nb that docstrings point to by their name have no page of their own.
 nitpick_ignore_regex = [
     (r"py:.*", r"(?!muse_nb\.).*"),
-    (r"py:(obj|class)", r"muse_nb\.\w+\.\w.*"),
+    (r"py:(obj|class)", r"muse_nb\.[a-z]\w*\.\w.*"),
 ]
 
 # ---- pages in Markdown ----------------------------------------------------------------------------------------------

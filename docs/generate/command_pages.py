@@ -25,6 +25,8 @@ def names() -> list[str]:
 def write(folder: Path) -> None:
     """Write a page for every command, and the list of them."""
     folder.mkdir(parents=True, exist_ok=True)
+    for path in folder.glob("*.md"):  # also of commands that are no more
+        path.unlink()
     index = [f"# Commands\n\n{STATUS}\n"]
     for kind, commands in COMMANDS.items():
         index.append(f"## {HEADINGS.get(kind, kind)}\n\n| command | |\n|---|---|\n")
@@ -66,7 +68,7 @@ def _entry(action: argparse.Action) -> str:
     if action.required and action.option_strings:
         told = f"{told} (required)".strip()
     term = ", ".join(f"`{word}`" for word in words)
-    return f"{term}\n: {_escaped(told[:1].upper() + told[1:]) or 'see above'}\n\n"
+    return f"{term}\n: {_escaped(told[:1].upper() + told[1:])}\n\n"
 
 
 def _metavar(action: argparse.Action) -> str:
