@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -49,7 +50,7 @@ numpydoc_validation_exclude = {
 # Modules inside of muse_nb that docstrings point to by their name have no page of their own.
 nitpick_ignore_regex = [
     (r"py:.*", r"(?!muse_nb\.).*"),
-    (r"py:(obj|class)", r"muse_nb\.\w+\.\w.*"),
+    (r"py:(obj|class)", r"muse_nb\.[a-z]\w*\.\w.*"),
 ]
 
 # ---- pages in Markdown ----------------------------------------------------------------------------------------------
@@ -98,6 +99,23 @@ def link_short_name(app: Sphinx, env: BuildEnvironment, node: pending_xref, text
     return env.get_domain("py").resolve_xref(env, node["refdoc"], app.builder, "obj", name, node, text)
 
 
+def link_names(app: Sphinx, doctree: Any) -> None:
+    """Make links of the public names and commands that a page writes as code, outside of what is a link already."""
+    for node in list(doctree.findall(lambda one: one.tagname == "literal")):
+        words = re.match(r"muse_nb\.(\w+)|muse-nb (\w+)", node.astext())
+        inside = {parent.tagname for parent in (node.parent, node.parent.parent) if parent is not None}
+        if words is None or inside & {"reference", "pending_xref", "download_reference", "term"}:
+            continue
+        link = {"refdoc": app.env.docname, "refexplicit": True, "refwarn": True}
+        if words[1] in reference_pages.names():
+            link |= {"refdomain": "py", "reftype": "obj", "reftarget": f"muse_nb.{words[1]}"}
+        elif words[2] in command_pages.names() and not app.env.docname.startswith("generated/commands/"):
+            link |= {"refdomain": "std", "reftype": "doc", "reftarget": f"/generated/commands/{words[2]}"}
+        else:
+            continue
+        node.replace_self(pending_xref("", node.deepcopy(), **link))
+
+
 def finish(app: Sphinx, error: Exception | None) -> None:
     """Put the rendered notebooks into the site."""
     if error is None and app.builder.name == "html":
@@ -107,5 +125,6 @@ def finish(app: Sphinx, error: Exception | None) -> None:
 def setup(app: Sphinx) -> None:
     """Connect all of it."""
     app.connect("builder-inited", write_pages)
+    app.connect("doctree-read", link_names)
     app.connect("missing-reference", link_short_name)
     app.connect("build-finished", finish)

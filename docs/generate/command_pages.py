@@ -7,7 +7,7 @@ from pathlib import Path
 
 from muse_nb.cli import COMMANDS, load
 
-__all__ = ["write"]
+__all__ = ["names", "write"]
 
 HEADINGS = {"night": "A night", "exposures": "Exposures", "cubes": "Cubes", "project": "Pages and notebooks"}
 STATUS = """\
@@ -17,9 +17,16 @@ replaced without `--force`.
 """
 
 
+def names() -> list[str]:
+    """Every command."""
+    return [name for commands in COMMANDS.values() for name in commands]
+
+
 def write(folder: Path) -> None:
     """Write a page for every command, and the list of them."""
     folder.mkdir(parents=True, exist_ok=True)
+    for path in folder.glob("*.md"):  # also of commands that are no more
+        path.unlink()
     index = [f"# Commands\n\n{STATUS}\n"]
     for kind, commands in COMMANDS.items():
         index.append(f"## {HEADINGS.get(kind, kind)}\n\n| command | |\n|---|---|\n")
@@ -61,7 +68,7 @@ def _entry(action: argparse.Action) -> str:
     if action.required and action.option_strings:
         told = f"{told} (required)".strip()
     term = ", ".join(f"`{word}`" for word in words)
-    return f"{term}\n: {_escaped(told[:1].upper() + told[1:]) or 'see above'}\n\n"
+    return f"{term}\n: {_escaped(told[:1].upper() + told[1:])}\n\n"
 
 
 def _metavar(action: argparse.Action) -> str:

@@ -163,9 +163,9 @@ def simulate(
 
     Examples
     --------
-    >>> night = muse_nb.simulate("one", exposures=1, raw=False, products=True)
-    >>> sorted(path.name for path in night.folder.iterdir() if path.is_dir())
-    ['calib', 'reduced', 'truth']
+    >>> night = muse_nb.simulate("one", exposures=1, layout="micro")
+    >>> len(night.raw), len(night.calibrations["MASTER_FLAT"])
+    (1, 6)
     """
     off = _checked(exposures, seed, exptime, rotator)
     folder, instrument = Path(folder), Instrument(world.layout(layout_named(layout)), seed)

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 __all__ = ["add_arguments", "add_cube_arguments", "make", "run"]
 
+WEIGHTS = "of exposures: by their time (the default), over the seeing, with ESO DRS MUSE WEIGHT, or all alike"
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
@@ -25,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--offsets", metavar="FILE", help="OFFSET_LIST")
     parser.add_argument("--allow-missing", action="store_true", help="combine exposures that OFFSET_LIST lacks")
     parser.add_argument("--engine", choices=["stream", "eso"], default="stream", help="ours, or muse_exp_combine")
-    parser.add_argument("--weight", choices=["exptime", "fwhm", "header", "none"], default="exptime")
+    parser.add_argument("--weight", choices=["exptime", "fwhm", "header", "none"], default="exptime", help=WEIGHTS)
     parser.add_argument(
         "--split",
         type=int,

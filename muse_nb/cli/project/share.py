@@ -21,7 +21,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("notebooks", nargs="*", metavar="NOTEBOOK", help="notebooks to render")
     parser.add_argument("-o", "--output", required=True, metavar="DIR", help="folder for the pages")
-    parser.add_argument("-p", dest="parameters", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"))
+    text = "set a variable of the cells tagged parameters; once for each"
+    parser.add_argument(
+        "-p", dest="parameters", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"), help=text
+    )
     parser.add_argument(
         "--exposures", action="store_true", help="run a notebook that asks for an exposure once for each of the night"
     )

@@ -81,8 +81,6 @@ def judge_cube(
     >>> judgement = muse_nb.judge_cube("CUBE.fits")
     >>> judgement.good, judgement.findings
     (True, [])
-    >>> judgement.write("REPORT.html").name
-    'REPORT.html'
     """
     opened = cube if isinstance(cube, CubeFile) else CubeFile.open(cube)
     axis = SpectralAxis.of(opened.header, opened.path)
