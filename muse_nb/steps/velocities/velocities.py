@@ -105,8 +105,8 @@ def velocities(
     moved = (1 - PIXFRAC) / 2 * step_of / middle * C_KM_S
     notes = (
         *notes,
-        f"resampling with pixfrac {PIXFRAC} moves the lines of a single exposure by up to {moved:.1f} km/s, much alike in"
-        " all stars: that is not in their errors",
+        f"resampling with pixfrac {PIXFRAC} moves the lines of a single exposure by up to {moved:.1f} km/s, much alike"
+        " in all stars: that is not in their errors",
     )
     groups = compare_groups(values, np.asarray(table["velocity_err"], float), np.asarray(table["group"]))
     subtracted = zero is not None and bool(np.isfinite(point))
