@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 __all__ = ["DISTANT", "EXPONENTIAL_HALF", "NEARBY", "Galaxy", "Gas", "disc_points", "galaxy_table"]
 
 EXPONENTIAL_HALF = 1.678347  # half-light radius of an exponential disc over its scale length
-THICKNESS = 0.15 / 1.17  # standard deviation of the height over the half-light radius
+HEIGHT = 0.15  # half-width of the disc at half maximum over the half-light radius
+THICKNESS = HEIGHT / 1.17  # standard deviation of the height over the half-light radius
+FASTEST = 2.5  # dispersions at which random motions end
 OUTERMOST = 8.0  # scale lengths
 
 
@@ -32,7 +34,7 @@ class Gas:
     maximum_velocity : float
         Of the rotation [km/s].
     dispersion : float
-        Of the gas [km/s].
+        Of the gas [km/s], beside what holds a disc up that is not thin.
     """
 
     redshift: float
@@ -107,15 +109,29 @@ def disc_points(galaxy: Galaxy, gas: Gas, number: int) -> tuple[np.ndarray, np.n
     major, minor = r * np.cos(angle), r * np.sin(angle) * np.cos(tilt) - height * np.sin(tilt)
     east = galaxy.east + major * np.sin(pa) + minor * np.cos(pa)
     north = galaxy.north + major * np.cos(pa) - minor * np.sin(pa)
-    return east, north, galaxy.velocity(r, angle, gas)
+    return east, north, galaxy.velocity(r, angle, gas) + _random_motions(r, index, galaxy, gas)
 
 
-def _van_der_corput(index: np.ndarray) -> np.ndarray:
-    """Numbers of [0, 1) in the order that fills the gaps, base 2."""
-    value, weight, left = np.zeros(len(index)), 0.5, np.array(index)
+def _random_motions(radius: np.ndarray, index: np.ndarray, galaxy: Galaxy, gas: Gas) -> np.ndarray:
+    """Velocities [km/s] that hold a disc of some height up against its gravity: sigma^2 = height v^2 / radius.
+
+    As of compact discs in Genzel et al. 2008, ApJ 687, 59.
+    """
+    from scipy.stats import norm
+
+    speed = gas.maximum_velocity * np.tanh(radius / galaxy.turnover)
+    sigma = speed * np.sqrt(HEIGHT * galaxy.half_light / np.maximum(radius, 1e-6))
+    draws = norm.ppf((_van_der_corput(index, 3) + 0.5 / len(index)).clip(1e-6, 1 - 1e-6))
+    motions: np.ndarray = sigma * np.clip(draws, -FASTEST, FASTEST)
+    return motions
+
+
+def _van_der_corput(index: np.ndarray, base: int = 2) -> np.ndarray:
+    """Numbers of [0, 1) in the order that fills the gaps."""
+    value, weight, left = np.zeros(len(index)), 1 / base, np.array(index)
     while left.any():
-        value += weight * (left % 2)
-        left, weight = left // 2, weight / 2
+        value += weight * (left % base)
+        left, weight = left // base, weight / base
     return value
 
 

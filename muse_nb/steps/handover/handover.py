@@ -17,7 +17,7 @@ from muse_nb.core.progress import Progress, watched
 from muse_nb.products.cube_file import CubeFile
 from muse_nb.products.spectral_axis import SpectralAxis
 from muse_nb.steps.handover.checks import checks_of
-from muse_nb.steps.handover.noise import SharedNoise, shared_noise
+from muse_nb.steps.handover.noise import SharedNoise, own_noise_out, shared_noise
 from muse_nb.steps.handover.result import HandOver
 from muse_nb.steps.handover.script import galpak_script
 from muse_nb.steps.handover.sharpness import BETAS, Width, line_spread, star_profile
@@ -112,6 +112,8 @@ def hand_over(
     sub = replace(
         sub, data=np.where(spikes, np.nan, sub.data), variance=np.where(spikes, np.nan, sub.variance), spikes=spikes
     )
+    variance, slope = own_noise_out(sub.data, sub.variance)
+    sub = replace(sub, variance=variance)
     noise = shared_noise(sub.beside, sub.beside_error, blur.fwhm / scale, spread.fwhm / abs(axis.step))
     here = place[0] - sub.columns.start, place[1] - sub.rows.start
     checks = checks_of(sub, wanted, noise, blur, spread, here, scale)
@@ -119,7 +121,7 @@ def hand_over(
     made = HandOver(
         folder, opened.path, folder / NAMES[0], folder / NAMES[1], wanted.name, redshift, wanted.observed,
         "vacuum" if axis.medium == "vacuum" else "air", *source, here[0] + 1, here[1] + 1, blur.fwhm, blur.beta,
-        blur.source, spread.fwhm, spread.source, noise.inflation, checks, _notes(axis, sub),
+        blur.source, spread.fwhm, spread.source, noise.inflation, checks, _notes(axis, sub, slope > 0),
     )  # fmt: skip
     _write(made, opened, axis, sub, noise, wanted, scale, force)
     step("files", 4, 4)
@@ -166,8 +168,10 @@ def _psf(
     return Width(fwhm, beta, told)
 
 
-def _notes(axis: SpectralAxis, sub: Subcube) -> tuple[str, ...]:
+def _notes(axis: SpectralAxis, sub: Subcube, tied: bool) -> tuple[str, ...]:
     notes = []
+    if tied:
+        notes.append("STAT rises with the noise of its own voxel, which draws fits low: that was taken out of it")
     if axis.medium == "unknown":
         notes.append("CTYPE3 does not say whether wavelengths are in air or vacuum: they are taken for air's")
     if not sub.slope:

@@ -11,12 +11,14 @@ from numpy.typing import NDArray
 from muse_nb.core.robust import mad_sigma
 from muse_nb.steps.handover.subcube import finite_median
 
-__all__ = ["SharedNoise", "shared_noise"]
+__all__ = ["SharedNoise", "own_noise_out", "shared_noise"]
 
 Array = NDArray[np.float64]
 REACH = (2, 3, 3)  # lags of planes, rows and columns that are looked at
 MIN_VOXELS = 2000  # that tell it
 OUTLIER = 5.0  # sigma
+SQUARE = 5  # spaxels about a voxel that its own noise is told from
+LEAST = 0.3  # of a variance that is left at least
 SIGMA_PER_FWHM = 1 / 2.3548200450309493
 
 
@@ -43,6 +45,45 @@ class SharedNoise:
         """What STAT is multiplied by; 1 where it is not known."""
         total = self.scatter**2 * self.factor
         return float(total) if np.isfinite(total) and total > 0 else 1.0
+
+
+def own_noise_out(data: Array, variance: Array) -> tuple[Array, float]:
+    """Take out of a variance what it has from the noise of its own voxel.
+
+    Where variances are counted photons, a voxel that is high by chance has a high variance, too, and weighs less: every
+    fit comes out low. What the variance rises with the data beyond their neighbourhood is taken off again.
+
+    Parameters
+    ----------
+    data, variance
+        Shape (planes, ny, nx).
+
+    Returns
+    -------
+    variance : numpy.ndarray
+        Without it.
+    slope : float
+        Of the variance with the data; 0 where they are not tied.
+    """
+    good = np.isfinite(data) & np.isfinite(variance)
+    if good.sum() < MIN_VOXELS:
+        return variance, 0.0
+    away, spread = (np.where(good, values - _around(values, good), 0.0) for values in (data, variance))
+    limit = OUTLIER * mad_sigma(away[good])
+    use = good & (np.abs(away) <= limit)
+    slope = float((away[use] * spread[use]).sum() / max((away[use] ** 2).sum(), 1e-300))
+    if not slope > 0:
+        return variance, 0.0
+    return np.where(good, np.maximum(variance - slope * away, LEAST * variance), variance), slope
+
+
+def _around(values: Array, good: NDArray[np.bool_]) -> Array:
+    """Mean of the good voxels of the same plane in a square about each."""
+    from scipy import ndimage
+
+    size = (1, SQUARE, SQUARE)
+    total = ndimage.uniform_filter(np.where(good, values, 0.0), size)
+    return np.asarray(total / np.maximum(ndimage.uniform_filter(good.astype(float), size), 1e-9))
 
 
 def shared_noise(beside: Array, error: Array, psf: float, lsf: float) -> SharedNoise:

@@ -22,6 +22,7 @@ from muse_nb.core.errors import MuseError
 from muse_nb.simulator.galaxies import DISTANT
 from muse_nb.steps.handover.exports import for_pampelmuse, for_zap
 from muse_nb.steps.handover.fit import galpak_here
+from muse_nb.steps.handover.noise import own_noise_out
 
 mpl.use("Agg")
 PLACE = (made.RA, made.DEC)
@@ -90,6 +91,25 @@ def test_stat_counts_what_neighbours_share(handed, tmp_path: Path) -> None:
     assert handed.inflation == pytest.approx(true, rel=0.25)
     plain = hand(made.write(tmp_path / "PLAIN.fits"), tmp_path / "plain")
     assert plain.inflation == pytest.approx(1.0, abs=0.15)
+
+
+def test_a_variance_of_counted_photons_does_not_draw_fits_low() -> None:
+    random = np.random.default_rng(5)
+    y, x = np.mgrid[:31, :31] - 15
+    model = np.broadcast_to(60 * np.exp(-(x**2 + y**2) / 40), (20, 31, 31))
+    counts = random.poisson(model + 8.0).astype(float)
+    data, variance = counts - 8.0, counts + 2.0
+
+    def fitted(spread: np.ndarray) -> float:
+        return float((model * data / spread).sum() / (model**2 / spread).sum())
+
+    assert fitted(variance) < 0.975
+    honest, slope = own_noise_out(data, variance)
+    assert slope == pytest.approx(1.0, abs=0.05)
+    assert fitted(honest) == pytest.approx(1.0, abs=0.008)
+    same, none = own_noise_out(data, np.ones_like(data))
+    assert none == 0
+    assert (same == 1).all()
 
 
 def test_the_table_says_what_is_fine_and_what_is_not(handed, tmp_path: Path) -> None:
@@ -201,6 +221,68 @@ def test_a_fit_is_stopped_and_its_failure_is_told(cube: Path, tmp_path: Path) ->
         muse_nb.run_galpak(handed, python=python, progress=hear, cancel=stop)
     assert told[0] == ("galpak", 7, 1500)
     assert not (handed.folder / "galaxy.json").exists()
+
+
+FAKE = """
+from types import SimpleNamespace
+import numpy as np
+from astropy.io import fits
+
+class GaussianLineSpreadFunction:
+    def __init__(self, fwhm): pass
+
+class MoffatPointSpreadFunction:
+    def __init__(self, fwhm, beta): pass
+
+class MUSEWFM:
+    def __init__(self, psf, lsf): pass
+
+class ModelSersic:
+    def __init__(self, **words): assert words["line"]["ratio"] == [0.8, 1.0]
+
+class GalPaK3D:
+    def __init__(self, path, instrument, model):
+        self.shape = fits.getdata(path, "DATA").shape
+
+    def run_mcmc(self, max_iterations):
+        print(f"{max_iterations:5d} MIN=    3")
+        names = ("x", "y", "z", "flux", "radius", "inclination", "pa", "turnover_radius", "maximum_velocity",
+                 "velocity_dispersion")
+        values = dict(zip(names, (15.0, 15.0, 10.0, 800.0, 4.0, 55.0, 208.7, 1.0, 180.0, 30.0)))
+        self.galaxy, self.stdev = SimpleNamespace(names=names, **values), SimpleNamespace(**dict.fromkeys(names, 1.0))
+        self.chain, self.best_chisq = [0] * max_iterations, 0.5
+        self.convolved_cube = SimpleNamespace(data=np.ones(self.shape))
+        self.true_velocity_map = SimpleNamespace(data=np.ones(self.shape[1:]))
+
+    def save(self, name, overwrite): open(name + ".txt", "w").write("done")
+"""
+
+
+def test_a_fits_angle_is_the_skys_whatever_way_the_cube_is_turned(cube: Path, tmp_path: Path) -> None:
+    """By a stand-in for galpak: its angle points to the approaching side, anticlockwise from +y."""
+    turned = Path(shutil.copy(cube, tmp_path / "TURNED.fits"))
+    angle, step = np.radians(30.0), made.SCALE / 3600
+    with fits.open(turned, mode="update") as hdus:
+        for hdu in hdus[1:]:
+            hdu.header["CD1_1"], hdu.header["CD2_2"] = -step * np.cos(angle), step * np.cos(angle)
+            hdu.header["CD1_2"], hdu.header["CD2_1"] = step * np.sin(angle), step * np.sin(angle)
+    (tmp_path / "galpak.py").write_text(FAKE)
+    python = tmp_path / "python"
+    python.write_text(f'#!/bin/sh\nPYTHONPATH={tmp_path} exec {sys.executable} "$@"\n')
+    python.chmod(0o755)
+    handed = hand(turned, tmp_path / "turned", psf=(0.8, 2.8))
+    fitted = muse_nb.run_galpak(handed, python=python, iterations=20)
+    assert fitted["pa"] == (pytest.approx(58.7), 1.0)
+    assert fitted["half_light_radius"][0] == pytest.approx(4 * made.SCALE, rel=1e-3)
+    assert fitted["flux"][0] == pytest.approx(800 * made.STEP)
+    assert fitted.iterations == 20
+    assert (handed.folder / "galpak" / "galaxy.txt").read_text() == "done"
+    assert fitted.summary()["parameters"]["pa"]["unit"] == "deg"
+    assert "maximum velocity" in fitted._repr_html_()
+    assert len(fitted.plot()) == 5
+    with pytest.raises(MuseError, match="already there"):
+        muse_nb.run_galpak(handed, python=python)
+    assert not list(handed.folder.glob(".*"))
 
 
 def test_sources_are_masked_for_zap_and_stars_listed_for_pampelmuse(cube: Path, tmp_path: Path) -> None:
