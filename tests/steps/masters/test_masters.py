@@ -37,6 +37,9 @@ def test_good_masters_have_no_findings(good: Path) -> None:
     assert judged.good
     assert len(judged.kinds) == len(judged.measured) == 11
     assert not judged.table["outside"].any()
+    # Nothing was left out: 5 wavelengths of the response, 3 lamps, 48 slices.
+    many = {str(row["name"]): int(row["values"]) for row in judged.table}
+    assert (many["response_shape"], many["wave_lamp"], many["wave_ends"], many["lsf_fwhm"]) == (5, 3, 48, 48)
     # Only what needs several IFUs was not judged.
     assert [note for note in judged.notes if "IFUs" not in note] == []
 
@@ -230,6 +233,15 @@ def test_an_empty_image_is_not_called_good(values: float, tmp_path: Path) -> Non
     judged = muse_nb.judge_masters(path)
     assert judged.findings or any("were not judged" in note for note in judged.notes)
     assert set(judged.table["name"]) == {"bias_noise"}
+
+
+def test_a_number_that_is_missing_is_named(tmp_path: Path) -> None:
+    path = makers.lsf(tmp_path)
+    with fits.open(path, mode="update") as opened:
+        opened[1].data[16] = np.nan
+    judged = muse_nb.judge_masters(path)
+    assert {finding.name for finding in judged.verdicts} == {"lsf_empty"}
+    assert any("gave no number for the mean FWHM" in note and "slice 17" in note for note in judged.notes)
 
 
 def test_own_limits_replace_those_of_the_package(good: Path, tmp_path: Path) -> None:
