@@ -87,7 +87,7 @@ def with_a_lost_slice(left: np.ndarray, right: np.ndarray) -> None:
 PLANTED: dict[str, tuple[Callable[[Path], object], set[str], str]] = {
     "a bias with light": (
         lambda folder: makers.bias(folder, light=4.0),
-        {"bias_level", "bias_structure", "bias_scatter", "bias_columns"},
+        {"bias_level", "bias_structure", "bias_columns"},
         "light",
     ),
     "hot columns": (lambda folder: makers.bias(folder, hot=10), {"bias_columns"}, "number of unflagged columns"),
@@ -115,7 +115,7 @@ PLANTED: dict[str, tuple[Callable[[Path], object], set[str], str]] = {
     ),
     "a lost slice": (lambda folder: makers.trace(folder, change=with_a_lost_slice), {"trace_missing"}, "1"),
     "a lamp that was off": (without_a_lamp, {"wave_lamp", "wave_ends", "wave_gap"}, "lamp Xe"),
-    "another lamp that was off": (without_the_mercury_lamp, {"wave_lamp", "wave_ends", "wave_gap"}, "lamp HgCd"),
+    "another lamp that was off": (without_the_mercury_lamp, {"wave_lamp", "wave_ends"}, "lamp HgCd"),
     "a saturated arc": (lambda folder: makers.wavecal(folder, saturated=90000), {"wave_saturated"}, "lamp Ne"),
     "a slice with other lines": (with_a_wrong_slice, {"wave_relative", "wave_step"}, "slice 12"),
     "a slice out of focus": (
@@ -145,8 +145,7 @@ def test_a_planted_fault_is_found_and_no_other(fault: str, tmp_path: Path) -> No
     plant, expected, words = PLANTED[fault]
     plant(tmp_path)
     judged = muse_nb.judge_masters(tmp_path)
-    assert {finding.name for finding in judged.verdicts} <= expected
-    assert judged.verdicts, "nothing was found"
+    assert {finding.name for finding in judged.verdicts} == expected
     assert any(words in text for text in judged.findings)
     assert all(Path(finding.file).exists() for finding in judged.verdicts)
 
