@@ -26,8 +26,8 @@ from muse_nb.steps.masters.kinds.trace import measure_trace
 from muse_nb.steps.masters.kinds.twilight import measure_twilight
 from muse_nb.steps.masters.kinds.wavecal import measure_wavecal
 from muse_nb.steps.masters.parts.chip import Chips
-from muse_nb.steps.masters.parts.judge import judge
-from muse_nb.steps.masters.parts.limits import read_limits
+from muse_nb.steps.masters.parts.judge import judge, unknown
+from muse_nb.steps.masters.parts.limits import Limits, read_limits
 from muse_nb.steps.masters.parts.measured import Measured, Quantity
 from muse_nb.steps.masters.result import Masters
 
@@ -78,7 +78,7 @@ def judge_masters(
     step = watched(progress, cancel, "the judgement of the masters")
     ours = _measure(masters, step, "masters")
     found = [finding for one, name in zip(ours, _names(ours), strict=True) for finding in judge(one, limits, name)]
-    notes = [*_notes(ours), *_without_siblings(ours)]
+    notes = [*_notes(ours, limits), *_without_siblings(ours)]
     if other is None:
         return Masters(tuple(ours), tuple(found), tuple(notes), limits)
     theirs = _measure(other, step, "the other night's masters")
@@ -156,11 +156,11 @@ def _names(measured: Sequence[Measured]) -> list[str]:
     return [str(one.master.path) if len(paths[one.master.name]) > 1 else one.master.name for one in measured]
 
 
-def _notes(measured: Sequence[Measured]) -> list[str]:
+def _notes(measured: Sequence[Measured], limits: Limits) -> list[str]:
     """Say what could not be judged of single masters, alike ones together."""
     said: dict[tuple[str, str], list[str]] = {}
     for one, name in zip(measured, _names(measured), strict=True):
-        for note in one.notes:
+        for note in (*one.notes, *unknown(one, limits)):
             said.setdefault((one.master.kind, note), []).append(name)
     return [
         f"{names[0]}{f' (like {len(names) - 1} more {kind})' if len(names) > 1 else ''} {note}."

@@ -62,7 +62,7 @@ def measure_response(master: Master) -> Measured:
         level = median(ratio)
         found.append(Quantity.one("response_level", level))
         marks = [w for w in (5000, 6000, 7000, 8000, 9000) if wavelength[0] <= w <= wavelength[-1]]
-        run = 2.5 * np.log10(np.interp(marks, wavelength, ratio) / level)
+        run = 2.5 * np.log10(np.interp(marks, wavelength, throughput) / np.interp(marks, at, known) / level)
         found.append(Quantity.of("response_shape", run, [f"{w} Angstrom" for w in marks]))
     else:
         notes.append("has nothing between 5000 and 9000 Angstrom, where MUSE's throughput is known")

@@ -14,7 +14,7 @@ from muse_nb.products.calibrations.masters import Master
 from muse_nb.products.detector import TraceTable
 from muse_nb.steps.masters.parts.measured import Array
 
-__all__ = ["PITCH", "Chips", "is_full_size", "rows_of"]
+__all__ = ["Chips", "is_full_size", "rows_of"]
 
 PITCH = 84.0  # distance of two slices on a real chip [pixel]
 REAL_ROWS = 4112  # of a real chip
@@ -29,7 +29,7 @@ class Chips:
     ----------
     heights : dict of (folder, IFU) to int
         Rows of the trimmed chip, from images beside it.
-    traces : dict of (folder, IFU) to (path, TraceTable)
+    traces : dict of (folder, IFU) to TraceTable
         Beside it.
     """
 

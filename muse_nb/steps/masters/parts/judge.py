@@ -14,7 +14,7 @@ from muse_nb.products.calibrations.masters import Master
 from muse_nb.steps.masters.parts.limits import Limit, Limits
 from muse_nb.steps.masters.parts.measured import Measured, Quantity
 
-__all__ = ["Finding", "judge", "number_text"]
+__all__ = ["Finding", "judge", "number_text", "unknown"]
 
 MOST = 4  # places that a sentence names
 TINY = 1e-9  # below which a number is 0
@@ -76,6 +76,16 @@ def judge(measured: Measured, limits: Limits, name: str) -> list[Finding]:
             if beyond.any():
                 found.append(_finding(measured.master, name, quantity, limit, np.flatnonzero(beyond), edge))
     return found
+
+
+def unknown(measured: Measured, limits: Limits) -> list[str]:
+    """Say which numbers a master should have given and did not: the rests of sentences that start with the file."""
+    said = []
+    for quantity in measured.quantities:
+        if (lost := np.flatnonzero(~np.isfinite(quantity.values))).size:
+            places = _named([quantity.places[n] for n in lost.tolist()], len(quantity.places))
+            said.append(f"gave no number for the {limits[quantity.name].what}{f' ({places[0]})' if places else ''}")
+    return said
 
 
 def number_text(value: float, unit: str = "") -> str:
