@@ -55,7 +55,7 @@ def _page(name: str, text: str) -> str:
 
 class _Wide(argparse.RawDescriptionHelpFormatter):
     def __init__(self, prog: str) -> None:
-        super().__init__(prog, width=100)
+        super().__init__(prog, width=78)
 
 
 def _entry(action: argparse.Action) -> str:

@@ -149,7 +149,7 @@ def _page(name: str) -> str:
 def _signature(value: type) -> str:
     """What a widget is made from: its metaclass hides that from Sphinx."""
     signature = inspect.signature(value)
-    return str(signature.replace(return_annotation=inspect.Signature.empty)).replace("'", "")
+    return re.sub(r": '([^']*)'", r": \1", str(signature.replace(return_annotation=inspect.Signature.empty)))
 
 
 def _members(value: type[HasTraits]) -> list[str]:
