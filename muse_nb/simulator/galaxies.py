@@ -113,14 +113,14 @@ def disc_points(galaxy: Galaxy, gas: Gas, number: int) -> tuple[np.ndarray, np.n
 
 
 def _random_motions(radius: np.ndarray, index: np.ndarray, galaxy: Galaxy, gas: Gas) -> np.ndarray:
-    """Velocities [km/s] that hold a disc of some height up against its gravity: sigma^2 = height v^2 / radius.
+    """Velocities [km/s] that hold a disc of some height up against its gravity: sigma = v height / radius.
 
     As of compact discs in Genzel et al. 2008, ApJ 687, 59.
     """
     from scipy.stats import norm
 
     speed = gas.maximum_velocity * np.tanh(radius / galaxy.turnover)
-    sigma = speed * np.sqrt(HEIGHT * galaxy.half_light / np.maximum(radius, 1e-6))
+    sigma = speed * HEIGHT * galaxy.half_light / np.maximum(radius, 1e-6)
     draws = norm.ppf((_van_der_corput(index, 3) + 0.5 / len(index)).clip(1e-6, 1 - 1e-6))
     motions: np.ndarray = sigma * np.clip(draws, -FASTEST, FASTEST)
     return motions

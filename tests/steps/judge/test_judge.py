@@ -13,9 +13,11 @@ from astropy.io import fits
 
 import muse_nb
 from muse_nb.cli import main
+from muse_nb.products.cube_file import CubeFile
 from muse_nb.simulator.night import Night
 from muse_nb.simulator.spectra import sky_continuum, sky_lines
 from muse_nb.steps.judge.result import Judgement
+from muse_nb.steps.judge.wavelengths import sky_velocity
 
 REAL = Path(mpdaf.__file__).parent / "data" / "sdetect" / "minicube.fits"
 Change = Callable[[fits.HDUList], fits.HDUList | None]
@@ -57,6 +59,15 @@ def test_sky_residuals_of_a_real_cube_are_those_that_were_measured_by_hand() -> 
     # the sky's photons in STAT lie where the Earth's motion puts them: -6.5 km/s that day
     (text,) = (check.text for check in judged.checks if check.name == "wavelength")
     assert -7.5 < float(text.split("less ")[1].split(" km/s")[0]) < -5.5
+
+
+def test_the_zero_point_is_told_with_its_error_or_not_at_all(cube: Path) -> None:
+    value, error = sky_velocity(CubeFile.open(cube))
+    assert abs(value) < 3 * error
+    assert 0.5 < error < 8
+    told = sky_velocity(CubeFile.open(REAL))
+    assert isinstance(told, str)
+    assert "for whom" in told
 
 
 def test_nothing_is_said_against_a_good_cube_and_what_is_unknown_is_said(cube: Path) -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from astropy.io import fits
 from astropy.table import Table
 
+from muse_nb.products.spectral_axis import SpectralAxis
 from muse_nb.simulator.fields import draw_field
 from muse_nb.simulator.spectra import C_KM_S, cool_star, warm_star
+from muse_nb.steps.look.headers import wavelength_axis
 from muse_nb.steps.stars.result import StarSpectra
 
 
@@ -33,7 +34,9 @@ def spectra(
     table["snr"], table["quality"] = snr, 0
     return StarSpectra(
         Path("CUBE.fits"), table, wavelength, flux.astype(np.float32), error.astype(np.float32),
-        np.zeros(flux.shape, bool), np.ones(flux.shape, np.float32), Table(), "", "air", fits.Header(),
+        np.zeros(flux.shape, bool), np.ones(flux.shape, np.float32),
+        Table({"wavelength": [low], "fwhm": [0.8], "beta": [2.8], "dx": [0.0], "dy": [0.0]}), "", "air",
+        wavelength_axis(SpectralAxis(low, step, 1.0, "air")),
     )  # fmt: skip
 
 

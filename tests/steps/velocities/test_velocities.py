@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
 import matplotlib as mpl
 import numpy as np
 import pytest
+from astropy.io import fits
+from astropy.table import Table
 from star_spectra import cluster, spectra
 
 import muse_nb
+from muse_nb.cli import main
 from muse_nb.core.errors import MuseError
+from muse_nb.simulator.night import Night
+from muse_nb.steps.velocities.origins import ifus_of
 from muse_nb.steps.velocities.quality import FAINT, NO_DATA
 
 mpl.use("Agg")
@@ -59,6 +65,33 @@ def test_wavelengths_of_one_ifu_that_are_off_are_seen() -> None:
     assert wrong.velocity == pytest.approx(0.1 / 6500 * 299792.458, abs=3 * wrong.error)
     assert "IFU 12" in found.findings[0]
     assert len(found.plot()) == 4
+
+
+def test_the_cube_of_one_exposure_tells_the_ifu_behind_a_star(night: Night, tmp_path: Path) -> None:
+    path = tmp_path / "CUBE.fits"
+    muse_nb.cube(night.reduced["PIXTABLE_REDUCED"][0], output=path, extensions=["DQ"], checks=False)
+    middle, rows = np.full(6, 38.0), np.linspace(8, 68, 6)
+    ifus = ifus_of(path, Table({"x": middle, "y": rows}))
+    assert sorted(ifus) == list(night.layout.ifus)  # each IFU is a stripe of the field
+    assert (abs(np.diff(ifus)) == 1).all()
+    assert list(ifus_of(path, Table({"x": [-5.0], "y": [900.0]}))) == [-1]
+    with fits.open(path) as hdus:
+        fits.HDUList([hdus[0].copy(), hdus["DATA"].copy()]).writeto(tmp_path / "PLAIN.fits")
+    with pytest.raises(MuseError, match="extensions DQ"):
+        ifus_of(tmp_path / "PLAIN.fits", Table({"x": middle, "y": rows}))
+
+
+def test_the_command_gives_the_same(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    made = spectra(cluster(6), LOW, HIGH, np.full(6, 50.0))
+    made.write(tmp_path / "STARS.fits")
+    out = str(tmp_path / "v.csv")
+    assert main(["velocities", str(tmp_path / "STARS.fits"), "--lsf", "2.5", "-o", out, "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    found = muse_nb.velocities(made, lsf=2.5)
+    assert [star["velocity"] for star in told["stars"]] == pytest.approx(list(found.table["velocity"]))
+    assert len(Table.read(out)) == 6
+    assert main(["velocities", str(tmp_path / "v.csv")]) == 1
+    assert "v.csv" in capsys.readouterr().err
 
 
 def test_what_tells_nothing_is_said_to(tmp_path: Path) -> None:
