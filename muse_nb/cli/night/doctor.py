@@ -18,6 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--install", action="store_true", help="what of muse_nb is installed, and how to get what is missing"
     )
+    parser.set_defaults(usage_error=parser.error)
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--data", action="store_true", default=None, help="look at the values, however large the files")
     which.add_argument("--headers", action="store_false", dest="data", help="look at headers only")
@@ -26,12 +27,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Look; exit status 1 where something would go wrong."""
-    from muse_nb.core.errors import MuseError
-
+    if args.install and args.folder is not None:
+        args.usage_error(f"--install looks at the machine, not at {args.folder}: give one of the two")
     if args.install:
         return _install(args)
     if args.folder is None:
-        raise MuseError("say which folder to look at: muse-nb doctor DIR, or muse-nb doctor --install")
+        args.usage_error("say which folder to look at: muse-nb doctor DIR, or muse-nb doctor --install")
     return _folder(args)
 
 
@@ -53,12 +54,9 @@ def _folder(args: argparse.Namespace) -> int:
 def _install(args: argparse.Namespace) -> int:
     from dataclasses import asdict
 
-    from muse_nb.core.errors import MuseError
     from muse_nb.sharing.pdf import chromium
     from muse_nb.steps.install.install import check_installation
 
-    if args.folder is not None:
-        raise MuseError(f"--install looks at the machine, not at {args.folder}: give one of the two")
     found = check_installation(browser=chromium())
     if args.json:
         print_json(asdict(found) | {"findings": found.findings})

@@ -32,7 +32,7 @@ def recipe_parts() -> list[Part]:
         detail = f"{usable[0].detail}, called by {' and '.join(way.name for way in usable)}{_versions()}"
         recipes = Part("ESO's MUSE recipes", True, detail, adds)
     cpl = ways["python-cpl"]
-    detail = installed("python-cpl") if cpl.usable else cpl.detail
+    detail = (installed("python-cpl") or "of unknown version") if cpl.usable else cpl.detail
     remedy = "" if cpl.usable else "apt install gcc python3-dev libcpl-dev (Debian 12), then pip install 'muse_nb[eso]'"
     what = "recipes called from Python, their messages as they come; esorex does the same work without it"
     return [recipes, Part("python-cpl", cpl.usable, detail, what, remedy)]
