@@ -156,6 +156,22 @@ def test_missing_slices_are_no_agreement(cascade: Cascade, perfect: Path, tmp_pa
         assert found[name].text.endswith("1 slice is missing")
 
 
+def test_a_product_that_is_none_is_named(cascade: Cascade, perfect: Path, tmp_path: Path) -> None:
+    """A table without its columns, and a bias without its keywords."""
+    with fits.open(perfect / "STD_RESPONSE_0001.fits") as hdus:
+        hdus[1].columns.change_name("response", "other")
+        hdus.writeto(tmp_path / "STD_RESPONSE_0001.fits")
+    with pytest.raises(MuseError, match=r"STD_RESPONSE_0001.fits cannot be read as a STD_RESPONSE"):
+        compare_cascade(cascade.folder, tmp_path)
+    (tmp_path / "STD_RESPONSE_0001.fits").unlink()
+    with fits.open(perfect / "MASTER_BIAS-01.fits") as hdus:
+        del hdus[0].header["ESO QC BIAS *"]
+        hdus.writeto(tmp_path / "MASTER_BIAS-01.fits")
+    found = compare_cascade(cascade.folder, tmp_path)["bias noise"]
+    assert found.good is None
+    assert found.text == "the MASTER_BIAS does not tell"
+
+
 def test_nothing_is_vouched_for_without_products(cascade: Cascade, tmp_path: Path) -> None:
     (tmp_path / "notes.fits").write_text("no FITS file")
     found = compare_cascade(cascade.folder, tmp_path)

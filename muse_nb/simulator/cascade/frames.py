@@ -60,6 +60,7 @@ def write_frames(
                 fits.append(part, raw, chip_header(layout, ifu), verify=False)
                 done += 1
                 progress("raw frames", done, total)
+            del images  # before the next chip's are made
 
 
 def _light_of(frame: Frame) -> str:

@@ -77,6 +77,15 @@ def compare_cascade(folder: str | Path, products: str | Path) -> Comparison:
     for category, quantity in QUANTITIES.items():
         value, text = math.nan, f"there is no {category}"
         if category in found:
-            value, text = quantity.compare(found[category], truth)
+            value, text = _compared(quantity, category, found[category], truth)
         agreements.append(Agreement(quantity.name, value, quantity.limit, quantity.unit, text))
     return Comparison(folder, products, tuple(agreements))
+
+
+def _compared(quantity: Quantity, category: str, products: Sequence[Product], truth: Truth) -> tuple[float, str]:
+    try:
+        value, text = quantity.compare(products, truth)
+    except (OSError, LookupError, TypeError, ValueError) as error:
+        names = ", ".join(str(one.path) for one in products)
+        raise MuseError(f"{names} cannot be read as a {category} ({error}): make it again") from error
+    return value, f"the {category} does not tell" if math.isnan(value) else text
