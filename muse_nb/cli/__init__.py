@@ -24,7 +24,7 @@ COMMANDS = {
         "survey": "what is in a folder of MUSE files; write or verify its manifest",
         "doctor": "what the recipes would get wrong in a folder without a word",
         "simulate": "a small MUSE night with known truth",
-        "calibrate": "which raw files make which master calibrations, and for which exposure",
+        "calibrate": "raw calibrations to masters by ESO's recipes, or the plan of what makes what",
         "masters": "are the master calibrations good, and what moved since another night",
         "reduce": "raw frames to pixel tables, cubes and images, by ESO's recipes",
     },

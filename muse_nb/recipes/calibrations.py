@@ -55,13 +55,16 @@ class Calibrations:
     def serving(self, exposure: ExposureHeader) -> Calibrations:
         """Choose what serves an exposure: as the folder's index says, else of several the nearest in time of its mode.
 
+        Of an exposure that is in the index, a master that is not is left out: it is there, but could not be made again.
+
         Raises
         ------
         MuseError
             A file that the index names is not there.
         """
-        per_ifu, common = dict(self.per_ifu), dict(self.common)
-        for key, paths in self.others.items():
+        listed = exposure.label in self.index
+        per_ifu, common = {} if listed else dict(self.per_ifu), dict(self.common)
+        for key, paths in self.others.items() if not listed else ():
             per_ifu[key] = min(paths, key=lambda path: (*_unlike(path, exposure), path.name))
         for tag, files in self.index.get(exposure.label, {}).items():
             for path in files:

@@ -45,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = (
         "examples: muse-nb calibrate night/raw --plan --plot plan.png\n"
         "          muse-nb calibrate night/raw -o night/calib --jobs 4 --memory 16GB\n"
-        "          muse-nb reduce night/raw/MUSE.*.fits --calib night/calib -o night/reduced\n\n"
+        "          muse-nb reduce night/raw/SCIENCE.fits --calib night/calib -o night/reduced\n\n"
         "A second run makes only what is stale, and says why. Exit status 1 where a master could not be made."
     )
     parser.set_defaults(usage_error=parser.error)

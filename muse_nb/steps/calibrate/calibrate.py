@@ -36,6 +36,7 @@ from muse_nb.steps.calibrate.result import Calibration
 
 __all__ = ["calibrate"]
 
+_READY = ("done", "kept")
 _FREE = 0.9  # of the memory that is free, what recipes may take
 _PATIENCE, _LEAST = 20.0, 600.0  # a recipe's time limit: so many times what is expected, and so many seconds
 
@@ -187,8 +188,8 @@ class _Night:
             with self._team(tell, cancel) as (team, stop):
                 schedule.run(team, stop, tell, watch)
         finally:  # what is there is of use, even where the rest was cancelled
-            known = {file.name: file for file in self.files}
-            notes = write_index(self.plan, known, self.source, self.place, work, schedule.records, copied)
+            good = {name: schedule.records[name] for name, state in schedule.states.items() if state in _READY}
+            notes = write_index(self.plan, self.source, self.place, work, good, copied)
         return self._result(schedule, ahead, notes, time.monotonic() - started)
 
     def _limit(self, costs: dict[str, Cost], job: Job) -> float:
@@ -199,7 +200,7 @@ class _Night:
 
     def _forecast(self, schedule: Schedule) -> Forecast:
         """Say what is ahead, and refuse it where the disk is too small."""
-        ahead = forecast_of(schedule.look(), schedule.work.jobs, self.how.jobs, self._memory())
+        ahead = forecast_of(schedule.look(), schedule.work.jobs, self.how.workers or self.how.jobs, self._memory())
         free = free_disk(self.place)
         if ahead.disk > free:
             raise MuseError(

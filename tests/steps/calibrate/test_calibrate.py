@@ -143,6 +143,20 @@ def test_nothing_of_a_failed_recipe_is_kept(
     assert made(pretended) == {recipe: n for recipe, n in OF_TWO_IFUS.items() if recipe != "muse_bias"}
 
 
+def test_a_master_that_could_not_be_made_again_serves_no_more(
+    raw: Path, pretended: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make(raw)
+    monkeypatch.setenv("PRETEND_FAILS", "muse_flat")
+    found = make(raw, parameters={"muse_flat": {"filter": "other"}})
+    folder = raw.parent / "calib"
+    assert len(found.failed) == 2
+    assert (folder / "MASTER_FLAT-01.fits").exists()
+    assert "MASTER_FLAT" not in found.products
+    with pytest.raises(MuseError, match="lacks MASTER_FLAT, TRACE_TABLE, WAVECAL_TABLE"):
+        muse_nb.reduce(raw / "OBJECT_0.fits", folder, raw.parent / "reduced")
+
+
 def test_what_is_missing_is_said_with_where_to_get_it(raw: Path, pretended: Path) -> None:
     (raw.parent / "static" / "LINE_CATALOG.fits").unlink()
     (raw / "BIAS_2.fits").unlink()

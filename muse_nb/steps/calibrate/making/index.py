@@ -63,7 +63,6 @@ def copy_statics(
 
 def write_index(
     plan: Plan,
-    files: Mapping[str, RawFile],
     folder: Path,
     output: Path,
     work: Work,
@@ -76,12 +75,10 @@ def write_index(
     ----------
     plan
         All tasks, those of the science too.
-    files
-        What was planned with, by name.
     folder, output
         That names are relative to; where masters and index are.
     work, records
-        The jobs, and what they made.
+        The jobs, and what those that are done made.
     copied
         As of `copy_statics`.
     """

@@ -201,13 +201,13 @@ class Schedule:
             frames,
             job.products,
             str(self.folder),
-            self.suffixes()[job.task],
+            self._suffixes()[job.task],
             self.timeout(job),
             self.backend,
             self.force,
         )
 
-    def suffixes(self) -> dict[str, str]:
+    def _suffixes(self) -> dict[str, str]:
         """What each task's products are called behind their tag: nothing for the first of its kind, else its own time.
 
         Products that are there keep their names.
@@ -219,15 +219,15 @@ class Schedule:
                 file = first.files[0]
                 stamp = _stamp(task.id)
                 given[task.id] = stamp if file.name.startswith(f"{file.tag}{stamp}") else ""
-        taken = Counter(self.work_products(name) for name, suffix in given.items() if not suffix)
+        taken = Counter(self._products_of(name) for name, suffix in given.items() if not suffix)
         for task in self.work.tasks:
             if task.id not in given:
-                free = not taken[self.work_products(task.id)]
+                free = not taken[self._products_of(task.id)]
                 given[task.id] = "" if free else _stamp(task.id)
-                taken[self.work_products(task.id)] += free
+                taken[self._products_of(task.id)] += free
         return given
 
-    def work_products(self, name: str) -> tuple[str, ...]:
+    def _products_of(self, name: str) -> tuple[str, ...]:
         """Tags of what a task makes."""
         return next(task.products for task in self.work.tasks if task.id == name)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TypedDict, Unpack
 
@@ -93,5 +93,5 @@ class CalibrateSettings:
             numbers = tuple(sorted(set(made.ifus)))
             if not numbers or not all(1 <= number <= 24 for number in numbers):
                 raise MuseError(f"ifus is {list(numbers)}: name IFUs between 1 and 24")
-            object.__setattr__(made, "ifus", numbers)
+            made = replace(made, ifus=numbers)
         return made
