@@ -144,10 +144,18 @@ def _simulate(work: CascadeDemo, tell: Progress, _: Stop | None) -> None:
 
 
 def _calibrate(work: CascadeDemo, tell: Progress, cancel: Stop | None) -> None:
+    from muse_nb.simulator.cascade.cascade import RECIPE_PARAMETERS
     from muse_nb.steps.calibrate.calibrate import calibrate
 
-    raw, quiet = work.night / "raw", _bars_only(tell)
-    found = calibrate(raw, work.masters, jobs=work.jobs, memory=_MEMORY, progress=quiet, cancel=cancel)
+    found = calibrate(
+        work.night / "raw",
+        work.masters,
+        parameters=RECIPE_PARAMETERS,
+        jobs=work.jobs,
+        memory=_MEMORY,
+        progress=_bars_only(tell),
+        cancel=cancel,
+    )
     tell(f"  {found.headline}", 0, 0)
     work.made = len(found.made)
     if not found.whole:
