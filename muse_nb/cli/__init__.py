@@ -38,6 +38,7 @@ COMMANDS = {
         "spectrum": "the spectrum of a region of a cube",
         "band": "the image of a range of wavelengths of a cube",
         "lines": "maps of a line: flux, velocity and dispersion of every spaxel",
+        "stars": "spectra of all stars of a cube at once, by their common profile",
         "judge": "is this cube good: numbers with limits, and a one-page report",
     },
     "project": {
