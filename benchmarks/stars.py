@@ -140,7 +140,8 @@ def night_cube(folder: Path, layout: str) -> tuple[Path, Truth, str]:
     """A simulated cluster, combined from 4 exposures."""
     simulate(folder / "night", exposures=4, layout=layout, products=True, raw=False)
     found = [sorted((folder / "night").rglob(f"{name}*.fits")) for name in ("IMAGE_FOV", "PIXTABLE_REDUCED")]
-    offsets = measure_offsets(found[0]).write(folder / "OFFSET_LIST.fits")
+    offsets = folder / "OFFSET_LIST.fits"
+    measure_offsets(found[0]).write(offsets)
     recipes = which("esorex") is not None and importlib.util.find_spec("cpl") is not None
     path = folder / "NIGHT.fits"
     combine(found[1], offsets=offsets, output=path, engine="eso" if recipes else "stream")
@@ -159,7 +160,8 @@ def extracted(path: Path, truth: Truth, folder: Path) -> tuple[StarSpectra, floa
     code = (
         "import resource, sys; from muse_nb.cli import main; status = main(sys.argv[1:]);"
         "used = resource.getrusage(resource.RUSAGE_SELF);"
-        "print('USED', used.ru_utime + used.ru_stime, used.ru_maxrss); sys.exit(status)"
+        "most = [line.split()[1] for line in open('/proc/self/status') if line.startswith('VmHWM')][0];"
+        "print('USED', used.ru_utime + used.ru_stime, most); sys.exit(status)"
     )
     words = ["stars", str(path), "--catalogue", str(catalogue), "-o", str(out), "--force"]
     ended = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True)
