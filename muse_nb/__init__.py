@@ -36,6 +36,8 @@ _HOME = {
     "band": "muse_nb.steps.look.band",
     "line_map": "muse_nb.steps.look.line_map",
     "spectra": "muse_nb.steps.look.region_file",
+    "extract_stars": "muse_nb.steps.stars.extract",
+    "StarSpectra": "muse_nb.steps.stars.result",
     "judge_cube": "muse_nb.steps.judge.judge",
     "judge_masters": "muse_nb.steps.masters.masters",
     "velocities": "muse_nb.steps.velocities.velocities",

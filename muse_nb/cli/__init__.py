@@ -39,6 +39,7 @@ COMMANDS = {
         "spectrum": "the spectrum of a region of a cube",
         "band": "the image of a range of wavelengths of a cube",
         "lines": "maps of a line: flux, velocity and dispersion of every spaxel",
+        "stars": "spectra of all stars of a cube at once, by their common profile",
         "source": "a source and its line for GalPaK3D, with PSF, LSF and honest errors",
         "velocities": "radial velocities of the stars whose spectra were extracted",
         "judge": "is this cube good: numbers with limits, and a one-page report",

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["render_demo"]
 
-STEPS = ("00-night", "02-bad-pixels", "03-offsets", "04-combine", "05-cube")
+STEPS = ("00-night", "02-bad-pixels", "03-offsets", "04-combine", "05-cube", "07-stars")
 EXPOSURE = "01-exposure"
 
 

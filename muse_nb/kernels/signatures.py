@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from ctypes import CDLL, POINTER, c_char_p, c_double, c_float, c_int, c_int32, c_int64, c_uint32, c_void_p
 
-from muse_nb.kernels.structs import Exposure, Grid, NormalEquations, Place, Voxels
+from muse_nb.kernels.structs import Crowd, Exposure, Grid, NormalEquations, Place, Voxels
 
 __all__ = ["SIGNATURES", "declare"]
 
 _INT, _LONG, _FLOAT, _REAL, _ARRAY = c_int, c_int64, c_float, c_double, c_void_p
 _GRID, _EXPOSURE, _RING = POINTER(Grid), POINTER(Exposure), c_void_p
 _VOXELS, _PLACE, _NORMAL = POINTER(Voxels), POINTER(Place), POINTER(NormalEquations)
+_CROWD = POINTER(Crowd)
 _STAMPS = (_LONG, *[_ARRAY] * 3)  # how many, their boxes, where they start, their profiles
 
 SIGNATURES: dict[str, tuple[tuple[type, ...], type | None]] = {  # arguments, result
+    # crowd.c
+    "crowd_planes": ((_CROWD, _LONG, *[_ARRAY] * 2, _INT, _INT, *[_ARRAY] * 9), _INT),
+    "crowd_profiles": ((_LONG, *[_ARRAY] * 5, _LONG, _REAL, _REAL, *[_ARRAY] * 2, _INT, _ARRAY), None),
+    "crowd_add": ((_CROWD, _ARRAY, _ARRAY), None),
     # detect.c
     "detect_convolve": ((_LONG, _LONG, _ARRAY, _LONG, *[_ARRAY] * 3), None),
     "detect_add": ((*[_LONG] * 3, *[_ARRAY] * 4, _LONG, _LONG, _ARRAY), None),

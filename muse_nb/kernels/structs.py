@@ -11,6 +11,7 @@ __all__ = [
     "COLUMNS",
     "MAXTHREADS",
     "STORY",
+    "Crowd",
     "Exposure",
     "Grid",
     "NormalEquations",
@@ -86,6 +87,18 @@ class NormalEquations(Structure):
         *((name, c_int64) for name in ("exposures", "stars", "reference", "most")),
         *((name, c_double) for name in ("prior", "tolerance")),
         *((name, c_void_p) for name in ("row", "column", "block", "border", "shape", "a", "fa", "fx", "g", "q")),
+    )
+
+
+class Crowd(Structure):
+    """The stars of a field and the mesh of its background; see ``Crowd`` in ``crowd.c``."""
+
+    _fields_ = (
+        *((name, c_int64) for name in ("stars", "nx", "ny", "across", "up")),
+        *((name, c_void_p) for name in ("box", "core", "start", "value", "least", "row", "column")),
+        *((name, c_void_p) for name in ("hat_x", "hat_y", "reach_x", "reach_y", "base", "light")),
+        *((name, c_double) for name in ("clip", "tolerance", "of_mad", "whole")),
+        ("rounds", c_int64),
     )
 
 

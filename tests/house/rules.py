@@ -58,7 +58,7 @@ DISTRIBUTION = {
     "websocket": "websocket-client",
 }  # where the import has another name
 FOR_DEVELOPERS = ("test", "dev", "docs")  # extras that users do not install
-BY_HAND = {"atheris"}  # benchmarks/fuzz.py says how to install it, and does without
+BY_HAND = {"atheris", "photutils"}  # benchmarks/fuzz.py and stars.py do without
 
 
 def circles(tree: Tree) -> list[str]:

@@ -20,6 +20,7 @@ TYPES = {
 STRUCTURES = {
     **{"Exposure": structs.Exposure, "Grid": structs.Grid, "Voxels": structs.Voxels, "Place": structs.Place},
     "Normal": structs.NormalEquations,
+    "Crowd": structs.Crowd,
 }
 
 

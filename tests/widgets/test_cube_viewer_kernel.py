@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from astropy.io import fits
+from crowd import star_cube
 from looks import NOISE, SHAPE, STAR, Z, look_cube
 
 import muse_nb
@@ -24,6 +25,7 @@ from muse_nb.steps.look.line_map import line_fit, line_map
 from muse_nb.steps.look.measure import radial_profile, statistics
 from muse_nb.steps.look.spectrum import extract
 from muse_nb.steps.look.sums import clipped_median, collect
+from muse_nb.widgets.cube import taken
 from muse_nb.widgets.cube.described import readable
 from muse_nb.widgets.cube.shapes import pixel_region
 
@@ -263,4 +265,21 @@ def test_mpdaf_takes_what_is_shown(mpdaf_data: Path) -> None:
     good = np.isfinite(ours) & ~np.ma.getmaskarray(theirs.data)
     np.testing.assert_allclose(ours[good], theirs.data.data[good], rtol=1e-6)
     assert viewer.cube["sky"]["cd"]
+    viewer.close()
+
+
+def test_a_click_on_a_star_shows_its_own_light(tmp_path: Path) -> None:
+    places = [(12.2, 14.1, 20000.0), (16.4, 14.6, 12000.0), (27.3, 30.2, 9000.0), (30.6, 10.1, 15000.0)]
+    path, known, spectra = star_cube(tmp_path / "CUBE.fits", places, shape=(24, 40, 40))
+    stars = muse_nb.extract_stars(path, known)
+    viewer = muse_nb.CubeViewer(path, stars=stars, regions=None)
+    viewer.spaxel = [12, 14]
+    assert [info["id"] for info in viewer.spectra] == [0, taken.STAR, taken.SUM, taken.RESIDUAL]
+    parts = np.frombuffer(viewer.spectra_data, "<f4").reshape(-1, 24)  # of the spaxel and the star with their errors
+    np.testing.assert_array_equal(parts[2], stars.flux[0])
+    np.testing.assert_array_equal(parts[3], stars.error[0])
+    assert parts[4].mean() > 1.1 * spectra[0].mean(), "an aperture holds the neighbour's light too"
+    assert np.median(parts[5] / stars.error[0]) == pytest.approx(1, abs=0.3)
+    viewer.spaxel = [20, 36]
+    assert [info["id"] for info in viewer.spectra] == [0], "no star lies there"
     viewer.close()

@@ -37,6 +37,8 @@ def plot_star(
     top, bottom = axes
     plot_spectrum(wavelength, flux, error.astype(float) if np.isfinite(error).any() else None, unit, medium, top)
     top.set_xlabel("")
+    if top.get_legend() is not None:
+        top.legend(frameon=False, loc="lower right")
     bins = np.array_split(np.arange(len(wavelength)), min(MOST_POINTS, len(wavelength)))
     with np.errstate(invalid="ignore"):
         root = [float(np.sqrt(np.nanmean(chi2[b]))) if np.isfinite(chi2[b]).any() else np.nan for b in bins]

@@ -41,8 +41,9 @@ class StarSpectra(Shown):
         A row a star: number (from 1), id (the catalogue's, else the number), ra and dec [deg], x and y [pixel, FITS:
         from 1] in the middle of the wavelengths, mag_F and mag_err_F a filter F (AB), snr (median of the planes),
         fwhm [arcsec], quality (bits, see `muse_nb.steps.stars.quality`), group (stars that overlap share a number),
-        neighbours (how many of them), share (of its light at its own core, 1 where it is alone), chi2 (of the fit's
-        residuals in its core, median of the planes) and rejected (share of the voxels in its core that were left out).
+        neighbours (how many others it overlaps), crowding (its errors over those of the star alone), chi2 (of the fit's
+        residuals in its core, median of the planes), common_error (that all planes share, over the flux; in mag_err,
+        not in error) and rejected (share of the voxels in its core that were left out).
     wavelength : numpy.ndarray
         Of the planes [Angstrom], shape (planes,).
     flux, error : numpy.ndarray
@@ -198,18 +199,21 @@ class StarSpectra(Shown):
 
     def __str__(self) -> str:
         """Tell it in a few lines."""
+        return "\n".join([self._first(), *self.findings, *self.notes])
+
+    def _first(self) -> str:
         first, last = self.wavelength[0], self.wavelength[-1]
-        lines = [
+        return (
             f"{len(self)} star{'s' * (len(self) != 1)} in {len(self.wavelength)} planes, {first:.1f} to {last:.1f}"
             f" Angstrom ({self.medium}), in {self.unit or 'no unit'}"
-        ]
-        return "\n".join([*lines, *self.findings, *self.notes])
+        )
 
     def _repr_html_(self) -> str:
         head, rows = self._shown()
         more = len(self) - len(rows)
         tail = f"<p>and {more} more</p>" if more > 0 else ""
-        return f"<pre>{escape(str(self))}</pre>{findings_html(self.findings)}{table_html(head, rows)}{tail}"
+        text = "\n".join([self._first(), *self.notes])
+        return f"<pre>{escape(text)}</pre>{findings_html(self.findings)}{table_html(head, rows)}{tail}"
 
     def _shown(self) -> tuple[list[str], list[list[str]]]:
         """Head and rows of the brightest stars."""

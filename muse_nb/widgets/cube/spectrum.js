@@ -60,6 +60,7 @@ export class SpectrumPlot {
     if (traits.get("sky_shown")) this.sky(context);
     for (const curve of this.curves) if (curve.error) this.errors(context, curve);
     for (const { flux, colour, width } of this.curves) this.curve(context, plot, flux, colour === "ink" ? plot.ink : colour, width ?? 1.3);
+    this.names(context);
     const fit = traits.get("fitted");
     if (fit.x) trace(context, fit.x, fit.y.map((v) => v ?? NaN), sx, sy, "#d55e00", 2.2);
     context.restore();
@@ -73,6 +74,11 @@ export class SpectrumPlot {
     if (this.cursor !== null) { context.strokeStyle = plot.ink; context.globalAlpha = 0.5; context.lineWidth = 1; line(context, sx(this.cursor), top, sx(this.cursor), bottom); context.globalAlpha = 1; }
     context.restore();
     if (!this.curves.length) { context.fillStyle = plot.ink; context.textAlign = "center"; context.textBaseline = "middle"; ["Move over the image for spectra;", "draw a region to keep one."].forEach((text, i) => context.fillText(text, (left + right) / 2, (top + bottom) / 2 + 16 * (i - 0.5))); }
+  }
+  names(context) {
+    const { right, top, bottom } = this.axes, named = this.curves.filter(({ name }) => name), first = (top + bottom) / 2 - 8 * named.length;
+    context.textAlign = "right"; context.textBaseline = "top";
+    named.forEach(({ name, colour }, n) => { context.fillStyle = colour; context.fillText(name, right - 8, first + 16 * n); });
   }
   // Where many planes fall on a pixel, the least and the largest of them.
   curve(context, plot, flux, colour, width) {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,17 +16,23 @@ from muse_nb.widgets.cube.described import readable
 from muse_nb.widgets.cube.looks import Asked, Looks
 from muse_nb.widgets.cube.shapes import Drawn, pixel_region
 
-__all__ = ["Taken", "measured"]
+if TYPE_CHECKING:
+    from muse_nb.steps.stars.result import StarSpectra
+
+__all__ = ["RESIDUAL", "STAR", "SUM", "Taken", "measured"]
 
 KEYS = ("kind", "x", "y", "a", "b", "angle", "points", "how", "ring")
 KEPT = 64  # spectra
+STAR, RESIDUAL, SUM = -1, -2, -3  # ids of the spectra of a star that is clicked
+NEAR = 3.0  # spaxels from a star that a click may be off
+APERTURE = 5.0  # spaxels of radius, that is held beside a star
 
 
 class Taken:
     """Spectra of drawn regions."""
 
-    def __init__(self, looks: Looks) -> None:
-        self._looks = looks
+    def __init__(self, looks: Looks, stars: StarSpectra | None = None) -> None:
+        self._looks, self._stars = looks, stars
         self._known: dict[str, Extraction] = {}
 
     def spectrum(self, shape: Drawn, quick: bool = False) -> Extraction:
@@ -56,6 +62,7 @@ class Taken:
         if len(spaxel) == 2:
             flux, error = self._looks.spaxel(spaxel[0], spaxel[1], error=True)
             found.append(_packed(0, self._looks.unit, [], flux, error))
+            found += self._star(*spaxel)
         for shape in shapes:
             try:
                 made = self.spectrum(shape)
@@ -66,6 +73,23 @@ class Taken:
             notes = [f"{made.how} of {made.spaxels:.1f} spaxels", *made.notes]
             found.append(_packed(shape.get("id", 0), made.unit, notes, made.flux, made.error))
         return found
+
+    def _star(self, x: int, y: int) -> list[tuple[dict[str, Any], bytes]]:
+        """Of the star that lies there: its spectrum, the sum of an aperture about it, and the residual of its fit."""
+        number = None if self._stars is None else self._stars.near(x, y, NEAR)
+        if self._stars is None or number is None:
+            return []
+        row, made = self._stars.row(number), self._stars.spectrum(number)
+        star, unit = self._stars.stars[row], made.unit
+        circle = {"kind": "circle", "x": float(star["x"]) - 1, "y": float(star["y"]) - 1, "a": APERTURE, "b": APERTURE}
+        around = self.spectrum({**circle, "how": "sum", "ring": [], "points": [], "angle": 0.0})
+        noise = self._stars.error[row]
+        left = np.sqrt(self._stars.chi2[row]) * noise  # in errors of the flux: as high as its error where all is well
+        return [
+            _packed(STAR, unit, [f"star {number}, by its profile", *made.notes], made.flux, made.error),
+            _packed(SUM, unit, [f"sum of {APERTURE:g} spaxels about it"], around.flux, None),
+            _packed(RESIDUAL, unit, ["residual of its fit, error of the flux where all is well"], left, None),
+        ]
 
 
 def _packed(number: int, unit: str, notes: list[str], flux: Any, error: Any) -> tuple[dict[str, Any], bytes]:

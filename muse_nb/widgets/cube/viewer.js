@@ -133,7 +133,7 @@ function render({ model, el }) {
     picked = new Map();
     for (const info of traits.get("spectra")) {
       const take = () => { const part = data.subarray(at, at + cube.nz); at += cube.nz; return part; };
-      picked.set(info.id, { flux: take(), error: info.error ? take() : null, unit: info.unit });
+      picked.set(info.id, { flux: take(), error: info.error ? take() : null, unit: info.unit, name: info.id < 0 ? info.notes[0] : "" });
     }
     if (alone) for (const shape of traits.get("regions")) if (!picked.has(shape.id)) answer(shape);
     root.dataset.kept = [...picked.keys()].join(",");
@@ -149,6 +149,7 @@ function render({ model, el }) {
       return { flux: scaled(found.flux), error: scaled(found.error) };
     };
     if (spaxel.length === 2 && picked.get(0)) all.push({ ...picked.get(0), colour: "ink", width: 1.4 });
+    if (spaxel.length === 2) for (const [id, colour, width] of [[-3, "#e69f00", 1.2], [-2, "#009e73", 1.1], [-1, "#0072b2", 1.8]]) if (picked.get(id)) all.push({ ...picked.get(id), colour, width });
     for (const shape of shapes) if (per(shape)) all.push({ ...per(shape), colour: shape.colour, width: shape.id === traits.get("chosen") ? 1.8 : 1.2 });
     if (under && hovered) all.push({ ...under, colour: shapes.length || spaxel.length === 2 ? "#8a8f98" : "ink", width: 1.1 });
     plot.curves = all;

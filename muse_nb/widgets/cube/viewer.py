@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from muse_nb.steps.look.line_maps import LineMaps
     from muse_nb.steps.look.result import Extraction
     from muse_nb.steps.nans.result import NanAudit
+    from muse_nb.steps.stars.result import StarSpectra
 
 __all__ = ["CubeViewer"]
 
@@ -50,8 +51,9 @@ class CubeViewer(CubeTraits):
         Another cube, to blink with.
     contours
         An image with a WCS, whose contours are drawn over the cube's.
-    audit
-        What `muse_nb.audit_nans` found, for the causes of NaN; default: found when they are asked for.
+    audit, stars
+        What `muse_nb.audit_nans` found, for causes of NaN; default: found when they are asked for. What
+        `muse_nb.extract_stars` found: a click on a star shows its spectrum beside that of an aperture.
     folder
         Where what is saved goes; default: beside the cube.
     **options
@@ -88,6 +90,7 @@ class CubeViewer(CubeTraits):
         compare: str | Path | None = None,
         contours: str | Path | None = None,
         audit: NanAudit | None = None,
+        stars: StarSpectra | None = None,
         folder: str | Path | None = None,
         **options: Any,
     ) -> None:
@@ -98,7 +101,7 @@ class CubeViewer(CubeTraits):
         self.regions_file = None if regions is None else Path(regions or opened.path.parent / "regions.reg")
         self._serial = 0
         self._elsewhere: list[KeptRegion] = []
-        self._taken = Taken(self.looks)
+        self._taken = Taken(self.looks, stars)
         self._stop = Event()
         middle = float(self.looks.wavelengths[opened.shape[0] // 2])
         super().__init__(**{"wavelength": middle, "height": 460} | options)
