@@ -74,8 +74,7 @@ class CubeViewer(CubeTraits):
 
     Examples
     --------
-    >>> viewer = muse_nb.CubeViewer("CUBE.fits", band=[6555, 6570], shown="band")
-    >>> viewer.band
+    >>> muse_nb.CubeViewer("CUBE.fits", band=[6555, 6570], shown="band").band
     [6555.0, 6570.0]
     """
 
@@ -101,8 +100,7 @@ class CubeViewer(CubeTraits):
         self.regions_file = None if regions is None else Path(regions or opened.path.parent / "regions.reg")
         self._serial = 0
         self._elsewhere: list[KeptRegion] = []
-        self._taken = Taken(self.looks, stars)
-        self._stop = Event()
+        self._taken, self._stop = Taken(self.looks, stars), Event()
         middle = float(self.looks.wavelengths[opened.shape[0] // 2])
         super().__init__(**{"wavelength": middle, "height": 460} | options)
         with self.hold_sync():
