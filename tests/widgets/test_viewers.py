@@ -218,7 +218,7 @@ def test_stretches_rise_from_0_to_1() -> None:
 @pytest.mark.parametrize(
     ("cell", "outputs"),
     [
-        ("3c1fd2a1-97f2", [{"text/html", "text/plain", VIEW}, {"image/png", "text/plain"}]),
+        ("3c1fd2a1-97f2", [{"text/html", "text/plain", VIEW}, {"image/png", "text/plain"}, {"text/html"}]),
         ("vscode-notebook-cell:/home/a/b.ipynb#W0sZmlsZQ==", [{"image/png", "text/plain", VIEW}]),
         (None, [{"image/png", "text/plain", STILL}]),
     ],
@@ -227,7 +227,7 @@ def test_stretches_rise_from_0_to_1() -> None:
 def test_each_front_end_gets_view_and_picture_in_the_form_that_it_shows(
     cell: str | None, outputs: list[set[str]], viewer: ObjectRedViewer
 ) -> None:
-    """JupyterLab two outputs, VS Code one with its fallbacks, whoever runs without a browser a picture alone."""
+    """JupyterLab two outputs and a style, VS Code one with its fallbacks, a run without a browser a picture alone."""
     from IPython.core.interactiveshell import InteractiveShell
     from IPython.utils.capture import capture_output
 
@@ -241,8 +241,8 @@ def test_each_front_end_gets_view_and_picture_in_the_form_that_it_shows(
         InteractiveShell.clear_instance()
     shown = [output.data for output in caught.outputs] or [data]
     assert [set(output) for output in shown] == outputs
-    if len(caught.outputs) == 2:
-        view, still = caught.outputs
+    if len(caught.outputs) == 3:
+        view, still, _ = caught.outputs
         assert still.metadata["muse_nb"] == {"still_of": view.data[VIEW]["model_id"]}
 
 

@@ -262,12 +262,8 @@ def _odd_ifus(group: list[FrameStatistics], limit: Limits) -> list[Finding]:
         away = abs(level - middle)
         if not (away > limit["ifu_background"] * abs(middle) and away > limit["ifu_sigma"] * scatter):
             continue
-        near = {
-            side: [other.sky for other in group if 0 < side * (_number(other) - _number(frame)) <= 2]
-            for side in (-1, 1)
-        }
-        alike = sum(abs(sky - level) <= limit["ifu_background"] * sky for skies in near.values() for sky in skies)
-        if alike < max(1, sum(map(bool, near.values()))):  # what is in the sky does not end at an IFU's edge
+        near = [other.sky for other in group if 0 < abs(_number(other) - _number(frame)) <= 2]
+        if not any(abs(sky - level) <= limit["ifu_background"] * sky for sky in near):  # stars' light is no one IFU's
             text = f"IFU {frame.ifu}: the background of its faintest slice is {level:.3g} where its siblings have"
             text += f" {middle:.3g} (limit {100 * limit['ifu_background']:.0f} % apart)"
             apart = away / abs(middle)
