@@ -113,9 +113,9 @@ def _pointing_error(exposure: Row) -> tuple[float, float]:
 
 
 def _colour(stars: Table, band: float) -> np.ndarray:
-    """Flux of the stars in a band relative to that at 6500 Angstrom."""
+    """Flux of the stars in a band, the median as in the images, relative to that at 6500 Angstrom."""
     wavelength = np.arange(band - HALF_WIDTH, band + HALF_WIDTH, 1.25)
-    warm, cool = spectra.warm_star(wavelength).mean(), spectra.cool_star(wavelength).mean()
+    warm, cool = np.median(spectra.warm_star(wavelength)), np.median(spectra.cool_star(wavelength))
     share = np.asarray(stars["warm"])
     colour: np.ndarray = share * warm + (1 - share) * cool
     return colour
