@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from html import escape
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from muse_nb.core.html import Shown, findings_html, table_html
+from muse_nb.core.html import Html, Shown, findings_html, table_html
 from muse_nb.core.text import listed, printable
 from muse_nb.steps.calibrate.tasks import Plan, Task
 
@@ -97,21 +98,25 @@ class CalibrationPlan(Shown, Plan):
             [
                 task.recipe,
                 printable(task.id),
-                printable(task.mode) or "?",
-                task.night or "?",
+                f"{printable(task.mode) or '?'}, {task.night or '?'}",
                 _inputs(task),
-                "; ".join(f"{tag}: {printable(value)}" for tag, value in task.calibrations.items()),
-                ", ".join(task.products),
+                _lines(f"{tag}: {Path(value).name}" for tag, value in task.calibrations.items()),
+                _lines(task.products),
             ]
             for task in self.tasks
         ]
-        head = ["recipe", "task", "mode", "night", "inputs", "calibrations", "products"]
+        head = ["recipe", "task", "mode and night", "inputs", "calibrations", "products"]
         notes = findings_html(printable(text) for text in self.notes)
         return (
             f"<p><b>{len(self.tasks)} tasks</b> for {escape(printable(self.source))}</p>"
-            + table_html(head, rows, kind="plan")
+            + table_html(head, rows, kind="plan", cell_style="text-align:left;vertical-align:top;white-space:nowrap")
             + (f"<p>Look at this:</p>{notes}" if notes else "<p>✓ Nothing is missing or doubtful.</p>")
         )
+
+
+def _lines(texts: Iterable[str]) -> Html:
+    """One below the other."""
+    return Html("<br>".join(escape(printable(text)) for text in texts))
 
 
 def _inputs(task: Task) -> str:

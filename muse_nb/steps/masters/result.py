@@ -224,7 +224,7 @@ class Masters(Shown):
         notes = "".join(f"<li><i>{escape(printable(note))}</i></li>" for note in self.notes)
         head = f"<p><b>{escape(self.head)}</b></p>{found}<ul>{notes}</ul>"
         names = ("master", "number", "of", "lowest", "median", "highest", "", "limit", "a real night")
-        page = head + table_html(names, self._rows())
+        page = head + table_html(names, self._rows(), kind="masters")
         if self.moved:
             columns = ("master", "moved", "of", "lowest", "median", "highest", "", "limit", f"beyond {SURE:g} sigma")
             page += table_html(columns, self._rows_moved())
