@@ -24,7 +24,7 @@ import muse_nb
 if TYPE_CHECKING:
     from muse_nb.simulator.night import Night
 
-NEEDS_RECIPES = {"reduce", "reduce_all", "run_recipe"}
+NEEDS_RECIPES = {"calibrate", "reduce", "reduce_all", "run_recipe"}
 NEEDS_MPDAF = {"band", "spectrum"}
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 

@@ -80,6 +80,12 @@ def simulate_cascade(
     ------
     MuseError
         Unknown layout or fault, a negative seed, another night in `folder`, or not enough room on the disk.
+
+    Examples
+    --------
+    >>> made = muse_nb.simulate_cascade("cascade", layout="cascade-micro", science=False)
+    >>> sorted(made.raw)
+    ['ARC', 'BIAS', 'FLAT', 'ILLUM', 'SKYFLAT', 'STD']
     """
     wrong = checked(faults)
     if seed < 0:

@@ -67,6 +67,14 @@ def compare_cascade(folder: str | Path, products: str | Path) -> Comparison:
     ------
     MuseError
         The folder holds no truth, or `products` is no folder, or a product cannot be read.
+
+    Examples
+    --------
+    >>> try:
+    ...     print(muse_nb.compare_cascade("night", "night/calib"))
+    ... except muse_nb.MuseError as error:
+    ...     print(error)  # the night of another simulation
+    night/truth/frames.ecsv cannot be read ...: name the folder that muse-nb simulate --cascade wrote
     """
     folder, products = Path(folder), Path(products)
     if not products.is_dir():

@@ -105,6 +105,14 @@ def calibrate(
         masters in the same folder, or it was cancelled.
     TypeError
         There is no such keyword.
+
+    Examples
+    --------
+    >>> try:
+    ...     muse_nb.calibrate("night/raw", "calib")
+    ... except muse_nb.MuseError as error:
+    ...     print(str(error).split("/")[-1])  # this night has science frames only
+    raw holds no raw calibrations: there is nothing to make masters of
     """
     started = time.monotonic()
     how, tell = CalibrateSettings.of("calibrate", **options), progress or silent

@@ -59,6 +59,11 @@ def for_zap(
     ------
     MuseError
         The cube is none that ZAP reads, or hardly any sky is left.
+
+    Examples
+    --------
+    >>> muse_nb.for_zap("CUBE.fits", "SKY.fits", sigma=50)
+    PosixPath('SKY.fits')
     """
     from astropy.io import fits
     from scipy import ndimage
@@ -115,6 +120,13 @@ def for_pampelmuse(stars: Table, output: str | Path, magnitude: str, *, force: b
     ------
     MuseError
         A column is missing, or no star has a place and a magnitude.
+
+    Examples
+    --------
+    >>> from astropy.table import Table
+    >>> stars = Table.read("night/truth/stars.ecsv")
+    >>> muse_nb.for_pampelmuse(stars, "STARS.csv", "magnitude")
+    PosixPath('STARS.csv')
     """
     from astropy.table import Table
 

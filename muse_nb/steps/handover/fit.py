@@ -67,6 +67,14 @@ def run_galpak(
     ------
     MuseError
         galpak is not installed, it failed (its log is kept), or it was cancelled.
+
+    Examples
+    --------
+    >>> try:
+    ...     muse_nb.run_galpak("night")
+    ... except muse_nb.MuseError as error:
+    ...     print(error)
+    night holds no run_galpak.py: hand a source over first (muse-nb source)
     """
     folder = source.folder if isinstance(source, HandOver) else Path(source)
     script = folder / "run_galpak.py"

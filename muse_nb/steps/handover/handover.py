@@ -87,6 +87,14 @@ def hand_over(
     ------
     MuseError
         The cube cannot be read, source or line lie off it, no star tells the PSF, or it was cancelled.
+
+    Examples
+    --------
+    >>> made = muse_nb.hand_over("CUBE.fits", (265.175, -53.674), "Halpha", 0.0, "galaxy", psf=(0.7, 2.8))
+    >>> print(made)
+    Halpha at z = 0, 6562.8 Angstrom (air), in galaxy/source.fits
+    PSF: FWHM 0.700 arcsec, beta 2.80 (as given)
+    ...
     """
     opened = cube if isinstance(cube, CubeFile) else CubeFile.open(cube)
     folder = Path(output)

@@ -73,6 +73,14 @@ def judge_masters(
     ------
     MuseError
         There is no master, a file is damaged or does not say of which IFU it is, or it was cancelled.
+
+    Examples
+    --------
+    >>> masters = muse_nb.judge_masters("night/calib")
+    >>> print(masters.head)
+    6 MASTER_BIAS, 6 MASTER_FLAT, 6 TRACE_TABLE, 6 WAVECAL_TABLE, ...: 0 findings
+    >>> masters.findings
+    []
     """
     limits = read_limits(limits_table)
     step = watched(progress, cancel, "the judgement of the masters")

@@ -79,6 +79,14 @@ def extract_stars(
     ------
     MuseError
         The cube or the list cannot be read, there is no star, the list is not of this field, or it was cancelled.
+
+    Examples
+    --------
+    >>> found = muse_nb.extract_stars("CUBE.fits")
+    >>> found.flux.shape == (len(found.stars), 361)
+    True
+    >>> found.stars.colnames[:6]
+    ['number', 'id', 'ra', 'dec', 'x', 'y']
     """
     opened = cube if isinstance(cube, CubeFile) else CubeFile.open(cube)
     axis, curves = opened.axis, None if filter_list is None else read_filter_list(filter_list)

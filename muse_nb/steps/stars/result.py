@@ -65,6 +65,14 @@ class StarSpectra(Shown):
         What to know of it, a sentence each.
     findings : tuple of str
         What was found wrong, a sentence each.
+
+    Examples
+    --------
+    >>> found = muse_nb.extract_stars("CUBE.fits")
+    >>> found.write("STARS.fits")
+    PosixPath('STARS.fits')
+    >>> muse_nb.StarSpectra.read("STARS.fits").flux.shape == found.flux.shape
+    True
     """
 
     cube: Path

@@ -75,6 +75,13 @@ def velocities(
     ------
     MuseError
         There are no errors, no lines of stars in the planes, or it was cancelled.
+
+    Examples
+    --------
+    >>> stars = muse_nb.extract_stars("CUBE.fits")
+    >>> found = muse_nb.velocities(stars)
+    >>> len(found.table) == len(stars.stars)
+    True
     """
     opened = spectra if isinstance(spectra, StarSpectra) else StarSpectra.read(spectra)
     if not len(opened):
