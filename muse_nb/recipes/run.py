@@ -22,7 +22,7 @@ from muse_nb.products.fits.blocks import hdus
 from muse_nb.recipes import frames as framesets
 from muse_nb.recipes import parameters as request
 from muse_nb.recipes.backends import BACKENDS, available, environment, esorex_command, library
-from muse_nb.recipes.checks.every import AFTER, examine, refuse, warn_of
+from muse_nb.recipes.checks.every import AFTER, examine, refuse
 from muse_nb.recipes.checks.faults import Frame, Run
 from muse_nb.recipes.errors import RecipeError, passed_over, reasons, remedy
 from muse_nb.recipes.result import RecipeResult
@@ -43,6 +43,7 @@ def run_recipe(
     cancel: Stop | None = None,
     log: str | Path | None = None,
     force: bool = False,
+    warn: bool = True,
 ) -> RecipeResult:
     """Run a recipe in a process of its own.
 
@@ -70,6 +71,8 @@ def run_recipe(
         File for the log; by default in `output`, the recipe's name with ``.log``. It is written after a failure too.
     force
         Replace products that are already there.
+    warn
+        Warn of what is suspicious, too; it is in the result's findings in any case.
 
     Returns
     -------
@@ -126,10 +129,10 @@ def run_recipe(
     given = tuple(Frame.open(path, tag) for path, tag in pairs)
     made = tuple(Frame.open(path, category) for category, paths in products.items() for path in paths)
     faults += examine(Run(name, given, parameters or {}, made), AFTER)
-    findings = warn_of(dict.fromkeys(faults))
-    for what in passed_over(name, text):
-        findings.append(f"{name} {what}; its log is {log}")
-        warnings.warn(findings[-1], MuseWarning, stacklevel=2)
+    findings = [str(fault) for fault in dict.fromkeys(faults)]
+    findings += [f"{name} {what}; its log is {log}" for what in passed_over(name, text)]
+    for text in findings if warn else ():
+        warnings.warn(text, MuseWarning, stacklevel=2)
     return RecipeResult(name, backend, products, log, ended.seconds, ended.cpu_seconds, ended.peak_memory, findings)
 
 

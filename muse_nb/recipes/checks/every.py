@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
-from muse_nb.core.errors import MuseError, MuseWarning
+from muse_nb.core.errors import MuseError
 from muse_nb.recipes.checks import badpix as check_badpix
 from muse_nb.recipes.checks import calibrating as check_calibrating
 from muse_nb.recipes.checks import data as check_data
@@ -18,7 +17,7 @@ from muse_nb.recipes.checks import values as check_values
 from muse_nb.recipes.checks import wavelengths as check_wavelengths
 from muse_nb.recipes.checks.faults import Check, Fault, Frame, Reads, Run, Severity
 
-__all__ = ["AFTER", "BEFORE", "CALIBRATING", "DATA", "examine", "examine_file", "refuse", "warn_of"]
+__all__ = ["AFTER", "BEFORE", "CALIBRATING", "DATA", "examine", "examine_file", "refuse"]
 
 BEFORE: dict[str, Check] = {
     "position": check_headers.position,
@@ -100,11 +99,3 @@ def refuse(recipe: str, frames: list[tuple[Path, str]], parameters: Mapping[str,
     if found and found[0].severity is Severity.REFUSE:
         raise MuseError(str(found[0]))
     return found
-
-
-def warn_of(faults: Collection[Fault], stacklevel: int = 3) -> list[str]:
-    """Warn of faults, and return their sentences."""
-    sentences = [str(fault) for fault in faults]
-    for sentence in sentences:
-        warnings.warn(sentence, MuseWarning, stacklevel=stacklevel)
-    return sentences

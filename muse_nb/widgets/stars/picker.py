@@ -69,7 +69,7 @@ class StarPicker(Viewer):
 
     Examples
     --------
-    >>> picker = muse_nb.StarPicker(muse_nb.survey("night").files_of("IMAGE_FOV"))
+    >>> picker = muse_nb.StarPicker(muse_nb.survey("night").files_of("IMAGE_FOV"), picks="picks.ecsv")
     >>> picker.add_best(5)  # or clicks
     >>> picker.offsets.write("PICKED.fits")
     """

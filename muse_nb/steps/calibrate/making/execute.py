@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -11,7 +10,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from muse_nb.core.errors import MuseError, MuseWarning
+from muse_nb.core.errors import MuseError
 from muse_nb.core.process import Stop
 from muse_nb.core.progress import Progress
 from muse_nb.core.work import work_folder
@@ -86,8 +85,7 @@ def execute(order: Order, cancel: Stop | None = None, progress: Progress | None 
         there = read_records(folder).get(order.job)
         if there is not None and not order.force and not stale(there, order.request, folder):
             return there
-        with work_folder(folder) as work, warnings.catch_warnings():
-            warnings.simplefilter("ignore", MuseWarning)  # they are in the result
+        with work_folder(folder) as work:
             result = run_recipe(
                 order.request.recipe,
                 order.frames,
@@ -98,6 +96,7 @@ def execute(order: Order, cancel: Stop | None = None, progress: Progress | None 
                 progress=progress,
                 cancel=cancel,
                 log=folder / LOGS / f"{order.job}.log",
+                warn=False,  # it is told once, by the calibration's result
             )
             if lacking := [tag for tag in order.products if tag not in result.products]:
                 raise MuseError(
