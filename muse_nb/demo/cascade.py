@@ -10,10 +10,10 @@ from pathlib import Path
 
 from muse_nb.core.atomic import atomic_write
 from muse_nb.core.errors import MuseError
-from muse_nb.core.machine.room import free_disk
 from muse_nb.core.notebooks import notebooks_folder
 from muse_nb.core.process import Stop
 from muse_nb.core.progress import Progress, silent
+from muse_nb.demo.work import check_room
 from muse_nb.recipes.backends import available
 from muse_nb.simulator.compare.result import Comparison
 
@@ -103,7 +103,7 @@ def demo_cascade(
             " work without"
         )
     work = CascadeDemo(Path(folder), seed, jobs)
-    _check_disk(work, tell)
+    check_room(work.folder, _DISK, tell)
     tell(f"engine: ESO's recipes by {usable[0].name} ({usable[0].detail})", 0, 0)
     stages: list[tuple[str, Callable[[CascadeDemo, Progress, Stop | None], object]]] = [
         ("simulate raw frames", _simulate),
@@ -123,18 +123,6 @@ def demo_cascade(
     first = "index.html" if pages else "night"
     tell(f"all: {sum(work.seconds.values()):.0f} s; open {work.folder / first}", 0, 0)
     return work
-
-
-def _check_disk(work: CascadeDemo, tell: Progress) -> None:
-    there = sum(path.stat().st_size for path in work.folder.rglob("*") if path.is_file())
-    free = free_disk(work.folder)
-    tell(
-        f"disk: about {_DISK / 1e9:.1f} GB in {work.folder} ({there / 1e9:.1f} GB are there, {free / 1e9:.0f} GB free)",
-        0,
-        0,
-    )
-    if _DISK - there > free:
-        raise MuseError(f"{work.folder} has {free / 1e9:.1f} GB left: free some, or choose another folder with -o")
 
 
 def _simulate(work: CascadeDemo, tell: Progress, _: Stop | None) -> None:

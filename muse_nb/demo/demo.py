@@ -6,7 +6,6 @@ Each stage looks for what it would make and does only what is missing, so that a
 from __future__ import annotations
 
 import json
-import shutil
 import time
 from pathlib import Path
 
@@ -16,7 +15,7 @@ from muse_nb.core.notebooks import notebooks_folder
 from muse_nb.core.process import Stop
 from muse_nb.core.progress import Progress, silent
 from muse_nb.demo import stages
-from muse_nb.demo.work import Demo
+from muse_nb.demo.work import Demo, check_room
 
 __all__ = ["demo"]
 
@@ -113,13 +112,7 @@ def _check_disk(work: Demo, tell: Progress) -> None:
     raw = work.engine == "eso"
     night = disk_needed(work.layout, work.exposures, raw=raw, products=True)
     need = night + work.exposures * CUBE + COMBINED
-    work.folder.mkdir(parents=True, exist_ok=True)
-    there = sum(path.stat().st_size for path in work.folder.rglob("*") if path.is_file())
-    free = shutil.disk_usage(work.folder).free
-    room = f"{there / 1e9:.1f} GB are there, {free / 1e9:.0f} GB free"
-    tell(f"disk: about {need / 1e9:.1f} GB in {work.folder} ({room})", 0, 0)
-    if need - there > free:
-        raise MuseError(f"{work.folder} has {free / 1e9:.1f} GB left: free some, or choose another folder with -o")
+    check_room(work.folder, need, tell)
 
 
 def _render(work: Demo, tell: Progress) -> stages.Numbers:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from muse_nb.core.errors import MuseError
+from muse_nb.core.progress import Progress
+
 if TYPE_CHECKING:
     from muse_nb.steps.survey.survey import Survey
 
-__all__ = ["Demo"]
+__all__ = ["Demo", "check_room"]
 
 
 @dataclass(frozen=True)
@@ -79,3 +83,20 @@ class Demo:
     def after(self, stage: str, seconds: float, numbers: dict[str, float]) -> Demo:
         """The same with what a stage took [s] and measured."""
         return replace(self, seconds=self.seconds | {stage: seconds}, numbers=self.numbers | numbers)
+
+
+def check_room(folder: Path, need: float, tell: Progress) -> None:
+    """Make a demo's folder, and say what it takes of the disk, of `need` bytes in all.
+
+    Raises
+    ------
+    MuseError
+        The disk is too small.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    there = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    free = shutil.disk_usage(folder).free
+    room = f"{there / 1e9:.1f} GB are there, {free / 1e9:.0f} GB free"
+    tell(f"disk: about {need / 1e9:.1f} GB in {folder} ({room})", 0, 0)
+    if need - there > free:
+        raise MuseError(f"{folder} has {free / 1e9:.1f} GB left: free some, or choose another folder with -o")

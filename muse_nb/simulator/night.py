@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -20,6 +19,7 @@ from muse_nb.simulator.fields import draw_field
 from muse_nb.simulator.instrument import Instrument
 from muse_nb.simulator.layouts import Layout, layout_named
 from muse_nb.simulator.plan import pointing
+from muse_nb.simulator.room import check_disk
 from muse_nb.simulator.truth import exposure_table, offset_table, same_night, write_truth
 from muse_nb.simulator.workshop import Task, Workshop
 from muse_nb.simulator.world import World
@@ -184,7 +184,9 @@ def simulate(
     same = same_night(folder, truth["exposures"])
     if not same and not force:
         raise MuseError(f"{folder} holds another night: choose another folder, or replace it with --force (force=True)")
-    _check_disk(folder, disk_needed(layout, exposures, raw=raw, products=products))
+    check_disk(
+        folder, disk_needed(layout, exposures, raw=raw, products=products), "choose a smaller layout or fewer exposures"
+    )
     workshop = Workshop(folder, instrument, drawn.light, pointings, force=force)
     if not same:
         workshop.clear()
@@ -231,21 +233,6 @@ def _radius(instrument: Instrument) -> float:
     low, high = instrument.limits
     spaxel = instrument.layout.spaxel
     return float(np.hypot(*(high - low)) / 2 * spaxel + 4 * (spaxel / 0.2))
-
-
-def _check_disk(folder: Path, need: int) -> None:
-    """Raise MuseError if the disk is too small for what the folder does not hold yet."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        free = shutil.disk_usage(folder).free
-    except OSError as error:
-        raise MuseError(f"{folder} cannot be written to: {error.strerror}") from error
-    there = sum(path.stat().st_size for path in folder.rglob("*.fits") if path.is_file())
-    if need - there > free:
-        raise MuseError(
-            f"{folder} has {free / 1e9:.1f} GB free and the night takes {need / 1e9:.1f} GB:"
-            " choose a smaller layout or fewer exposures"
-        )
 
 
 def _workers(layout: Layout) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +20,7 @@ from muse_nb.simulator.cascade.schedule import schedule
 from muse_nb.simulator.cascade.stars import field_of
 from muse_nb.simulator.cascade.tables import STATIC, write_table
 from muse_nb.simulator.cascade.truth import truth_tables
+from muse_nb.simulator.room import check_disk
 from muse_nb.simulator.truth import write_truth
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ def simulate_cascade(
     same = _same_night(folder, tables["frames"])
     if not same and not force:
         raise MuseError(f"{folder} holds another night: choose another folder, or replace it with --force (force=True)")
-    _check_disk(folder, cascade_disk(layout, len(frames)))
+    check_disk(folder, cascade_disk(layout, len(frames)), "choose a smaller layout")
     if not same:
         _clear(folder)
     made = write_truth(folder / "truth", tables, force=force)
@@ -147,16 +147,3 @@ def _clear(folder: Path) -> None:
     """Remove the frames of another night."""
     for path in (folder / "raw").glob("MUSE.*.fits"):
         path.unlink()
-
-
-def _check_disk(folder: Path, need: int) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        free = shutil.disk_usage(folder).free
-    except OSError as error:
-        raise MuseError(f"{folder} cannot be written to: {error.strerror}") from error
-    there = sum(path.stat().st_size for path in folder.rglob("*.fits") if path.is_file())
-    if need - there > free:
-        raise MuseError(
-            f"{folder} has {free / 1e9:.1f} GB free and the night takes {need / 1e9:.1f} GB: choose a smaller layout"
-        )
